@@ -1,0 +1,1 @@
+"""The media bridge. Only `bridge.app` knows every other module; see docs/design.md."""

@@ -1,0 +1,80 @@
+"""Everything the bridge raises on purpose.
+
+    BridgeError
+    ├── ConfigError            the configuration cannot be used
+    ├── Refused                the request is understood and not granted
+    │   ├── NotAllowed         the caller may not do this
+    │   ├── NoSuchRoom         no conference of that id (for this application)
+    │   ├── NoSuchParticipant  no participant of that id in that conference
+    │   ├── Draining           the server is going down; try again elsewhere or later
+    │   ├── Overloaded         ticks run late; new media is turned away
+    │   └── LimitReached       a configured limit is reached; names it
+    ├── BadInput               the peer sent something that cannot be understood
+    │   └── BadOffer           an SDP offer that cannot be answered
+    └── MissingLibrary         a native library is not to be found; says what to install
+
+Facades map these types to a status and a vendor code in one table each.
+"""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """Root of the tree drawn above."""
+
+
+class ConfigError(BridgeError):
+    """The configuration cannot be used; the text names the key and what is wrong with it."""
+
+
+class Refused(BridgeError):
+    """Understood, and not granted."""
+
+
+class NotAllowed(Refused):
+    """The caller is known and may not do this."""
+
+
+class NoSuchRoom(Refused):
+    """No conference of that id, or not one of this application's."""
+
+
+class NoSuchParticipant(Refused):
+    """No participant of that id in that conference."""
+
+
+class Draining(Refused):
+    """The server is going down and takes no new work."""
+
+    def __init__(self, retry_after_s: int = 5) -> None:
+        super().__init__("the server is shutting down")
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(Refused):
+    """Ticks run late, so new media is turned away to keep what is live on time."""
+
+    def __init__(self, retry_after_s: int = 5) -> None:
+        super().__init__("the server is overloaded")
+        self.retry_after_s = retry_after_s
+
+
+class LimitReached(Refused):
+    """A configured limit is reached."""
+
+    def __init__(self, limit: str, value: int) -> None:
+        super().__init__(f"the limit {limit} = {value} is reached")
+        self.limit = limit
+        self.value = value
+
+
+class BadInput(BridgeError):
+    """The peer sent something that cannot be understood."""
+
+
+class BadOffer(BadInput):
+    """An SDP offer that cannot be answered."""
+
+
+class MissingLibrary(BridgeError):
+    """A native library is not to be found."""

@@ -1,0 +1,1 @@
+"""Clients that behave like the outside world: simulated callers for tests, samples and the command line."""

@@ -1,0 +1,1 @@
+"""The thin asyncio and thread skin around the core: pacing, encoding threads, sockets."""

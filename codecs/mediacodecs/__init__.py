@@ -1,0 +1,1 @@
+"""Codecs and signal processing: arrays and bytes only; no time, no network, no logging."""
