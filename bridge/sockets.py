@@ -1,0 +1,90 @@
+"""WebSockets as the facades, legs and pages see them; `bridge.runtime.websocket` carries them.
+
+A door (facade or page) looks at an `UpgradeRequest` and gives `Accept`, `Refuse`, or None when the path is
+not its own. Everything is called on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeRequest:
+    """An HTTP request that asks for a WebSocket."""
+
+    path: str
+    """Percent-decoded, without the query."""
+    query: Mapping[str, str] = field(repr=False)
+    """Decoded; the last value of each name. May hold tokens, so it is never printed."""
+    raw_target: str = field(repr=False)
+    """Path and query as they came, for signatures."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Lower-case names."""
+    peer: str
+    """The client's address, trusted proxies looked through."""
+    scheme: str = "ws"
+    """`ws` or `wss`, trusted proxies looked through."""
+
+    @property
+    def bearer(self) -> str | None:
+        """The access token: `Authorization: Bearer …`, else `?access_token=…`."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        return self.query.get("access_token")
+
+
+class Socket(Protocol):
+    """An open WebSocket. Nothing here blocks or raises; after the close all of it does nothing."""
+
+    @property
+    def peer(self) -> str: ...
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Own queue + transport buffer + what the kernel has not sent yet."""
+
+    def send_text(self, text: bytes) -> bool:
+        """Send UTF-8 text as one message; False (and nothing sent) when the socket's bound is reached."""
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closing handshake, then the connection; `closed` follows on the receiver."""
+
+
+class Receiver(Protocol):
+    """What a door gives for an accepted socket. Must not block; an exception closes the socket with 1011."""
+
+    def opened(self, socket: Socket) -> None: ...
+
+    def received(self, message: bytes, is_text: bool) -> None:
+        """One whole message; text is valid UTF-8."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """Called exactly once, also when the connection died (1006)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Take the connection."""
+
+    receiver: Receiver
+    max_message_bytes: int = 256 * 1024
+    media: bool = False
+    """Small send buffers, so that the backlog is known (a media socket)."""
+    subprotocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the upgrade with plain HTTP."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Door = Callable[[UpgradeRequest], Awaitable[Accept | Refuse | None]]
