@@ -90,9 +90,7 @@ class Dispatch:
         """Hand out a tick's raw frames; `late`: another tick follows at once."""
         sinks = self._frames
         for batch in result.frames:
-            for outlet, payload, silent in zip(
-                batch.outlets, batch.payloads, batch.silent, strict=True
-            ):
+            for outlet, payload, silent in zip(batch.outlets, batch.payloads, batch.silent, strict=True):
                 sink = sinks.get(outlet)
                 if sink is None:
                     continue

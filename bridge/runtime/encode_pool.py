@@ -46,16 +46,12 @@ class EncodePool:
     `max_behind` ticks late gets no new jobs until it has caught up; what it misses is counted as dropped.
     """
 
-    def __init__(
-        self, *, inline_jobs: int = 4, workers: int | None = None, max_behind: int = 5
-    ) -> None:
+    def __init__(self, *, inline_jobs: int = 4, workers: int | None = None, max_behind: int = 5) -> None:
         # One core is left to the loop; on a single core threads only add switches.
         cores = os.cpu_count() or 1
         count = workers if workers is not None else max(0, min(4, cores - 1))
         self._inline = inline_jobs if count else sys.maxsize
-        self._workers = [
-            ThreadPoolExecutor(1, thread_name_prefix=f"encode-{n}") for n in range(count)
-        ]
+        self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"encode-{n}") for n in range(count)]
         self._behind = [0] * count
         self._max_behind = max_behind
         self.figures = EncodeFigures()
@@ -118,9 +114,7 @@ class EncodePool:
         for job, packets in done:
             self._hand_over(job, packets, deliver, now)
 
-    def _hand_over(
-        self, job: Job, packets: list[bytes] | None, deliver: Deliver, now: float
-    ) -> None:
+    def _hand_over(self, job: Job, packets: list[bytes] | None, deliver: Deliver, now: float) -> None:
         if packets is None:
             self.figures.failed += 1
             return

@@ -1,0 +1,395 @@
+"""The verbs: who is connected where, who hears whom. Owns rooms and legs; says what happened.
+
+Order of calls: `open_room`, then `connect` and `route` for its participants, then `close_room`. A room takes
+a place in the mixer only while somebody is connected to it. Everything runs on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+
+from bridge.core.events import (
+    CoreEvent,
+    DigitPressed,
+    LegClosed,
+    LegConnected,
+    LegEvent,
+    LegInterrupted,
+    TalkingChanged,
+    TextReceived,
+)
+from bridge.core.mixbus import MixBus
+from bridge.core.ports import CloseReason, InputLook, InputName, Leg, LegFactory, LegLook, LegSpec
+from bridge.errors import Draining, LimitReached, NoSuchRoom, Overloaded
+from bridge.leg_port import Port, RoomPatch
+from bridge.routing import Routing, slot_name, slot_owner
+from bridge.runtime.dispatch import Dispatch
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 5.0
+"""What a leg gets to say goodbye before it is abandoned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What `connect` gives."""
+
+    answer: str | None
+    renegotiated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InputStatus:
+    """One input as people see it."""
+
+    level_dbov: float
+    talking: bool
+    look: InputLook
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantStatus:
+    """One connected participant as people see it."""
+
+    leg: LegLook
+    inputs: Mapping[InputName, InputStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomStatus:
+    """A room as people see it; `participants` holds the connected ones."""
+
+    rate_hz: int = 0
+    capacity: int = 0
+    participants: Mapping[str, ParticipantStatus] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LegUp:
+    """A participant's leg works."""
+
+    room_id: str
+    participant_id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegInterruptedOn:
+    """A participant's leg is silent for the moment."""
+
+    room_id: str
+    participant_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class LegDown:
+    """A participant has no leg any more. Not said when a newer one replaced it."""
+
+    room_id: str
+    participant_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaChanged:
+    """A participant began or ceased to send on an input."""
+
+    room_id: str
+    participant_id: str
+    input_name: InputName
+    sending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """A participant pressed a key."""
+
+    room_id: str
+    participant_id: str
+    digit: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A participant's client sent text over its leg."""
+
+    room_id: str
+    participant_id: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Talking:
+    """A participant began or ceased to sound."""
+
+    room_id: str
+    participant_id: str
+    input_name: InputName
+    talking: bool
+
+
+SwitchEvent = LegUp | LegInterruptedOn | LegDown | MediaChanged | Digit | Text | Talking
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A participant with a leg."""
+
+    port: Port
+    leg: Leg
+    up: bool = False
+
+
+@dataclass(slots=True)
+class _Room:
+    patch: RoomPatch
+    seats: dict[str, _Seat] = field(default_factory=dict)
+    connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+
+class Switchboard:
+    """See the module's docstring. `factories` maps a spec's type to what makes its leg."""
+
+    def __init__(
+        self,
+        bus: MixBus,
+        dispatch: Dispatch,
+        factories: Mapping[type, LegFactory],
+        *,
+        max_legs: int = 2000,
+    ) -> None:
+        self._bus = bus
+        self._dispatch = dispatch
+        self._factories = dict(factories)
+        self._max_legs = max_legs
+        self._rooms: dict[str, _Room] = {}
+        self._listeners: list[Callable[[SwitchEvent], None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self.overloaded = False
+
+    def open_room(self, room_id: str) -> None:
+        """Make room `room_id` known; nothing happens when it is."""
+        if room_id not in self._rooms:
+            self._rooms[room_id] = _Room(RoomPatch(room_id, self._bus, self._dispatch))
+
+    async def close_room(self, room_id: str, reason: CloseReason) -> None:
+        """Close every leg in it, then forget it. Nothing happens when it is unknown."""
+        room = self._rooms.pop(room_id, None)
+        if room is None:
+            return
+        seats = list(room.seats.items())
+        room.seats.clear()
+        for participant_id, seat in seats:
+            seat.port.close()
+            self._emit(LegDown(room_id, participant_id, reason.value))
+        room.patch.close()
+        await asyncio.gather(*(self._close_leg(seat, reason) for _, seat in seats))
+
+    async def connect(self, room_id: str, participant_id: str, spec: LegSpec, routing: Routing) -> Connection:
+        """Give the participant a leg, in place of the one it has, or renegotiate that one.
+
+        Raises NoSuchRoom, BadOffer, Draining, Overloaded, LimitReached. A failed attempt leaves the old
+        leg as it was.
+        """
+        room = self._room(room_id)
+        async with room.connecting.setdefault(participant_id, asyncio.Lock()):
+            seat = room.seats.get(participant_id)
+            if seat is not None:
+                answer = await seat.leg.renegotiate(spec)
+                if answer is not None:
+                    return Connection(answer, renegotiated=True)
+            self._check_room_for_more(replacing=seat is not None)
+            room.patch.route(participant_id, routing)
+            port = Port(room.patch, participant_id, self._media_changed)
+            leg = self._factories[type(spec)](port, spec)
+            new = _Seat(port, leg)
+            port.on_event = lambda event: self._leg_event(room_id, participant_id, new, event)
+            try:
+                answer = await leg.start()
+            except BaseException:
+                port.close()
+                await self._close_leg(new, CloseReason.FAILED)
+                raise
+            if self._rooms.get(room_id) is not room:
+                port.close()
+                await self._close_leg(new, CloseReason.ENDED)
+                raise NoSuchRoom(room_id)
+            if port.closed:  # it came and went while it was being set up
+                return Connection(answer, renegotiated=False)
+            old = room.seats.get(participant_id)
+            room.seats[participant_id] = new
+            if old is not None and old is not new:
+                old.port.hand_over(port)
+                self._spawn_close(old, CloseReason.REPLACED)
+            if new.up:
+                self._say_up(new)
+            log.info(
+                "- connected",
+                extra={"room": room_id, "participant": participant_id, "leg": leg.kind},
+            )
+            return Connection(answer, renegotiated=False)
+
+    async def disconnect(self, room_id: str, participant_id: str, reason: CloseReason) -> None:
+        """End the participant's leg; nothing happens when it has none."""
+        room = self._rooms.get(room_id)
+        seat = room.seats.pop(participant_id, None) if room else None
+        if seat is not None:
+            seat.port.close()
+            self._emit(LegDown(room_id, participant_id, reason.value))
+            await self._close_leg(seat, reason)
+
+    def route(self, room_id: str, participant_id: str, routing: Routing) -> None:
+        """From the next tick on, mix that participant as `routing` says."""
+        self._room(room_id).patch.route(participant_id, routing)
+
+    def forget(self, room_id: str, participant_id: str) -> None:
+        """The participant is gone for good: drop its routing."""
+        room = self._rooms.get(room_id)
+        if room is not None:
+            room.patch.forget(participant_id)
+            room.connecting.pop(participant_id, None)
+
+    def send(self, room_id: str, participant_id: str, text: str) -> None:
+        """Text for one participant's client; dropped when it has no leg that carries text."""
+        room = self._rooms.get(room_id)
+        seat = room.seats.get(participant_id) if room else None
+        if seat is not None:
+            seat.leg.send(text)
+
+    def look(self, room_id: str) -> RoomStatus:
+        """What goes on in a room. Raises NoSuchRoom."""
+        room = self._room(room_id)
+        look = room.patch.look()
+        if look is None:
+            return RoomStatus()
+        participants = {}
+        for participant_id, seat in room.seats.items():
+            inputs: dict[InputName, InputStatus] = {}
+            for name in seat.port.open_inputs:
+                slot = look.slots.get(slot_name(participant_id, name))
+                if slot is not None and slot.input is not None:
+                    inputs[name] = InputStatus(slot.level_dbov, slot.talking, slot.input)
+            participants[participant_id] = ParticipantStatus(seat.leg.look(), inputs)
+        return RoomStatus(look.rate_hz, look.capacity, participants)
+
+    def subscribe(self, listener: Callable[[SwitchEvent], None]) -> None:
+        """Call `listener` with everything that happens, on the loop; it must not block."""
+        self._listeners.append(listener)
+
+    def core_event(self, event: CoreEvent) -> None:
+        """Pass on what the mixer reported."""
+        if isinstance(event, TalkingChanged):
+            participant_id, name = slot_owner(event.slot)
+            self._emit(Talking(event.room, participant_id, name, event.talking))
+
+    def legs(self) -> dict[str, int]:
+        """Number of legs by kind."""
+        kinds: dict[str, int] = {}
+        for room in self._rooms.values():
+            for seat in room.seats.values():
+                kinds[seat.leg.kind] = kinds.get(seat.leg.kind, 0) + 1
+        return kinds
+
+    def looks(self) -> list[ParticipantStatus]:
+        """Every connected participant, for the metrics."""
+        return [
+            status for room_id in list(self._rooms) for status in self.look(room_id).participants.values()
+        ]
+
+    async def close(self, reason: CloseReason = CloseReason.RESTART) -> None:
+        """Close all rooms, and wait for what is still closing."""
+        await asyncio.gather(*(self.close_room(room_id, reason) for room_id in list(self._rooms)))
+        if self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    # --- inside ---
+
+    def _room(self, room_id: str) -> _Room:
+        room = self._rooms.get(room_id)
+        if room is None:
+            raise NoSuchRoom(room_id)
+        return room
+
+    def _check_room_for_more(self, *, replacing: bool) -> None:
+        if self.draining:
+            raise Draining()
+        if replacing:
+            return
+        if self.overloaded:
+            raise Overloaded()
+        if sum(len(room.seats) for room in self._rooms.values()) >= self._max_legs:
+            raise LimitReached("legs", self._max_legs)
+
+    def _emit(self, event: SwitchEvent) -> None:
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                log.exception("x a listener failed on %s", type(event).__name__)
+
+    def _media_changed(self, port: Port, name: InputName, sending: bool) -> None:
+        room = self._rooms.get(port.room_id)
+        seat = room.seats.get(port.participant_id) if room else None
+        # Before the leg works nothing is sent, whatever it has opened; `_say_up` makes up for it.
+        if seat is not None and seat.port is port and (seat.up or not sending):
+            self._emit(MediaChanged(port.room_id, port.participant_id, name, sending))
+
+    def _say_up(self, seat: _Seat) -> None:
+        port = seat.port
+        self._emit(LegUp(port.room_id, port.participant_id, seat.leg.kind))
+        for name in port.open_inputs:
+            self._emit(MediaChanged(port.room_id, port.participant_id, name, True))
+
+    def _leg_event(self, room_id: str, participant_id: str, seat: _Seat, event: LegEvent) -> None:
+        room = self._rooms.get(room_id)
+        current = room is not None and room.seats.get(participant_id) is seat
+        match event:
+            case LegConnected():
+                if not seat.up:
+                    seat.up = True
+                    if current:
+                        self._say_up(seat)
+            case LegInterrupted(cause):
+                if current:
+                    self._emit(LegInterruptedOn(room_id, participant_id, cause))
+            case LegClosed(cause):
+                seat.port.close()
+                if current and room is not None:
+                    del room.seats[participant_id]
+                    self._emit(LegDown(room_id, participant_id, cause))
+                self._spawn_close(seat, CloseReason.FAILED)
+            case DigitPressed(digit):
+                if current:
+                    self._emit(Digit(room_id, participant_id, digit))
+            case TextReceived(text):
+                if current:
+                    self._emit(Text(room_id, participant_id, text))
+
+    def _spawn_close(self, seat: _Seat, reason: CloseReason) -> None:
+        task = asyncio.create_task(self._close_leg(seat, reason))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _close_leg(self, seat: _Seat, reason: CloseReason) -> None:
+        started = monotonic()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await seat.leg.close(reason)
+        except Exception:
+            log.warning(
+                "x a leg did not close cleanly (%.1f s)",
+                monotonic() - started,
+                exc_info=True,
+                extra={
+                    "room": seat.port.room_id,
+                    "participant": seat.port.participant_id,
+                    "leg": seat.leg.kind,
+                },
+            )
