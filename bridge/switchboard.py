@@ -23,11 +23,40 @@ from bridge.core.events import (
     TextReceived,
 )
 from bridge.core.mixbus import MixBus
-from bridge.core.ports import CloseReason, InputLook, InputName, Leg, LegFactory, LegLook, LegSpec
+from bridge.core.ports import CloseReason, InputName, Leg, LegFactory, LegSpec
 from bridge.errors import Draining, LimitReached, NoSuchRoom, Overloaded
-from bridge.leg_port import Port, RoomPatch
+from bridge.leg_port import Port
+from bridge.patch import RoomPatch
 from bridge.routing import Routing, slot_name, slot_owner
 from bridge.runtime.dispatch import Dispatch
+from bridge.status import InputStatus, ParticipantStatus, RoomStatus
+from bridge.switch_events import (
+    Digit,
+    LegDown,
+    LegInterruptedOn,
+    LegUp,
+    MediaChanged,
+    SwitchEvent,
+    Talking,
+    Text,
+)
+
+__all__ = [
+    "Connection",
+    "Digit",
+    "InputStatus",
+    "LegDown",
+    "LegInterruptedOn",
+    "LegUp",
+    "MediaChanged",
+    "ParticipantStatus",
+    "RoomStatus",
+    "Routing",
+    "SwitchEvent",
+    "Switchboard",
+    "Talking",
+    "Text",
+]
 
 log = logging.getLogger(__name__)
 
@@ -41,100 +70,6 @@ class Connection:
 
     answer: str | None
     renegotiated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InputStatus:
-    """One input as people see it."""
-
-    level_dbov: float
-    talking: bool
-    look: InputLook
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantStatus:
-    """One connected participant as people see it."""
-
-    leg: LegLook
-    inputs: Mapping[InputName, InputStatus]
-
-
-@dataclass(frozen=True, slots=True)
-class RoomStatus:
-    """A room as people see it; `participants` holds the connected ones."""
-
-    rate_hz: int = 0
-    capacity: int = 0
-    participants: Mapping[str, ParticipantStatus] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LegUp:
-    """A participant's leg works."""
-
-    room_id: str
-    participant_id: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class LegInterruptedOn:
-    """A participant's leg is silent for the moment."""
-
-    room_id: str
-    participant_id: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class LegDown:
-    """A participant has no leg any more. Not said when a newer one replaced it."""
-
-    room_id: str
-    participant_id: str
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class MediaChanged:
-    """A participant began or ceased to send on an input."""
-
-    room_id: str
-    participant_id: str
-    input_name: InputName
-    sending: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Digit:
-    """A participant pressed a key."""
-
-    room_id: str
-    participant_id: str
-    digit: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A participant's client sent text over its leg."""
-
-    room_id: str
-    participant_id: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Talking:
-    """A participant began or ceased to sound."""
-
-    room_id: str
-    participant_id: str
-    input_name: InputName
-    talking: bool
-
-
-SwitchEvent = LegUp | LegInterruptedOn | LegDown | MediaChanged | Digit | Text | Talking
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Runs the tick's encode jobs: a few inline, more than that in threads that libopus lets run beside the loop."""
+"""Runs the tick's encode jobs: a few inline, more in threads that libopus lets run beside the loop."""
 
 from __future__ import annotations
 

@@ -1,0 +1,264 @@
+"""A room's slots, inputs and outputs on the mixer, and who gets whose packets undecoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from bridge.core.mixbus import MixBus, RoomLook
+from bridge.core.ports import (
+    AudioFormat,
+    AudioInput,
+    FrameSink,
+    InputLook,
+    InputName,
+    PacketInput,
+    PlayInput,
+    SoloSource,
+    Source,
+)
+from bridge.routing import GainTable, Routing, slot_name
+from bridge.runtime.dispatch import Dispatch, PacketTrunk
+
+if TYPE_CHECKING:
+    from bridge.leg_port import Port
+
+
+class RelayedInput:
+    """A packet input whose packets also go, as they are, to those who want this participant alone."""
+
+    __slots__ = ("_relay", "_under", "slot")
+
+    def __init__(self, under: PacketInput, relay: Relay, slot: str) -> None:
+        self._under = under
+        self._relay = relay
+        self.slot = slot
+
+    def push(self, payload: bytes, sequence_number: int, timestamp: int, now: float) -> None:
+        """Into the mix, and on to the listeners of this input alone."""
+        self._under.push(payload, sequence_number, timestamp, now)
+        for trunk in self._relay.trunks(self.slot):
+            trunk.relay(payload, timestamp, now)
+
+    def look(self) -> InputLook:
+        """The mixer's view of it."""
+        return self._under.look()
+
+
+class Relay:
+    """Which trunks want which slot's packets undecoded."""
+
+    def __init__(self) -> None:
+        self._trunks: dict[str, list[PacketTrunk]] = {}
+        self._muted: set[str] = set()
+
+    def trunks(self, slot: str) -> list[PacketTrunk] | tuple[()]:
+        """Those to give a packet of `slot`; none while it is muted."""
+        return () if slot in self._muted else self._trunks.get(slot, ())
+
+    def add(self, slot: str, trunk: PacketTrunk) -> None:
+        """From now on `trunk` gets the packets of `slot`."""
+        trunk.switch()
+        self._trunks.setdefault(slot, []).append(trunk)
+
+    def remove(self, slot: str, trunk: PacketTrunk) -> None:
+        """Nothing more of `slot` for `trunk`."""
+        trunks = self._trunks.get(slot, [])
+        if trunk in trunks:
+            trunks.remove(trunk)
+            if not trunks:
+                del self._trunks[slot]
+
+    def mute(self, slot: str, muted: bool) -> None:
+        """Stop or resume passing on `slot`."""
+        (self._muted.add if muted else self._muted.discard)(slot)
+
+
+SlotInput = AudioInput | RelayedInput | PlayInput
+AnyInput = TypeVar("AnyInput", bound=SlotInput)
+
+
+class Output:
+    """An open output of a port and what feeds it at the moment."""
+
+    __slots__ = ("audio_format", "outlet", "relayed", "sink", "source", "trunk")
+
+    def __init__(
+        self,
+        source: Source,
+        audio_format: AudioFormat | None,
+        sink: FrameSink | None,
+        trunk: PacketTrunk | None,
+    ) -> None:
+        self.source = source
+        self.audio_format = audio_format
+        self.sink = sink
+        self.trunk = trunk
+        self.outlet: int | None = None
+        self.relayed: str | None = None
+
+
+class RoomPatch:
+    """A room's slots, inputs and outputs on the mixer; opened there with the first, closed with the last."""
+
+    def __init__(self, room_id: str, bus: MixBus, dispatch: Dispatch) -> None:
+        self.room_id = room_id
+        self._bus = bus
+        self._dispatch = dispatch
+        self._relay = Relay()
+        self._open = False
+        self._closed = False
+        self._slots: dict[str, Port] = {}
+        self._inputs: dict[str, SlotInput] = {}
+        self._routings: dict[str, Routing] = {}
+        self._gains = GainTable(lambda to, of, gain: bus.set_gain(room_id, to, of, gain))
+        self._solo_outputs: dict[str, list[tuple[Port, Output]]] = {}
+
+    def look(self) -> RoomLook | None:
+        """None while the room has no place in the mixer."""
+        return self._bus.look(self.room_id) if self._open else None
+
+    def route(self, participant_id: str, routing: Routing) -> None:
+        """Apply `routing` to the slots the participant has, and keep it for those to come."""
+        if self._routings.get(participant_id) == routing:
+            return
+        self._routings[participant_id] = routing
+        listeners = self._listeners()
+        for slot in self._slots_of(participant_id):
+            self._bus.set_fader(self.room_id, slot, 0.0 if routing.muted else 1.0)
+            self._relay.mute(slot, routing.muted)
+            self._gains.refresh_source(slot, listeners, self._routings)
+        if participant_id in self._slots:
+            self._gains.refresh_listener(participant_id, routing, self._slots, self._routings)
+
+    def forget(self, participant_id: str) -> None:
+        """Drop the routing of a participant that has no slots."""
+        if not self._slots_of(participant_id):
+            self._routings.pop(participant_id, None)
+
+    def open_slot(self, port: Port, name: InputName) -> str:
+        """The participant's slot of that name, opened if need be, now belonging to `port`."""
+        slot = slot_name(port.participant_id, name)
+        if slot in self._slots:
+            self._slots[slot] = port
+            return slot
+        if not self._open:
+            self._bus.open_room(self.room_id)
+            self._open = True
+        own = [other for other in self._slots_of(port.participant_id) if other != slot]
+        self._bus.open_slot(self.room_id, slot, silent_for=own)
+        self._slots[slot] = port
+        routing = self._routings.setdefault(port.participant_id, Routing())
+        if routing.muted:
+            self._bus.set_fader(self.room_id, slot, 0.0)
+        self._relay.mute(slot, routing.muted)
+        self._gains.refresh_source(slot, self._listeners(), self._routings)
+        if name == "primary":
+            self._gains.refresh_listener(slot, routing, self._slots, self._routings)
+        return slot
+
+    def close_slots(self, port: Port) -> None:
+        """Close the slots that belong to `port`; the room leaves the mixer with its last slot."""
+        for slot in [slot for slot, owner in self._slots.items() if owner is port]:
+            self.close_input(slot)
+            del self._slots[slot]
+            self._gains.forget(slot)
+            if not self._closed:
+                self._bus.close_slot(self.room_id, slot)
+        if self._open and not self._slots and not self._closed:
+            self._bus.close_room(self.room_id)
+            self._open = False
+
+    def close(self) -> None:
+        """Give up the room's place in the mixer at once; its ports may still be closed one by one."""
+        if self._open:
+            self._bus.close_room(self.room_id)
+            self._open = False
+        self._closed = True
+
+    def open_audio_input(self, slot: str, audio_format: AudioFormat) -> AudioInput:
+        """Put a live input of raw audio into `slot`, in place of the one that is there."""
+        self.close_input(slot)
+        return self._fill(slot, self._bus.open_playout(self.room_id, slot, audio_format))
+
+    def open_packet_input(self, slot: str) -> PacketInput:
+        """The same for Opus packets, which are passed on as well."""
+        self.close_input(slot)
+        return self._fill(slot, RelayedInput(self._bus.open_packets(self.room_id, slot), self._relay, slot))
+
+    def open_play_input(self, slot: str, audio_format: AudioFormat) -> PlayInput:
+        """The same for a play queue."""
+        self.close_input(slot)
+        return self._fill(slot, self._bus.open_queue(self.room_id, slot, audio_format))
+
+    def _fill(self, slot: str, made: AnyInput) -> AnyInput:
+        self._inputs[slot] = made
+        self._refeed(slot)
+        return made
+
+    def close_input(self, slot: str) -> None:
+        """Nothing happens when `slot` has none."""
+        if self._inputs.pop(slot, None) is not None:
+            if not self._closed:
+                self._bus.close_input(self.room_id, slot)
+            self._refeed(slot)
+
+    def feed(self, port: Port, output: Output) -> None:
+        """Connect an output to its source."""
+        if isinstance(output.source, SoloSource):
+            slot = slot_name(output.source.participant_id, output.source.input_name)
+            self._solo_outputs.setdefault(slot, []).append((port, output))
+        self._connect(port, output)
+
+    def starve(self, port: Port, output: Output) -> None:
+        """Disconnect an output for good."""
+        if isinstance(output.source, SoloSource):
+            slot = slot_name(output.source.participant_id, output.source.input_name)
+            waiting = self._solo_outputs.get(slot, [])
+            if (port, output) in waiting:
+                waiting.remove((port, output))
+            if not waiting:
+                self._solo_outputs.pop(slot, None)
+        self._disconnect(output)
+
+    def _refeed(self, slot: str) -> None:
+        """What feeds those who listen to `slot` alone depends on the kind of its input."""
+        for port, output in self._solo_outputs.get(slot, ()):
+            self._disconnect(output)
+            self._connect(port, output)
+
+    def _connect(self, port: Port, output: Output) -> None:
+        if isinstance(output.source, SoloSource):
+            slot = slot_name(output.source.participant_id, output.source.input_name)
+            source = self._inputs.get(slot)
+            if source is None:
+                return
+            solo = True
+            if output.trunk is not None and isinstance(source, RelayedInput):
+                self._relay.add(slot, output.trunk)
+                output.relayed = slot
+                return
+        else:
+            slot, solo = self.open_slot(port, "primary"), False
+        if output.trunk is not None:
+            output.outlet = self._bus.open_packet_outlet(self.room_id, slot, solo=solo)
+            self._dispatch.attach_packets(output.outlet, output.trunk)
+        elif output.sink is not None and output.audio_format is not None:
+            output.outlet = self._bus.open_frame_outlet(self.room_id, slot, output.audio_format, solo=solo)
+            self._dispatch.attach_frames(output.outlet, output.sink)
+
+    def _disconnect(self, output: Output) -> None:
+        if output.relayed is not None and output.trunk is not None:
+            self._relay.remove(output.relayed, output.trunk)
+            output.relayed = None
+        if output.outlet is not None:
+            self._dispatch.detach(output.outlet)
+            if not self._closed:
+                self._bus.close_outlet(output.outlet)
+            output.outlet = None
+
+    def _listeners(self) -> list[str]:
+        return [slot for slot in self._slots if "/" not in slot]
+
+    def _slots_of(self, participant_id: str) -> list[str]:
+        names: tuple[InputName, ...] = ("primary", "secondary")
+        return [slot for name in names if (slot := slot_name(participant_id, name)) in self._slots]
