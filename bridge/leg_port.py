@@ -15,9 +15,9 @@ from bridge.core.ports import (
     PlayInput,
     Source,
 )
+from bridge.dispatch import PacketTrunk
 from bridge.patch import Output, RoomPatch
 from bridge.routing import slot_name
-from bridge.runtime.dispatch import PacketTrunk
 
 
 class Port:
@@ -36,7 +36,7 @@ class Port:
         self._participant_id = participant_id
         self._media_changed = media_changed
         self._outputs: dict[str, Output] = {}
-        self.open_inputs: dict[InputName, SlotInput | PacketInput] = {}
+        self.open_inputs: set[InputName] = set()
         self.on_event: Callable[[LegEvent], None] = lambda event: None
         self.closed = False
 
@@ -53,24 +53,25 @@ class Port:
     def open_audio_input(self, name: InputName, audio_format: AudioFormat) -> AudioInput:
         """Raises RuntimeError on a closed port."""
         opened = self._patch.open_audio_input(self._slot(name), audio_format)
-        self._opened(name, opened)
+        self._opened(name)
         return opened
 
     def open_packet_input(self, name: InputName) -> PacketInput:
         """Raises RuntimeError on a closed port."""
         opened = self._patch.open_packet_input(self._slot(name))
-        self._opened(name, opened)
+        self._opened(name)
         return opened
 
     def open_play_input(self, name: InputName, audio_format: AudioFormat) -> PlayInput:
         """Raises RuntimeError on a closed port."""
         opened = self._patch.open_play_input(self._slot(name), audio_format)
-        self._opened(name, opened)
+        self._opened(name)
         return opened
 
     def close_input(self, name: InputName) -> None:
         """Nothing happens when that input is not open."""
-        if self.open_inputs.pop(name, None) is not None and not self.closed:
+        if name in self.open_inputs and not self.closed:
+            self.open_inputs.discard(name)
             self._patch.close_input(slot_name(self._participant_id, name))
             self._media_changed(self, name, False)
 
@@ -107,7 +108,7 @@ class Port:
 
     def hand_over(self, successor: Port) -> None:
         """Close all but the slots that `successor` has taken over, and say what is no longer sent."""
-        ended = [name for name in self.open_inputs if name not in successor.open_inputs]
+        ended = sorted(self.open_inputs - successor.open_inputs)
         self.close()
         for name in ended:
             self._media_changed(successor, name, False)
@@ -117,8 +118,8 @@ class Port:
             raise RuntimeError("this leg's place was given to another or closed")
         return self._patch.open_slot(self, name)
 
-    def _opened(self, name: InputName, opened: AudioInput | PacketInput | PlayInput) -> None:
-        self.open_inputs[name] = opened
+    def _opened(self, name: InputName) -> None:
+        self.open_inputs.add(name)
         self._media_changed(self, name, True)
 
     def _feed(self, key: str, output: Output) -> None:

@@ -16,8 +16,8 @@ from bridge.core.ports import (
     SoloSource,
     Source,
 )
+from bridge.dispatch import Dispatch, PacketTrunk
 from bridge.routing import GainTable, Routing, slot_name
-from bridge.runtime.dispatch import Dispatch, PacketTrunk
 
 if TYPE_CHECKING:
     from bridge.leg_port import Port

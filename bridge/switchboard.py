@@ -24,11 +24,11 @@ from bridge.core.events import (
 )
 from bridge.core.mixbus import MixBus
 from bridge.core.ports import CloseReason, InputName, Leg, LegFactory, LegSpec
+from bridge.dispatch import Dispatch
 from bridge.errors import Draining, LimitReached, NoSuchRoom, Overloaded
 from bridge.leg_port import Port
 from bridge.patch import RoomPatch
 from bridge.routing import Routing, slot_name, slot_owner
-from bridge.runtime.dispatch import Dispatch
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.switch_events import (
     Digit,
@@ -279,7 +279,7 @@ class Switchboard:
     def _say_up(self, seat: _Seat) -> None:
         port = seat.port
         self._emit(LegUp(port.room_id, port.participant_id, seat.leg.kind))
-        for name in port.open_inputs:
+        for name in sorted(port.open_inputs):
             self._emit(MediaChanged(port.room_id, port.participant_id, name, True))
 
     def _leg_event(self, room_id: str, participant_id: str, seat: _Seat, event: LegEvent) -> None:

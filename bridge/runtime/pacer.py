@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bridge.core.mixbus import TickResult
-from bridge.runtime.dispatch import Dispatch
-from bridge.runtime.encode_pool import EncodePool
+from bridge.runtime.encode_pool import Deliver, EncodePool
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +28,15 @@ class Ticking(Protocol):
     def tick(self, now: float) -> TickResult: ...
 
 
+class Deliveries(Protocol):
+    """`bridge.dispatch.Dispatch`."""
+
+    def deliver_frames(self, result: TickResult, late: bool) -> None: ...
+
+    @property
+    def deliver_packets(self) -> Deliver: ...
+
+
 class Pacer:
     """Runs due ticks on the event loop and hands out what they give.
 
@@ -40,7 +48,7 @@ class Pacer:
         self,
         clock: TickClock,
         bus: Ticking,
-        dispatch: Dispatch,
+        dispatch: Deliveries,
         encode_pool: EncodePool,
         *,
         observe: Callable[[float, float], None] = lambda lateness_s, duration_s: None,
