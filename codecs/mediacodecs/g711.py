@@ -1,7 +1,7 @@
 """G.711 companding (ITU-T G.711): µ-law and A-law as table look-ups over whole batches.
 
 Linear samples are at int16 scale: the 14-bit values of the µ-law table times 4, the 13-bit values of the
-A-law table times 8. Decoding gives float32, which is what the mix works in; every code is a whole number there.
+A-law table times 8. Decoding gives float32, which is what the mix works in; all values are whole numbers.
 Negative samples are companded by their ones' complement, as the ITU's own software tools do (G.191).
 """
 
@@ -69,7 +69,8 @@ def _make_ulaw_encode() -> NDArray[np.uint8]:
     segment = np.frexp(biased)[1] - 8
     step = (biased >> (segment + 3)) & 15
     bits = (segment << 4) | step | np.where(negative, 0x80, 0)
-    return ~bits.astype(np.uint8)
+    inverted: NDArray[np.uint8] = ~bits.astype(np.uint8)
+    return inverted
 
 
 def _make_alaw_decode() -> NDArray[np.float32]:
@@ -87,7 +88,8 @@ def _make_alaw_encode() -> NDArray[np.uint8]:
     segment = np.maximum(np.frexp(magnitude)[1] - 8, 0)
     step = (magnitude >> (np.maximum(segment, 1) + 3)) & 15
     bits = (segment << 4) | step | np.where(negative, 0, 0x80)
-    return bits.astype(np.uint8) ^ np.uint8(0x55)
+    inverted: NDArray[np.uint8] = bits.astype(np.uint8) ^ np.uint8(0x55)
+    return inverted
 
 
 _ULAW_TO_LINEAR = _make_ulaw_decode()

@@ -118,16 +118,17 @@ def resampler(rate_in: int, rate_out: int) -> Resampler:
 
 
 def _low_pass(ratio: int, taps_per_phase: int) -> NDArray[np.float64]:
-    """Taps [ratio * taps_per_phase - 1] of a Kaiser-windowed sinc at the higher rate, with unity gain at 0 Hz.
+    """Taps [ratio * taps_per_phase - 1] of a Kaiser-windowed sinc at the higher rate; their sum is 1.
 
     The transition begins at `_PASS`; it is as wide as the number of taps makes it, yet centred no higher than
     the lower Nyquist frequency.
     """
     length = ratio * taps_per_phase - 1
-    # Kaiser's formulas for the shape of the window and the width of the transition, here as a share of Nyquist.
+    # Kaiser's formulas: the shape of the window, and the width of the transition as a share of Nyquist.
     beta = 0.1102 * (_STOP_DB - 8.7)
     transition = 2 * (_STOP_DB - 7.95) / (14.36 * taps_per_phase)
     cutoff = min(_PASS + transition / 2, 1.0) / (2 * ratio)  # cycles per sample
     offset = np.arange(length) - (length - 1) / 2
-    taps = 2 * cutoff * np.sinc(2 * cutoff * offset) * np.kaiser(length, beta)
-    return taps / math.fsum(taps)
+    taps: NDArray[np.float64] = np.sinc(2 * cutoff * offset) * np.kaiser(length, beta)
+    taps /= math.fsum(taps)
+    return taps
