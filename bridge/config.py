@@ -1,0 +1,204 @@
+"""Everything that can be set, as frozen values; `bridge.config_source` reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bridge.config_kinds import (
+    ADDRESSES,
+    APPLICATION_ID,
+    BASE_URL,
+    HOST,
+    ICE_SERVERS,
+    NETWORKS,
+    PORT_RANGE,
+    TOKENS,
+    IceServer,
+    Network,
+    PortRange,
+)
+from bridge.errors import ConfigError
+from bridge.secret import Secret
+from bridge.settings import (
+    choice,
+    entries,
+    flag,
+    nearest,
+    number,
+    path,
+    secret,
+    section,
+    setting,
+    text,
+    whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationConfig:
+    """An application and its tokens: two while one is being exchanged for the other."""
+
+    id: str = setting(APPLICATION_ID, needed=True)
+    tokens: tuple[Secret, ...] = setting(TOKENS, needed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PlivoConfig:
+    """A Plivo account, mapped to exactly one application."""
+
+    auth_id: str = setting(text("a text", str), needed=True)
+    auth_token: Secret = setting(secret(), needed=True)
+    application: str = setting(APPLICATION_ID, "")
+    """May be left out where there is one application only."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcConfig:
+    """WebRTC: which addresses and ports, with whose help."""
+
+    ice_servers: tuple[IceServer, ...] = setting(ICE_SERVERS, ())
+    udp_port_range: PortRange | None = setting(PORT_RANGE, None)
+    announced_addresses: tuple[str, ...] = setting(ADDRESSES, ())
+    """Written into answers in place of the machine's own (behind a NAT that maps ports one to one)."""
+    loopback_candidate: bool = setting(flag(), False)
+    """Offer 127.0.0.1 too: for clients on the same machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpusConfig:
+    """What is sent to WebRTC clients."""
+
+    application: str = setting(choice("lowdelay", "voip", "audio"), "lowdelay")
+    bitrate: int = setting(whole(6_000, 510_000), 32_000)
+    complexity: int = setting(whole(0, 10), 5)
+    fec: bool = setting(flag(), False)
+    expected_loss: int = setting(whole(0, 100), 0)
+    """Per cent; how much the FEC reckons with."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallsConfig:
+    """Streaming phone calls."""
+
+    grace_seconds: float = setting(number(0, 300), 5.0)
+    """How long a call that lost its socket keeps its participant."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What one client, one application or all together may take."""
+
+    websocket_message_bytes: int = setting(whole(1024, 16 << 20), 256 << 10)
+    body_bytes: int = setting(whole(1024, 64 << 20), 1 << 20)
+    sdp_bytes: int = setting(whole(1024, 1 << 20), 64 << 10)
+    sdp_sections: int = setting(whole(1, 1000), 64)
+    sdp_candidates: int = setting(whole(0, 1000), 32)
+    unnegotiated_sessions: int = setting(whole(1, 100_000), 100)
+    """Sessions answered whose peer has not connected yet."""
+    participants_per_conference: int = setting(whole(1, 100_000), 500)
+    participants_per_application: int = setting(whole(1, 1_000_000), 5_000)
+    participants: int = setting(whole(1, 1_000_000), 10_000)
+    conferences_per_application: int = setting(whole(1, 1_000_000), 1_000)
+    conferences: int = setting(whole(1, 1_000_000), 2_000)
+    legs: int = setting(whole(1, 100_000), 2_000)
+    """Media connections at one time."""
+    data_channel_messages_per_second: float = setting(number(0.1, 10_000), 20.0)
+    conference_hours: float = setting(number(0.001, 24 * 366), 24.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """A listener of its own for `/metrics`; without a port it is served beside everything else."""
+
+    host: str = setting(HOST, "127.0.0.1")
+    port: int | None = setting(whole(0, 65535), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the configuration came from, to read it again."""
+
+    file: Path | None
+    environment: Mapping[str, str] = field(repr=False)
+    flags: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it. Its `repr` shows no secret."""
+
+    host: str = setting(HOST, "127.0.0.1")
+    port: int = setting(whole(0, 65535), 8080)
+    data_dir: Path = setting(path(), Path("data"))
+    log_level: str = setting(choice("error", "warning", "info", "debug", "trace"), "info")
+    log_format: str = setting(choice("text", "json"), "text")
+    public_base_url: str = setting(BASE_URL, "")
+    """How the outside reaches this server: for signatures and for the addresses handed out."""
+    trusted_proxies: tuple[Network, ...] = setting(NETWORKS, ())
+    """Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    tls_certificate: Path | None = setting(path(), None)
+    tls_key: Path | None = setting(path(), None)
+    database_url: Secret | None = setting(secret(), None)
+    drain_seconds: float = setting(number(0, 7 * 86_400), 10.0)
+    """How long live calls go on after SIGTERM."""
+    applications: tuple[ApplicationConfig, ...] = entries(ApplicationConfig, "application")
+    plivo: tuple[PlivoConfig, ...] = entries(PlivoConfig, "plivo")
+    webrtc: WebRtcConfig = section(WebRtcConfig)
+    opus: OpusConfig = section(OpusConfig)
+    calls: CallsConfig = section(CallsConfig)
+    limits: LimitsConfig = section(LimitsConfig)
+    metrics: MetricsConfig = section(MetricsConfig)
+    origin: Origin | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def store_url(self) -> str:
+        """Where the state is kept; may hold a password. SQLite in the data folder by default."""
+        if self.database_url is not None:
+            return self.database_url.reveal()
+        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'bridge.sqlite3'}"
+
+    def secrets(self) -> Iterator[str]:
+        """Everything that must never be seen in a log."""
+        for application in self.applications:
+            yield from (token.reveal() for token in application.tokens)
+        yield from (account.auth_token.reveal() for account in self.plivo)
+        yield from (server.credential.reveal() for server in self.webrtc.ice_servers)
+        if self.database_url is not None:
+            yield self.database_url.reveal()
+            yield urlsplit(self.database_url.reveal()).password or ""
+
+
+def _check(config: Config) -> None:
+    """What no setting can know alone."""
+    if (config.tls_certificate is None) != (config.tls_key is None):
+        raise ConfigError("tls_certificate and tls_key belong together: one of them is missing")
+    if config.opus.fec and config.opus.application == "lowdelay":
+        raise ConfigError('opus.fec needs opus.application = "voip" or "audio": lowdelay has no FEC')
+    if config.metrics.port and config.metrics.port == config.port and config.metrics.host == config.host:
+        raise ConfigError("metrics.port must not be the port that everything else is served on")
+    known = [application.id for application in config.applications]
+    for application_id in known:
+        if known.count(application_id) > 1:
+            raise ConfigError(f"application {application_id} is configured twice")
+    tokens = [token for application in config.applications for token in application.tokens]
+    if len(set(tokens)) < len(tokens):
+        raise ConfigError("an application token is configured twice")
+    accounts = [account.auth_id for account in config.plivo]
+    for account in config.plivo:
+        if accounts.count(account.auth_id) > 1:
+            raise ConfigError(
+                f"plivo auth_id {account.auth_id} is configured twice: it maps to one application"
+            )
+        if not account.application and len(known) > 1:
+            raise ConfigError(f"plivo auth_id {account.auth_id} must say which application it belongs to")
+        if account.application and known and account.application not in known:
+            raise ConfigError(
+                f"plivo auth_id {account.auth_id}: no application {account.application} is configured"
+                + nearest(account.application, known)
+            )
