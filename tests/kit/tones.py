@@ -54,7 +54,8 @@ def speech_like(
         envelope[at : at + length] = syllable[: samples - at]
         at += length + round(random.uniform(0.04, 0.40) * rate_hz)
     sound: NDArray[np.float64] = noise * envelope
-    return (sound * (amplitude / np.abs(sound).max())).astype(np.float32)
+    sound *= amplitude / np.abs(sound).max()
+    return sound.astype(np.float32)
 
 
 def find_tones(samples: ArrayLike, rate_hz: int, floor_db: float = -50.0) -> dict[int, float]:
@@ -93,8 +94,8 @@ def click_score(samples: ArrayLike, rate_hz: int, frequency_hz: float, ramp_s: f
     """How much the worst spot of a tone sticks out; 1.0 is what a linear fade over `ramp_s` may do.
 
     A steady tone scores nearly 0, a fade from nothing to full within `ramp_s` scores 1; hard gaps, phase
-    jumps and stray samples score more the harder they are. To be stricter give a longer `ramp_s`. Coding noise
-    raises the score too: for coded sound compare with an undisturbed stretch. The first and last few
+    jumps and stray samples score more the harder they are. To be stricter give a longer `ramp_s`. Coding
+    noise raises the score too: for coded sound compare with an undisturbed stretch. The first and last few
     milliseconds only serve as context. Silence scores 0. Most telling at 300 Hz and above.
     """
     sound = np.asarray(samples, dtype=np.float64)
