@@ -163,8 +163,10 @@ class OpusDecoder:
         return self._run(bytes(payload), min(len(out), self._longest), 0, out, "decode")
 
     def conceal_into(self, out: NDArray[np.int16] | NDArray[np.float32]) -> int:
-        """Make up all of `out` in place of a lost packet: first like what was heard, then fading.
+        """Make up all of `out` in place of a lost packet: first like what was heard, then softer.
 
+        Once SILK was heard it is silent after 80 ms; after CELT some noise stays for as long as one asks,
+        so that whoever conceals for longer than 100 ms must fade by himself.
         Raises OpusError unless it is a multiple of 2.5 ms, at most 120.
         """
         return self._run(None, len(out), 0, out, "conceal")

@@ -21,13 +21,12 @@ AMPLITUDE = 10_000.0
 
 
 def _noise(rows: int, samples: int, seed: int = 0) -> NDArray[np.float32]:
-    noise: NDArray[np.float32] = np.random.default_rng(seed).standard_normal((rows, samples), np.float32)
-    noise *= np.float32(3_000)
-    return noise
+    return np.asarray(np.random.default_rng(seed).normal(0, 3_000, (rows, samples)), dtype=np.float32)
 
 
 def _all(change: Resampler, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    return change.process(sound[None], change.history(1))[0]
+    changed: NDArray[np.float32] = change.process(sound[None], change.history(1))[0]
+    return changed
 
 
 def _settled(change: Resampler, sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -137,7 +136,7 @@ def test_chunks_of_any_blocks_make_the_same_as_one_call(
 
 @pytest.mark.parametrize(("rate_in", "rate_out"), PAIRS)
 def test_minute_of_frames_drifts_by_nothing(rate_in: int, rate_out: int) -> None:
-    """A tone of whole periods a frame: once the filter is full each frame is exactly the same, to the last."""
+    """A tone of whole periods a frame: once the filter is full every frame is exactly the same."""
     change = resampler(rate_in, rate_out)
     frame = tone(500, 0.02, rate_in, AMPLITUDE)[None]
     history = change.history(1)
