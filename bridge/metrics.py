@@ -1,0 +1,187 @@
+"""What Prometheus gets: read from the parts when it asks, so that nothing is done for it in between.
+
+`bridge.app` binds a `Figures`, whose `reading` gathers plain numbers; `Metrics.page` renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from bridge.histogram import TickTimes
+
+QUANTILES = (0.5, 0.9, 1.0)
+"""Of depths and backlogs; the last one is the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The parts' figures at one moment. Counters run from the start of the process."""
+
+    ticks: Mapping[str, int] = field(default_factory=dict)
+    """By what the clock found: `on_time`, `late`, `caught_up`, `reset`, …; `failed` ones raised."""
+    rooms: int = 0
+    conferences: int = 0
+    participants: int = 0
+    legs: Mapping[str, int] = field(default_factory=dict)
+    """Live legs by kind."""
+    frames: Mapping[str, int] = field(default_factory=dict)
+    """20 ms frames by what became of them: `in`, `out`, `dropped`, `concealed`, `recovered`, …"""
+    packets_lost: int = 0
+    playout_depth_ms: Sequence[float] = ()
+    """One value for each open input."""
+    backlog_ms: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Audio sent and not yet played at the far side: by kind of leg, one value for each."""
+    encoded: int = 0
+    encode_s: float = 0.0
+    encode_dropped: int = 0
+    encode_failed: int = 0
+    ice_failures: int = 0
+    websockets: Mapping[str, int] = field(default_factory=dict)
+    """Open WebSockets by kind."""
+    websocket_refusals: int = 0
+    bad_messages: int = 0
+    """Messages from peers that were refused or dropped as not understood."""
+    notifications_dropped: int = 0
+    draining: bool = False
+    overloaded: bool = False
+    more: Mapping[str, float] = field(default_factory=dict)
+    """Further counters by name (lower case, underscores)."""
+
+
+class Figures(Protocol):
+    """Whatever can tell the figures; asked on the event loop's thread, at scrape time."""
+
+    def reading(self) -> Reading: ...
+
+
+class Metrics:
+    """The page behind `/metrics`."""
+
+    def __init__(self, figures: Figures, tick_times: TickTimes, version: str) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_BridgeCollector(figures, tick_times, version))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def page(self, accept: str = "") -> tuple[bytes, str]:
+        """The page and its content type, in the format that the `Accept` header asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+
+class _BridgeCollector(Collector):
+    def __init__(self, figures: Figures, tick_times: TickTimes, version: str) -> None:
+        self._figures = figures
+        self._tick_times = tick_times
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything of the bridge's own."""
+        reading = self._figures.reading()
+        yield _gauge("build_info", "The running version.", [((self._version,), 1)], ("version",))
+        yield from self._ticks(reading)
+        yield from _rooms(reading)
+        yield from _media(reading)
+        yield from _encoding(reading)
+        yield from _sockets(reading)
+        for name, value in reading.more.items():
+            yield _counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
+
+    def _ticks(self, reading: Reading) -> Iterator[Metric]:
+        lateness, duration = self._tick_times.lateness, self._tick_times.duration
+        for name, text, histogram in (
+            ("tick_lateness_seconds", "How late ticks began.", lateness),
+            ("tick_duration_seconds", "How long ticks took.", duration),
+        ):
+            family = HistogramMetricFamily(f"mediabridge_{name}", text)
+            family.add_metric([], histogram.cumulative(), histogram.total)
+            yield family
+        yield _counter("ticks", "Ticks by what the clock found.", _labelled(reading.ticks), ("outcome",))
+
+
+def _rooms(reading: Reading) -> Iterator[Metric]:
+    yield _gauge("rooms", "Rooms in the mixer.", [((), reading.rooms)])
+    yield _gauge("conferences", "Conferences.", [((), reading.conferences)])
+    yield _gauge("participants", "Participants, connected or not.", [((), reading.participants)])
+    yield _gauge("legs", "Live legs.", _labelled(reading.legs), ("kind",))
+    yield _gauge("draining", "1 while the server goes down.", [((), reading.draining)])
+    yield _gauge("overloaded", "1 while ticks run late and new media is refused.", [((), reading.overloaded)])
+
+
+def _media(reading: Reading) -> Iterator[Metric]:
+    yield _counter("frames", "20 ms frames by what became of them.", _labelled(reading.frames), ("outcome",))
+    yield _counter("packets_lost", "RTP packets that never came.", [((), reading.packets_lost)])
+    depths = _quantiles(reading.playout_depth_ms)
+    yield _gauge("playout_depth_seconds", "Audio held in the inputs' buffers.", depths, ("quantile",))
+    yield _gauge(
+        "far_side_backlog_seconds",
+        "Audio sent and not yet played at the far side.",
+        [
+            ((kind, *labels), value)
+            for kind, values in reading.backlog_ms.items()
+            for labels, value in _quantiles(values)
+        ],
+        ("kind", "quantile"),
+    )
+
+
+def _encoding(reading: Reading) -> Iterator[Metric]:
+    yield _counter("encode_seconds", "Time spent encoding, all threads.", [((), reading.encode_s)])
+    yield _counter("encoded_packets", "Opus packets encoded.", [((), reading.encoded)])
+    yield _counter("encode_dropped", "Frames not encoded for want of time.", [((), reading.encode_dropped)])
+    yield _counter("encode_failures", "Encoder errors.", [((), reading.encode_failed)])
+
+
+def _sockets(reading: Reading) -> Iterator[Metric]:
+    yield _counter("ice_failures", "WebRTC legs that never connected or broke.", [((), reading.ice_failures)])
+    yield _gauge("websockets", "Open WebSockets.", _labelled(reading.websockets), ("kind",))
+    yield _counter("websocket_refusals", "WebSockets refused.", [((), reading.websocket_refusals)])
+    yield _counter("bad_messages", "Messages not understood.", [((), reading.bad_messages)])
+    yield _counter(
+        "notifications_dropped",
+        "Notifications that a slow client missed.",
+        [((), reading.notifications_dropped)],
+    )
+
+
+Rows = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _gauge(name: str, text: str, rows: Rows, labels: Sequence[str] = ()) -> Metric:
+    family = GaugeMetricFamily(f"mediabridge_{name}", text, labels=labels)
+    for values, number in rows:
+        family.add_metric(values, float(number))
+    return family
+
+
+def _counter(name: str, text: str, rows: Rows, labels: Sequence[str] = ()) -> Metric:
+    family = CounterMetricFamily(f"mediabridge_{name}", text, labels=labels)
+    for values, number in rows:
+        family.add_metric(values, float(number))
+    return family
+
+
+def _labelled(numbers: Mapping[str, float]) -> Rows:
+    return [((label,), number) for label, number in sorted(numbers.items())]
+
+
+def _quantiles(values_ms: Sequence[float]) -> Rows:
+    """Seconds at each of `QUANTILES`; nothing where there are no values."""
+    if not values_ms:
+        return []
+    ordered = sorted(values_ms)
+    last = len(ordered) - 1
+    return [((f"{share:g}",), ordered[round(share * last)] / 1000) for share in QUANTILES]
