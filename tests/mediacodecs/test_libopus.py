@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from mediacodecs.libopus import libopus, opus_version
@@ -73,10 +72,13 @@ def test_without_any_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("fresh_search")
-def test_another_library_of_that_name_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_library_under_that_name_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = ctypes.util.find_library("m")
+    if other is None:
+        pytest.skip("no other library to offer")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None if name == "opus" else "")
-    with pytest.raises(OpusUnavailable):
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: other)
+    with pytest.raises(OpusUnavailable, match="tried: .*opus_encoder_get_size"):
         libopus()
 
 
@@ -88,5 +90,4 @@ def test_errors_tell_their_code_and_what_was_being_done() -> None:
 
 def test_state_memory_is_aligned_for_libopus() -> None:
     for coder in (OpusEncoder(48_000, OpusSettings()), OpusDecoder(48_000)):
-        assert coder._state % 8 == 0
-    assert np.dtype(np.int16).itemsize == 2
+        assert coder._state % 16 == 0
