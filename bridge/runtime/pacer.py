@@ -21,6 +21,9 @@ class TickClock(Protocol):
 
     def next_at(self) -> float: ...
 
+    @property
+    def lateness_s(self) -> float: ...
+
 
 class Ticking(Protocol):
     """`bridge.core.mixbus.MixBus`."""
@@ -94,7 +97,7 @@ class Pacer:
             self.failed += 1
             if self.failed in (1, 10, 100) or self.failed % 1000 == 0:
                 log.exception("x a tick failed (%d so far)", self.failed)
-        self._observe(began - (self._clock.next_at() - 0.02), time.monotonic() - began)
+        self._observe(self._clock.lateness_s, time.monotonic() - began)
 
 
 def _wake(future: asyncio.Future[None]) -> None:
