@@ -1,0 +1,144 @@
+"""The live socket's messages: JSON made of what can be seen of a room. Pure.
+
+levels   ten times a second, for everybody: level, talking, kind and mute of each connected participant
+people   when anything of it changed, for applications: the conference and its participants
+looks    twice a second, for applications: every number of every leg and input
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bridge.core.ports import InputLook, InputName, LegLook
+from bridge.people import Conference, Participant
+from bridge.status import ParticipantStatus, RoomStatus
+
+SILENCE_DBOV = -127.0
+"""The lowest level there is (RFC 6464 §3)."""
+
+
+class LevelView(msgspec.Struct, frozen=True):
+    """What everybody in a conference may see of a connected participant."""
+
+    level: int
+    talking: bool
+    kind: str
+    muted: bool
+
+
+class Levels(msgspec.Struct, frozen=True, tag_field="type", tag="levels"):
+    """Participant id → what is to be seen of it now."""
+
+    participants: dict[str, LevelView]
+
+
+class ConferenceView(msgspec.Struct, frozen=True):
+    """A conference in the operator's words; times in Unix seconds."""
+
+    id: str
+    name: str
+    created_at: float
+    ends_at: float
+
+
+class PersonView(msgspec.Struct, frozen=True):
+    """A participant in the operator's words."""
+
+    id: str
+    name: str
+    role: str
+    online: bool
+    audio: bool
+    kind: str | None
+    transient: bool
+    muted: bool
+    hears: Mapping[str, float]
+
+
+class People(msgspec.Struct, frozen=True, tag_field="type", tag="people"):
+    """Everything about a conference that does not change by itself."""
+
+    conference: ConferenceView
+    participants: list[PersonView]
+
+
+class InputView(msgspec.Struct, frozen=True):
+    """One input of a participant."""
+
+    level: int
+    talking: bool
+    look: InputLook
+
+
+class LookView(msgspec.Struct, frozen=True):
+    """One connected participant in every detail."""
+
+    leg: LegLook
+    inputs: dict[InputName, InputView]
+
+
+class Looks(msgspec.Struct, frozen=True, tag_field="type", tag="looks"):
+    """Participant id → its leg and inputs, and the mixer's size for this conference."""
+
+    rate_hz: int
+    capacity: int
+    participants: dict[str, LookView]
+
+
+def levels(status: RoomStatus, people: Sequence[Participant]) -> bytes:
+    """A `levels` message about the connected ones among `people`."""
+    views: dict[str, LevelView] = {}
+    for person in people:
+        seen = status.participants.get(person.id)
+        if seen is not None:
+            level, talking = _loudest(seen)
+            views[person.id] = LevelView(level, talking, seen.leg.kind, person.muted)
+    return msgspec.json.encode(Levels(views))
+
+
+def people(conference: Conference, participants: Sequence[Participant]) -> bytes:
+    """A `people` message."""
+    views = [person_view(participant) for participant in participants]
+    return msgspec.json.encode(People(conference_view(conference), views))
+
+
+def looks(status: RoomStatus) -> bytes:
+    """A `looks` message."""
+    views = {
+        participant_id: LookView(
+            seen.leg,
+            {
+                name: InputView(round(given.level_dbov), given.talking, given.look)
+                for name, given in seen.inputs.items()
+            },
+        )
+        for participant_id, seen in status.participants.items()
+    }
+    return msgspec.json.encode(Looks(status.rate_hz, status.capacity, views))
+
+
+def conference_view(conference: Conference) -> ConferenceView:
+    """What an operator sees of a conference."""
+    return ConferenceView(conference.id, conference.name, conference.created_at, conference.ends_at)
+
+
+def person_view(participant: Participant) -> PersonView:
+    """What an operator sees of a participant."""
+    return PersonView(
+        participant.id,
+        participant.name,
+        str(participant.role),
+        participant.online,
+        participant.media.audio,
+        participant.leg_kind,
+        participant.transient,
+        participant.muted,
+        dict(participant.hears),
+    )
+
+
+def _loudest(seen: ParticipantStatus) -> tuple[int, bool]:
+    level = max((given.level_dbov for given in seen.inputs.values()), default=SILENCE_DBOV)
+    return round(level), any(given.talking for given in seen.inputs.values())
