@@ -1,0 +1,46 @@
+// Calls with a bearer token, and one kind of error for everything that can go wrong.
+
+const TIMEOUT_MS = 10_000;
+
+/** `status` is 0 when the server was not reached; `retryAfter` is in seconds when the server named one. */
+export class CallError extends Error {
+  constructor(status, text, retryAfter = null) {
+    super(text);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+async function textOf(response) {
+  try {
+    const body = await response.json();
+    const said = body.error?.message ?? body.error ?? body.message ?? body.detail;
+    return typeof said === "string" ? said : JSON.stringify(said ?? body);
+  } catch {
+    return response.statusText;
+  }
+}
+
+/** One call; gives the decoded JSON, or null for an empty answer. */
+export async function call(method, path, token, body = undefined) {
+  const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json; charset=UTF-8";
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new CallError(0, "The server cannot be reached.");
+  }
+  if (!response.ok) {
+    throw new CallError(response.status, await textOf(response), Number(response.headers.get("Retry-After")) || null);
+  }
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
