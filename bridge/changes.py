@@ -1,0 +1,110 @@
+"""What the directory says: plain values, in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.people import Actor, Conference, Message, Participant
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceChanged:
+    """A conference has new parameters."""
+
+    before: Conference
+    after: Conference
+    by: Actor
+
+    @property
+    def conference_id(self) -> str:
+        """Which one."""
+        return self.after.id
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceClosed:
+    """A conference is over, and everybody in it gone: nothing more is said of them."""
+
+    conference: Conference
+    by: Actor
+    expired: bool
+    """Its time was up."""
+
+    @property
+    def conference_id(self) -> str:
+        """Which one."""
+        return self.conference.id
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantAdded:
+    """Somebody was invited; not there yet."""
+
+    participant: Participant
+    by: Actor
+
+    @property
+    def conference_id(self) -> str:
+        """Where."""
+        return self.participant.conference_id
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantChanged:
+    """Somebody has new parameters, came or left, began or ceased to send."""
+
+    before: Participant
+    after: Participant
+    by: Actor
+
+    @property
+    def conference_id(self) -> str:
+        """Where."""
+        return self.after.conference_id
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRemoved:
+    """Somebody is gone for good."""
+
+    participant: Participant
+    by: Actor
+
+    @property
+    def conference_id(self) -> str:
+        """Where."""
+        return self.participant.conference_id
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSent:
+    """Somebody wrote."""
+
+    message: Message
+    by: Actor
+
+    @property
+    def conference_id(self) -> str:
+        """Where."""
+        return self.message.conference_id
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """Somebody pressed a key."""
+
+    conference_id: str
+    participant_id: str
+    by: Actor
+    digit: str = field(repr=False)
+
+
+Change = (
+    ConferenceChanged
+    | ConferenceClosed
+    | ParticipantAdded
+    | ParticipantChanged
+    | ParticipantRemoved
+    | MessageSent
+    | DigitReceived
+)

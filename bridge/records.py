@@ -1,0 +1,45 @@
+"""What the directory keeps, and what it needs of whoever keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypedDict
+
+from bridge.people import Conference, Layout, Message, Participant, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives the server."""
+
+    conferences: tuple[Conference, ...] = ()
+    participants: tuple[tuple[Participant, str], ...] = ()
+    """Each with the hash of their token; all of them offline."""
+    messages: Mapping[str, int] = field(default_factory=dict)
+    """Conference id → number of messages kept."""
+
+
+class Records(Protocol):
+    """Where people are kept; every call returns when it is done for good."""
+
+    async def load(self) -> Kept: ...
+    async def add_conference(self, conference: Conference) -> None: ...
+    async def change_conference(self, conference: Conference) -> None: ...
+    async def remove_conference(self, conference_id: str) -> None: ...
+    async def add_participant(self, participant: Participant, token_hash: str) -> None: ...
+    async def change_participant(self, participant: Participant) -> None: ...
+    async def remove_participants(self, participant_ids: Iterable[str]) -> None: ...
+    async def add_message(self, message: Message) -> None: ...
+
+
+class ParticipantFields(TypedDict, total=False):
+    """What can be changed of a participant; None leaves it as it is."""
+
+    name: str | None
+    priority: float | None
+    role: Role | None
+    layout: Layout | None
+    language: str | None
+    muted: bool | None
+    hears: Mapping[str, float] | None
