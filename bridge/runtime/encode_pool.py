@@ -19,7 +19,8 @@ class Job(Protocol):
     """One distinct mix to encode (`bridge.core.encode_plan`)."""
 
     @property
-    def encoder(self) -> object: ...
+    def encoder(self) -> object | None:
+        """None when there is nothing to encode, only something to send."""
 
     @property
     def outlets(self) -> Sequence[int]: ...
@@ -58,18 +59,21 @@ class EncodePool:
 
     def run(self, jobs: Sequence[Job], deliver: Deliver, now: float) -> None:
         """Encode `jobs`; `deliver` is called on this thread, at once or soon."""
-        if not jobs:
+        work = [job for job in jobs if job.encoder is not None]
+        for job in jobs:
+            if job.encoder is None:  # a ready-made packet
+                deliver(job.outlets, job.run(), now)
+        if not work:
             return
-        threaded_before = any(self._behind)
-        if len(jobs) <= self._inline and not threaded_before:
+        if len(work) <= self._inline and not any(self._behind):
             started = time.perf_counter()
-            for job in jobs:
+            for job in work:
                 self._hand_over(job, _run(job), deliver, now)
             self.figures.encode_s += time.perf_counter() - started
             return
         loop = asyncio.get_running_loop()
         shares: list[list[Job]] = [[] for _ in self._workers]
-        for job in jobs:
+        for job in work:
             shares[(id(job.encoder) >> 6) % len(shares)].append(job)
         for index, share in enumerate(shares):
             if not share:
