@@ -110,8 +110,6 @@ export class Session {
     this.peer = peer;
     this.negotiating = Promise.resolve();
     const channel = peer.createDataChannel("", { negotiated: true, id: 1, ordered: true });
-    this.audio = peer.addTransceiver("audio", { direction: this.#direction() });
-    this.mix = peer.addTransceiver("audio", { direction: "recvonly" });
     if (this.track) this.track.enabled = !this.muted;
     const mine = () => attempt === this.attempt && !this.over;
 
@@ -120,8 +118,13 @@ export class Session {
     channel.addEventListener("close", () => mine() && this.#broken());
     peer.addEventListener("connectionstatechange", () => mine() && this.#peerChanged(peer.connectionState));
     this.patience = setTimeout(() => mine() && this.#noMedia(), CONNECT_TIMEOUT_MS);
-    this.on.sound(new MediaStream([this.mix.receiver.track]));
     try {
+      // Browsers put the data channel last unless it is there before anything else.
+      await peer.setLocalDescription(await peer.createOffer());
+      if (!mine()) return;
+      this.audio = peer.addTransceiver("audio", { direction: this.#direction() });
+      this.mix = peer.addTransceiver("audio", { direction: "recvonly" });
+      this.on.sound(new MediaStream([this.mix.receiver.track]));
       await this.audio.sender.replaceTrack(this.track);
       await this.#negotiate(peer);
     } catch (error) {

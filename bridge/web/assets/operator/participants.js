@@ -4,7 +4,7 @@ import { face, icon, make, named, setChildren, setText } from "../shared/dom.js"
 import { ROLES, drawLevel, kindOf } from "../shared/levels.js";
 
 const SILENCE_DBOV = -127;
-const NUMBERS = ["Buffer", "Lost", "Concealed", "Backlog", "Round trip"];
+const NUMBERS = ["Buffer", "Lost", "Concealed", "Far side"];
 const ms = (value) => (value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`);
 
 class Row {
@@ -79,8 +79,11 @@ class Row {
     this.#number(0, input ? ms(input.depth_ms) : "–", input ? `of ${ms(input.target_ms)}` : "", input && input.depth_ms > 400 ? "near" : "");
     this.#number(1, loss === null ? "–" : `${(100 * loss).toFixed(1)} %`, input?.lost ? `${input.lost}` : "", loss > 0.1 ? "bad" : loss > 0.02 ? "near" : "");
     this.#number(2, input ? String(input.concealed) : "–", input ? `${(100 * share).toFixed(1)} %` : "", share > 0.1 ? "bad" : share > 0.03 ? "near" : "");
-    this.#number(3, ms(leg.backlog_ms), "", leg.backlog_ms > 1000 ? "bad" : leg.backlog_ms > 300 ? "near" : "");
-    this.#number(4, leg.round_trip_ms === null ? "–" : ms(leg.round_trip_ms), "", leg.round_trip_ms > 400 ? "near" : "");
+    // A phone tells how far behind it plays, a browser how long the way there and back is.
+    const behind = leg.round_trip_ms === null;
+    const far = behind ? leg.backlog_ms : leg.round_trip_ms;
+    const [near, bad] = behind ? [300, 1000] : [400, 1500];
+    this.#number(3, ms(far), behind ? "behind" : "round trip", far > bad ? "bad" : far > near ? "near" : "");
     return undefined;
   }
 
@@ -111,7 +114,7 @@ export class Participants {
     this.rows = new Map();
     this.body = make("tbody");
     const heads = ["Participant", "Level", ...NUMBERS, "Role", ""].map((text, index) =>
-      make("th", { scope: "col", class: index > 1 && index < 7 ? "number" : "" }, text || make("span", { class: "unseen", text: "Actions" })),
+      make("th", { scope: "col", class: index > 1 && index < 2 + NUMBERS.length ? "number" : "" }, text || make("span", { class: "unseen", text: "Actions" })),
     );
     this.element = make("table", { class: "participants" }, make("thead", {}, make("tr", {}, ...heads)), this.body);
   }
