@@ -120,6 +120,11 @@ class Directory:
             raise NoSuchRoom("no such conference")
         return conference
 
+    def find(self, conference_id: str) -> Conference | None:
+        """The conference of that id, whosever it is."""
+        gathering = self._register.gatherings.get(conference_id)
+        return gathering.conference if gathering else None
+
     def conferences(self, application_id: str | None = None) -> list[Conference]:
         """All of that application's, or of all applications."""
         everything = (gathering.conference for gathering in self._register.gatherings.values())

@@ -1,0 +1,10 @@
+"""The Mind API: conferences, participants, sessions, messages and notifications in that vendor's dialect.
+
+Words of that API stay in here. Order of things: `gate` lets in, `wire` reads and writes, `routes` calls the
+directory, `notifications` tells what changed.
+"""
+
+from bridge.facades.mind.cross_origin import CrossOrigin
+from bridge.facades.mind.routes import MindFacade, MindSettings
+
+__all__ = ["CrossOrigin", "MindFacade", "MindSettings"]

@@ -1,0 +1,301 @@
+"""The Mind API over HTTP, and the door of its WebSocket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi.security import APIKeyQuery, HTTPBearer
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bridge.core.ports import WebRtcOffer
+from bridge.directory import Directory
+from bridge.errors import BadInput, NoSuchParticipant, NotAllowed
+from bridge.facades.mind import errors, wire
+from bridge.facades.mind.errors import Refusal
+from bridge.facades.mind.gate import Asking, Gate, Tokens, bearer
+from bridge.facades.mind.notifications import Notifications, Sender, Watcher
+from bridge.facades.mind.operations import CONFERENCE_PATH, DESCRIPTIONS, Description, extra, responses
+from bridge.facades.mind.permissions import Operation, may_change
+from bridge.people import Conference, Participant
+from bridge.sockets import Accept, Refuse, UpgradeRequest
+
+WATCH_PATH = re.compile(r"/([0-9a-fA-F-]{32,36})/([0-9a-fA-F-]{32,36})/?")
+MAX_WATCHER_MESSAGE = 4096
+"""Applications have nothing to say on their WebSocket."""
+
+AnyBody = TypeVar("AnyBody", bound=wire.Body)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class MindSettings:
+    """Limits."""
+
+    body_bytes: int = 1 << 20
+
+
+class MindFacade:
+    """Gives the HTTP routes and the WebSocket's door; makes the notifications that go with them."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        switchboard: Sender,
+        applications: Tokens,
+        settings: MindSettings | None = None,
+    ) -> None:
+        self._directory = directory
+        self._gate = Gate(directory, applications)
+        self._settings = settings or MindSettings()
+        self.notifications = Notifications(directory, switchboard)
+
+    def router(self) -> APIRouter:
+        """Every path with and without a slash at its end; for the root of an origin, without a prefix."""
+        shown = [
+            Depends(HTTPBearer(auto_error=False, description="An application's or a participant's token")),
+            Depends(APIKeyQuery(name="access_token", auto_error=False)),
+        ]
+        router = APIRouter(tags=["Mind API"], dependencies=shown)
+        endpoints: dict[Operation, Endpoint] = {
+            Operation.CREATE_CONFERENCE: self.create_conference,
+            Operation.GET_CONFERENCE: self.get_conference,
+            Operation.CHANGE_CONFERENCE: self.change_conference,
+            Operation.DELETE_CONFERENCE: self.delete_conference,
+            Operation.OPEN_SESSION: self.open_session,
+            Operation.LIST_PARTICIPANTS: self.list_participants,
+            Operation.CREATE_PARTICIPANT: self.create_participant,
+            Operation.DELETE_PARTICIPANTS: self.delete_participants,
+            Operation.GET_PARTICIPANT: self.get_participant,
+            Operation.CHANGE_PARTICIPANT: self.change_participant,
+            Operation.DELETE_PARTICIPANT: self.delete_participant,
+            Operation.SEND_MESSAGE: self.send_message,
+            Operation.GET_TRANSCRIPTION: self.get_transcription,
+        }
+        for description in DESCRIPTIONS:
+            operation = description.operation
+            endpoint = endpoints[operation] if description.built else self._not_built(operation)
+            _add(router, description, endpoint)
+        return router
+
+    async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
+        """The application's notifications, on the conference's own path."""
+        ids = _ids(request.path)
+        if ids is None:
+            return None
+        try:
+            _, conference = self._gate.conference(request.bearer, *ids, Operation.WATCH)
+        except Exception as error:
+            said = errors.answer(error)
+            return Refuse(said.status_code, bytes(said.body), headers=tuple(errors.headers_of(error).items()))
+        return Accept(Watcher(self.notifications, conference.id), max_message_bytes=MAX_WATCHER_MESSAGE)
+
+    # --- conferences ---
+
+    async def create_conference(self, request: Request) -> Response:
+        application_id = str(request.path_params["application_id"])
+        asking = self._gate.application(_token(request), application_id, Operation.CREATE_CONFERENCE)
+        wanted = await self._body(request, wire.ConferenceCreation)
+        conference = await self._directory.open_conference(
+            application_id, by=asking.actor, name=wanted.name, layout=wanted.layout
+        )
+        return _ok(wire.conference_resource(conference))
+
+    async def get_conference(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.GET_CONFERENCE)
+        if not wire.parse_flag("detailed", request.query_params.get("detailed")):
+            return _ok(wire.conference_resource(conference))
+        people = self._people(asking, conference)
+        return _ok(wire.conference_resource(conference, people, streamings=asking.participant is None))
+
+    async def change_conference(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.CHANGE_CONFERENCE)
+        wanted = await self._body(request, wire.ConferenceChange)
+        changed = await self._directory.change_conference(conference, by=asking.actor, name=wanted.name)
+        return _ok(wire.conference_resource(changed))
+
+    async def delete_conference(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.DELETE_CONFERENCE)
+        await self._directory.close_conference(conference, by=asking.actor)
+        return _ok()
+
+    # --- participants ---
+
+    async def list_participants(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.LIST_PARTICIPANTS)
+        return _ok([wire.participant_resource(one) for one in self._people(asking, conference)])
+
+    async def create_participant(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.CREATE_PARTICIPANT)
+        wanted = await self._body(request, wire.ParticipantCreation)
+        participant, token = await self._directory.add_participant(
+            conference,
+            by=asking.actor,
+            name=wanted.name,
+            priority=wanted.priority,
+            role=wanted.role,
+            layout=wanted.layout,
+            language=wanted.language,
+        )
+        return _ok(wire.invited_resource(participant, token))
+
+    async def delete_participants(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.DELETE_PARTICIPANTS)
+        await self._directory.remove_participants(conference, by=asking.actor)
+        return _ok()
+
+    async def get_participant(self, request: Request) -> Response:
+        _, target = self._participant(request, Operation.GET_PARTICIPANT)
+        return _ok(wire.participant_resource(target))
+
+    async def change_participant(self, request: Request) -> Response:
+        asking, target = self._participant(request, Operation.CHANGE_PARTICIPANT)
+        wanted = await self._body(request, wire.ParticipantChange)
+        for field in wanted.__struct_fields__:
+            if getattr(wanted, field) is not None and not may_change(asking.callers(target), field):
+                raise NotAllowed(f"a {asking.role} may not change `{field}`")
+        changed = await self._directory.change_participant(
+            target,
+            by=asking.actor,
+            name=wanted.name,
+            priority=wanted.priority,
+            role=wanted.role,
+            layout=wanted.layout,
+            language=wanted.language,
+        )
+        return _ok(wire.participant_resource(changed))
+
+    async def delete_participant(self, request: Request) -> Response:
+        asking, target = self._participant(request, Operation.DELETE_PARTICIPANT)
+        await self._directory.remove_participant(target, by=asking.actor)
+        return _ok()
+
+    async def open_session(self, request: Request) -> Response:
+        ids = request.path_params
+        named = str(ids["participant_id"]) if "participant_id" in ids else None
+        participant = self._gate.session(
+            _token(request), str(ids["application_id"]), str(ids["conference_id"]), named
+        )
+        offer = await self._body(request, wire.SessionDescription)
+        connection = await self._directory.connect(participant, WebRtcOffer(offer.sdp))
+        if connection.answer is None:
+            raise RuntimeError("an offer was accepted without an answer")
+        return _ok(wire.SessionDescription(sdp=connection.answer))
+
+    # --- the rest ---
+
+    async def send_message(self, request: Request) -> Response:
+        asking, conference = self._conference(request, Operation.SEND_MESSAGE)
+        wanted = await self._body(request, wire.MessageCreation)
+        try:
+            message = await self._directory.send_message(
+                conference,
+                by=asking.actor,
+                send_to=str(wanted.send_to),
+                text=wanted.text,
+                persistent=wanted.persistent,
+            )
+        except NoSuchParticipant:
+            # Not 404: the sender's client would take it for its own expulsion.
+            raise BadInput("`sendTo` is no participant, nor the application or the conference") from None
+        return _ok(wire.message_resource(message))
+
+    async def get_transcription(self, request: Request) -> Response:
+        self._conference(request, Operation.GET_TRANSCRIPTION)
+        return _ok(wire.Started(False))
+
+    def _not_built(self, operation: Operation) -> Endpoint:
+        async def not_built(request: Request) -> Response:
+            if "participant_id" in request.path_params:
+                self._participant(request, operation)
+            else:
+                self._conference(request, operation)
+            raise Refusal(501, f"{operation} is not built yet")
+
+        return not_built
+
+    # --- inside ---
+
+    def _conference(self, request: Request, operation: Operation) -> tuple[Asking, Conference]:
+        ids = request.path_params
+        return self._gate.conference(
+            _token(request), str(ids["application_id"]), str(ids["conference_id"]), operation
+        )
+
+    def _participant(self, request: Request, operation: Operation) -> tuple[Asking, Participant]:
+        ids = request.path_params
+        return self._gate.participant(
+            _token(request),
+            str(ids["application_id"]),
+            str(ids["conference_id"]),
+            str(ids["participant_id"]),
+            operation,
+        )
+
+    def _people(self, asking: Asking, conference: Conference) -> list[Participant]:
+        """Whoever asks comes first; clients rely on it."""
+        people = self._directory.participants(conference)
+        first = asking.participant
+        if first is not None:
+            people.sort(key=lambda one: one.id != first.id)
+        return people
+
+    async def _body(self, request: Request, kind: type[AnyBody]) -> AnyBody:
+        """Raises Refusal (413, 415) and BadInput."""
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > self._settings.body_bytes:
+                raise Refusal(413, f"the body is larger than {self._settings.body_bytes} bytes")
+        kind_given = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if body and kind_given != "application/json":
+            raise Refusal(415, "the body's Content-Type must be application/json")
+        return wire.parse(bytes(body), kind)
+
+
+def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> None:
+    async def run(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except Exception as error:  # the outer edge: every answer is JSON
+            return errors.answer(error)
+
+    alias = description.operation is Operation.OPEN_SESSION and description.path != CONFERENCE_PATH
+    for path in (description.path, description.path + "/"):
+        router.add_api_route(
+            path,
+            run,
+            methods=[description.method],
+            summary=description.summary,
+            operation_id=description.operation + ("OfParticipant" if alias else ""),
+            response_class=Response,
+            response_model=None,
+            responses=responses(description),
+            openapi_extra=extra(description),
+            include_in_schema=path == description.path,
+        )
+
+
+def _token(request: Request) -> str | None:
+    return bearer(request.headers, request.query_params)
+
+
+def _ids(path: str) -> tuple[str, str] | None:
+    found = WATCH_PATH.fullmatch(path)
+    try:
+        return (str(UUID(found[1])), str(UUID(found[2]))) if found else None
+    except ValueError:
+        return None
+
+
+def _ok(resource: Any = None) -> Response:
+    """200, with or without a body."""
+    if resource is None:
+        return Response(status_code=200)
+    return Response(msgspec.json.encode(resource), media_type="application/json")

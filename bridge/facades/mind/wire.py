@@ -1,0 +1,249 @@
+"""Mind API JSON to and from values; pure.
+
+Bodies are parsed strictly: a wrong type, an unknown enum value or a number out of range raises BadInput,
+which names the field. Fields nobody asked for are ignored. In a change, null leaves a field as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from bridge.errors import BadInput
+from bridge.people import Conference, Layout, Media, Message, Participant, Role
+
+MAX_NAME = 1_000
+MAX_TEXT = 16_000
+"""Characters; a message must fit into one data channel message of 64 KiB."""
+MAX_ERROR_CHARACTERS = 300
+
+Language = Literal[
+    "", "ar", "cs", "de", "en", "es", "fr", "hi", "hu", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "zh"
+]
+# No NUL: PostgreSQL has no text with it.
+Name = Annotated[str, Meta(max_length=MAX_NAME, pattern="^[^\\x00]*$")]
+Text = Annotated[str, Meta(max_length=MAX_TEXT, pattern="^[^\\x00]*$")]
+Priority = Annotated[float, Meta(ge=0)]
+
+
+class Body(msgspec.Struct, rename="camel", kw_only=True):
+    """What clients send."""
+
+
+class ConferenceCreation(Body):
+    """A new conference."""
+
+    name: Name = ""
+    layout: Layout = Layout.MOSAIC
+    recording_layout: Layout | None = None
+    """Deprecated: accepted, without effect."""
+
+
+class ConferenceChange(Body):
+    """New parameters of a conference."""
+
+    name: Name | None = None
+
+
+class ParticipantCreation(Body):
+    """A new participant; their layout is the conference's unless they have one of their own."""
+
+    name: Name = ""
+    priority: Priority = 1.0
+    role: Role = Role.SPEAKER
+    layout: Layout | None = None
+    language: Language = ""
+
+
+class ParticipantChange(Body):
+    """New parameters of a participant."""
+
+    name: Name | None = None
+    priority: Priority | None = None
+    role: Role | None = None
+    layout: Layout | None = None
+    language: Language | None = None
+
+
+class MessageCreation(Body):
+    """A message to a participant, to the application, or (with the conference's id) to all of them."""
+
+    send_to: UUID
+    text: Text
+    persistent: bool = False
+
+
+class SessionDescription(Body):
+    """An SDP offer, or the answer to it."""
+
+    sdp: str
+
+
+class MediaResource(msgspec.Struct):
+    """What a participant sends."""
+
+    audio: bool
+    video: bool
+
+
+class Started(msgspec.Struct):
+    """Whether something runs."""
+
+    started: bool
+
+
+class ParticipantResource(msgspec.Struct, rename="camel", kw_only=True):
+    """A participant."""
+
+    id: str
+    online: bool
+    name: str
+    priority: float
+    language: str
+    role: Role
+    layout: Layout
+    media: MediaResource
+    secondary_media: MediaResource
+
+
+class InvitedResource(ParticipantResource, kw_only=True):
+    """A participant at the moment of creation: the token is never shown again."""
+
+    token: str
+
+
+class StreamingResource(msgspec.Struct):
+    """A streaming."""
+
+    id: str
+    url: str
+    alive: bool
+
+
+class ConferenceResource(msgspec.Struct, rename="camel", kw_only=True):
+    """A conference; the last three in detailed ones only, streamings for the application only."""
+
+    id: str
+    name: str
+    layout: Layout
+    recording: Started
+    ending_at: int
+    transcription: Started | UnsetType = UNSET
+    participants: list[ParticipantResource] | UnsetType = UNSET
+    streamings: list[StreamingResource] | UnsetType = UNSET
+
+
+class MessageResource(msgspec.Struct, rename="camel", kw_only=True):
+    """A message; `sentAt` in milliseconds."""
+
+    id: str
+    sent_to: str
+    sent_by: str
+    sent_at: int
+    text: str
+
+
+class DigitResource(msgspec.Struct):
+    """A key that was pressed."""
+
+    digit: str
+
+
+class ErrorResource(msgspec.Struct):
+    """Why a request was not granted."""
+
+    error: str
+    status: int
+
+
+Resource = ConferenceResource | ParticipantResource | MessageResource | DigitResource
+
+
+class Notification(msgspec.Struct):
+    """A change in a conference; `location` is relative to it. A deleted resource is not shown."""
+
+    type: Literal["created", "updated", "deleted"]
+    location: str
+    resource: Resource | UnsetType = UNSET
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+
+
+def parse(body: bytes, kind: type[AnyBody]) -> AnyBody:
+    """An empty body counts as an empty object. Raises BadInput."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        said = str(wrong)
+        if isinstance(wrong, RecursionError):
+            said = "nested too deeply"
+        raise BadInput(f"the request body: {said[:MAX_ERROR_CHARACTERS]}") from None
+
+
+def parse_flag(name: str, written: str | None) -> bool:
+    """A query parameter that is `true` or `false` (when left out). Raises BadInput."""
+    if written is None or written == "false":
+        return False
+    if written == "true":
+        return True
+    raise BadInput(f"the query parameter `{name}` must be true or false")
+
+
+def conference_resource(
+    conference: Conference, participants: Iterable[Participant] | None = None, *, streamings: bool = False
+) -> ConferenceResource:
+    """With `participants` a detailed one, and with `streamings` as the application sees it."""
+    resource = ConferenceResource(
+        id=conference.id,
+        name=conference.name,
+        layout=conference.layout,
+        recording=Started(False),
+        ending_at=int(conference.ends_at),
+    )
+    if participants is not None:
+        resource.transcription = Started(False)
+        resource.participants = [participant_resource(participant) for participant in participants]
+        if streamings:
+            resource.streamings = []
+    return resource
+
+
+def participant_resource(participant: Participant) -> ParticipantResource:
+    """As everybody may see them."""
+    return ParticipantResource(
+        id=participant.id,
+        online=participant.online,
+        name=participant.name,
+        priority=participant.priority,
+        language=participant.language,
+        role=participant.role,
+        layout=participant.layout,
+        media=_media(participant.media),
+        secondary_media=_media(participant.secondary_media),
+    )
+
+
+def invited_resource(participant: Participant, token: str) -> InvitedResource:
+    """As their creator sees them, once."""
+    seen = participant_resource(participant)
+    return InvitedResource(**{name: getattr(seen, name) for name in seen.__struct_fields__}, token=token)
+
+
+def message_resource(message: Message) -> MessageResource:
+    """As its sender and its addressees see it."""
+    return MessageResource(
+        id=message.id,
+        sent_to=message.sent_to,
+        sent_by=message.sent_by,
+        sent_at=round(message.sent_at * 1000),
+        text=message.text,
+    )
+
+
+def _media(media: Media) -> MediaResource:
+    return MediaResource(media.audio, media.video)
