@@ -1,0 +1,80 @@
+"""Where rooms stand: finds each the bank of its rate and size, and moves it when it outgrows that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.core.bank import Bank, Stages
+from bridge.core.gate import Gate
+from bridge.core.limiter import Limiter
+from bridge.core.meter import Meter
+from bridge.core.ports import PTIME_MS
+from bridge.core.room import Place, Room
+from bridge.core.settings import CoreSettings
+
+
+class Banks:
+    """All banks there are, by (rate, capacity). None is ever taken down: there are few."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self._settings = settings
+        self._banks: dict[tuple[int, int], Bank] = {}
+        self._stages: dict[int, Stages] = {}
+        self._turn = 0
+        self.migrations = 0
+
+    def __iter__(self) -> Iterator[Bank]:
+        return iter(self._banks.values())
+
+    def __len__(self) -> int:
+        return len(self._banks)
+
+    def shift(self) -> None:
+        """Begin a tick in all of them."""
+        self._turn += 1
+        for bank in self._banks.values():
+            bank.shift(self._turn)
+
+    def settle(self, room: Room) -> Room | None:
+        """Bring what the verbs have changed in `room` into its bank, or into another one.
+
+        Gives the other room that was moved in order to fill a gap, if any.
+        """
+        bank = self._bank(room.rate_hz, room.capacity)
+        place, moved = room.place, None
+        if place is None:
+            room.place = Place(bank, bank.add(room))
+        elif place.bank is not bank:
+            self.migrations += 1
+            row = bank.add(room)
+            bank.adopt(row, place.bank, place.row)
+            bank.update(row, room)
+            moved = self.vacate(room)
+            room.place = Place(bank, row)
+        else:
+            bank.update(place.row, room)
+        room.fresh.clear()
+        return moved
+
+    def vacate(self, room: Room) -> Room | None:
+        """Take `room` out of its bank; gives the room that was moved into the gap, if any."""
+        place, room.place = room.place, None
+        if place is None:
+            return None
+        moved = place.bank.remove(place.row)
+        if moved is not None:
+            moved.place = Place(place.bank, place.row)
+        return moved
+
+    def _bank(self, rate_hz: int, capacity: int) -> Bank:
+        key = (rate_hz, capacity)
+        if key not in self._banks:
+            self._banks[key] = Bank(rate_hz, capacity, self._stages_at(rate_hz), self._turn)
+        return self._banks[key]
+
+    def _stages_at(self, rate_hz: int) -> Stages:
+        if rate_hz not in self._stages:
+            chosen = self._settings
+            limiter = Limiter(chosen.limiter, rate_hz * PTIME_MS // 1000)
+            self._stages[rate_hz] = Stages(Gate(chosen.gate), Meter(chosen.meter), limiter)
+        return self._stages[rate_hz]

@@ -1,0 +1,120 @@
+"""From the pools to the banks: which row plays into which slot, resampled where the rates differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.bank import Bank
+from bridge.core.filter_memory import FilterMemory
+from bridge.core.pool import Pool
+from bridge.core.room import Place
+
+
+@dataclass(slots=True)
+class _Cable:
+    """All rows of a pool that play into one bank."""
+
+    bank: Bank
+    rows: NDArray[np.intp]
+    slots: NDArray[np.intp]
+    memory: FilterMemory | None
+
+
+class Feed:
+    """One pool's rows and where they go. Tables are indexed by the pool's row."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._banks: list[Bank] = []
+        self._bank_of = np.full(16, -1, dtype=np.intp)  # index into _banks
+        self._slot_of = np.zeros(16, dtype=np.intp)  # flat
+        self._memories: dict[int, FilterMemory] = {}
+        self._cables: list[_Cable] = []
+        self._changed = False
+
+    def plug(self, row: int, place: Place, index: int) -> None:
+        """From now on `row` plays into slot `index` of the room at `place`."""
+        capacity = len(self._bank_of)
+        if row >= capacity:
+            self._grow(max(2 * capacity, row + 1))
+        bank = place.bank
+        if bank not in self._banks:
+            self._banks.append(bank)
+        before = self._bank_of[row]
+        number = self._banks.index(bank)
+        if before != number and bank.rate_hz != self.pool.rate_hz:
+            memory = self._memory(bank.rate_hz)
+            if before >= 0 and self._banks[before].rate_hz != bank.rate_hz:
+                memory.remember(row, self.pool.block[row])
+            elif before < 0:
+                memory.forget(row)
+        self._bank_of[row] = number
+        self._slot_of[row] = place.row * bank.capacity + index
+        self._changed = True
+
+    def unplug(self, row: int) -> None:
+        """`row` plays into nothing."""
+        if row < len(self._bank_of) and self._bank_of[row] >= 0:
+            self._bank_of[row] = -1
+            self._changed = True
+
+    def rewire(self) -> None:
+        """Call after plugging, before `listen` and `fill`."""
+        if not self._changed:
+            return
+        self._changed = False
+        self._cables = []
+        for number, bank in enumerate(self._banks):
+            rows = np.flatnonzero(self._bank_of == number)
+            if rows.size:
+                same = bank.rate_hz == self.pool.rate_hz
+                memory = None if same else self._memory(bank.rate_hz)
+                self._cables.append(_Cable(bank, rows, self._slot_of[rows], memory))
+
+    def listen(self, heard: dict[int, NDArray[np.bool_]]) -> None:
+        """Tell the pool what anybody hears; `heard` holds a mask of flat slots for each id of a bank."""
+        self.pool.wanted[:] = False
+        for cable in self._cables:
+            self.pool.wanted[cable.rows] = heard[id(cable.bank)][cable.slots]
+
+    def fill(self) -> None:
+        """Put this tick's sounding rows on the stages of their banks."""
+        sounding = self.pool.sounding
+        for cable in self._cables:
+            on = sounding[cable.rows]
+            if cable.memory is not None:
+                ringing = cable.memory.ringing
+                before = ringing[cable.rows]
+                ringing[cable.rows] = on
+                on |= before
+            rows, slots = cable.rows, cable.slots
+            if not on.all():
+                chosen = np.flatnonzero(on)
+                if not chosen.size:
+                    continue
+                rows, slots = rows[chosen], slots[chosen]
+            bank = cable.bank
+            start, end = bank.count, bank.count + len(rows)
+            stage = bank.stage[start:end]
+            if cable.memory is None:
+                # "clip" lets take() write straight into the stage; the indices are all within range.
+                np.take(self.pool.block, rows, axis=0, out=stage, mode="clip")
+            else:
+                cable.memory.run(rows, self.pool.block[rows], stage)
+            bank.stage_slots[start:end] = slots
+            bank.count = end
+
+    def _memory(self, rate_hz: int) -> FilterMemory:
+        if rate_hz not in self._memories:
+            self._memories[rate_hz] = FilterMemory(self.pool.rate_hz, rate_hz, len(self._bank_of))
+        return self._memories[rate_hz]
+
+    def _grow(self, capacity: int) -> None:
+        more = capacity - len(self._bank_of)
+        self._bank_of = np.concatenate((self._bank_of, np.full(more, -1, dtype=np.intp)))
+        self._slot_of = np.concatenate((self._slot_of, np.zeros(more, dtype=np.intp)))
+        for memory in self._memories.values():
+            memory.grow(capacity)

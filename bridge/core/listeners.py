@@ -1,0 +1,85 @@
+"""Who gets Opus of a mix: the rows that are read, and whose row each one's stream encodes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.bank import Bank
+
+PROGRAM_LEADS = -1
+"""In `lead`: the stream is the room's program."""
+
+
+class Listeners:
+    """A table of output rows with packet outlets. Columns are arrays over listener numbers."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self.row = np.zeros(0, dtype=np.intp)
+        """The room's row in its bank."""
+        self.index = np.zeros(0, dtype=np.intp)
+        """The output's index; K for those who want the program as such."""
+        self.lead = np.zeros(0, dtype=np.intp)
+        """The listener whose row the stream encodes."""
+        self.agreed = np.zeros(0, dtype=np.int32)
+        """Ticks in a row in which it heard the program, while on another stream."""
+        self.twin = np.zeros(0, dtype=np.intp)
+        """Another stream's lead that heard the same."""
+        self.twinned = np.zeros(0, dtype=np.int32)
+        """Ticks in a row in which it did."""
+
+    def add(self) -> int:
+        """A number for a new listener, on the program's stream."""
+        if not self._free:
+            self._grow()
+        number = self._free.pop()
+        self.lead[number] = PROGRAM_LEADS
+        self.agreed[number] = self.twinned[number] = 0
+        return number
+
+    def remove(self, number: int) -> None:
+        """`number` may be given to another."""
+        self._free.append(number)
+
+    def differ(self, bank: Bank, numbers: NDArray[np.intp], than: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """[n]: what listeners `numbers` of `bank` hear now is not what output `than` of their room gives."""
+        rows, index = self.row[numbers], self.index[numbers]
+        active = bank.active[rows]
+        gains = bank.crosspoint
+        apart = ((gains[rows, index] != gains[rows, than]) & active).any(axis=1)
+        apart |= bank.limit_gain[rows, index] != bank.limit_gain[rows, than]
+        for row, old in bank.moving:
+            here = np.flatnonzero(rows == row)
+            apart[here] |= ((old[index[here]] != old[than[here]]) & active[here]).any(axis=1)
+        return np.asarray(apart, dtype=np.bool_)
+
+    def leads(self, bank: Bank, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """[n]: the outputs that the streams of `numbers` encode."""
+        lead = self.lead[numbers]
+        return np.where(lead == PROGRAM_LEADS, bank.capacity, self.index[lead])
+
+    def heard(self, bank: Bank, number: int) -> bytes:
+        """What `number` hears now, as something that can be compared."""
+        row, index = self.row[number], self.index[number]
+        parts = [np.where(bank.active[row], bank.crosspoint[row, index], 0), bank.limit_gain[row, index]]
+        parts += [np.where(bank.active[row], old[index], 0) for at, old in bank.moving if at == row]
+        return b"".join(np.asarray(part).tobytes() for part in parts)
+
+    def first_alike(self, bank: Bank, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
+        """[n]: for each of `numbers` the first that (almost surely) hears the same in its room."""
+        rows, index = self.row[numbers], self.index[numbers]
+        # A row of gains becomes one number by a fixed random direction; the caller compares exactly.
+        direction = np.random.default_rng(1).standard_normal(bank.capacity)
+        code = np.where(bank.active[rows], bank.crosspoint[rows, index], 0) @ direction
+        code += bank.limit_gain[rows, index]
+        _, first, group = np.unique(rows + 1j * code, return_index=True, return_inverse=True)
+        return np.asarray(numbers[first[group]], dtype=np.intp)
+
+    def _grow(self) -> None:
+        old = len(self.row)
+        more = max(16, old)
+        for name in ("row", "index", "lead", "agreed", "twin", "twinned"):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate((column, np.zeros(more, dtype=column.dtype))))
+        self._free.extend(range(old + more - 1, old - 1, -1))

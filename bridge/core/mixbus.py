@@ -1,0 +1,382 @@
+"""The mixer: rooms, slots, inputs and outlets by name, and the tick that moves sound between them.
+
+Order of calls: `open_room`, `open_slot`, then inputs and outlets; `tick` every 20 ms. Verbs are checked at
+once and take effect at the next tick's beginning; rooms, slots and outlets that were closed give nothing
+from then on. One thread, no clock, no I/O. Wrong names raise `UnknownName` (a KeyError), wrong values and
+names already in use ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.banks import Banks
+from bridge.core.encode_plan import EncodePlan
+from bridge.core.encoders import EncodeJob, Encoders
+from bridge.core.events import CoreEvent, MarkPlayed, QueueCleared, QueueRanDry, TalkingChanged
+from bridge.core.inputs import LiveAudio, LivePackets, PlayQueue
+from bridge.core.intake import RowCleared, RowDry, RowMark
+from bridge.core.looks import CoreFigures, RoomLook, SlotLook, TickResult
+from bridge.core.outlet import FrameBatch, FrameOutlets
+from bridge.core.pool import Pool
+from bridge.core.pools import Pools
+from bridge.core.ports import AudioFormat, AudioInput, PacketInput, PlayInput
+from bridge.core.room import PROGRAM, Input, Place, Room, Slot, UnknownName
+from bridge.core.settings import CoreSettings
+from bridge.core.solo_packets import SoloPackets
+from mediacodecs.levels import dbov
+
+__all__ = [
+    "PROGRAM",
+    "CoreFigures",
+    "CoreSettings",
+    "MixBus",
+    "RoomLook",
+    "SlotLook",
+    "TickResult",
+    "UnknownName",
+]
+
+
+class Outlets(Protocol):
+    """A kind of outlets: `FrameOutlets`, `EncodePlan` or `SoloPackets`."""
+
+    def plug(self, outlet: int, place: Place, index: int) -> None: ...
+
+    def unplug(self, outlet: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """An open outlet: what it reads, and where it is listed."""
+
+    room: Room
+    slot: Slot | None
+    """None: the program."""
+    outlets: Outlets
+
+    @property
+    def siblings(self) -> set[int]:
+        """The outlets that end together with it."""
+        return self.room.program_outlets if self.slot is None else self.slot.outlets
+
+
+class MixBus:
+    """See the module's docstring."""
+
+    def __init__(self, settings: CoreSettings) -> None:
+        self._settings = settings
+        self._rooms: dict[str, Room] = {}
+        self._banks = Banks(settings)
+        self._pools = Pools(settings)
+        self._outlets: dict[int, Outlet] = {}
+        self._frames: dict[tuple[AudioFormat, bool], FrameOutlets] = {}
+        self._encoders = Encoders(settings.opus)
+        self._mixed_packets = EncodePlan(self._encoders)
+        self._solo_packets = SoloPackets(self._encoders)
+        self._renumbered: set[Room] = set()
+        self._rewired: set[Room] = set()
+        self._reroute = False
+        self._number = 0
+        self._next_outlet = 1
+        self._frames_out = 0
+
+    # --- rooms and slots ---
+
+    def open_room(self, room: str) -> None:
+        """Open an empty room."""
+        if room in self._rooms:
+            raise ValueError(f"there already is a room {room!r}")
+        self._rooms[room] = Room(room)
+
+    def close_room(self, room: str) -> None:
+        """Close it with everything in it."""
+        gone = self._room(room)
+        for name in list(gone.slots):
+            self._close_slot(gone, name)
+        for outlet in list(gone.program_outlets):
+            self.close_outlet(outlet)
+        del self._rooms[room]
+        self._rewired.discard(gone)
+        self._renumbered.discard(gone)
+        self._vacate(gone)
+
+    def open_slot(self, room: str, slot: str, silent_for: Collection[str] = ()) -> None:
+        """Open a slot that hears all others and is heard by them and in the program.
+
+        It does not hear itself; it and those in `silent_for` do not hear each other.
+        """
+        there = self._room(room)
+        there.open_slot(slot, silent_for)
+        self._rewired.add(there)
+
+    def close_slot(self, room: str, slot: str) -> None:
+        """Close it with its input and outlets."""
+        there = self._room(room)
+        self._close_slot(there, slot)
+        self._rewired.add(there)
+
+    def set_gain(self, room: str, listener: str, source: str, gain: float) -> None:
+        """Set how loud `listener` (or `PROGRAM`) hears `source`, 0…16; cross-faded over one tick."""
+        there = self._room(room)
+        there.set_gain(listener, source, gain)
+        self._renumbered.add(there)
+
+    def set_fader(self, room: str, slot: str, gain: float) -> None:
+        """Set how loud `slot` is for everybody, 0…16 (0: muted, for taps as well); ramped over one tick."""
+        there = self._room(room)
+        there.set_fader(slot, gain)
+        self._renumbered.add(there)
+
+    # --- inputs ---
+
+    def open_playout(self, room: str, slot: str, audio_format: AudioFormat) -> AudioInput:
+        """A live input of raw audio. Raises ValueError when the slot has an input."""
+        there, place = self._vacant(room, slot)
+        pool = self._pools.playout(audio_format)
+        row = pool.open()
+        return LiveAudio(pool, row, self._plug_in(there, place, pool, row))
+
+    def open_packets(self, room: str, slot: str) -> PacketInput:
+        """A live input of Opus packets. Raises ValueError when the slot has an input."""
+        there, place = self._vacant(room, slot)
+        pool = self._pools.packets()
+        row = pool.open()
+        return LivePackets(pool, row, self._plug_in(there, place, pool, row))
+
+    def open_queue(self, room: str, slot: str, audio_format: AudioFormat) -> PlayInput:
+        """A play queue. Raises ValueError when the slot has an input."""
+        there, place = self._vacant(room, slot)
+        pool = self._pools.queue(audio_format)
+        row = pool.open()
+        return PlayQueue(pool, row, self._plug_in(there, place, pool, row))
+
+    def close_input(self, room: str, slot: str) -> None:
+        """Nothing happens when the slot has none."""
+        there = self._room(room)
+        self._unplug(there.slot(slot))
+        self._rewired.add(there)
+
+    # --- outlets ---
+
+    def open_frame_outlet(
+        self, room: str, slot: str, audio_format: AudioFormat, *, solo: bool = False
+    ) -> int:
+        """Give what `slot` hears (or `PROGRAM`), a raw frame every tick, under the number returned.
+
+        `solo`: what comes in at `slot` alone, after its fader and before the gate.
+        """
+        key = (audio_format, solo)
+        if key not in self._frames:
+            self._frames[key] = FrameOutlets(audio_format, solo=solo)
+        return self._open_outlet(room, slot, audio_format.rate_hz, self._frames[key], solo)
+
+    def open_packet_outlet(self, room: str, slot: str, *, solo: bool = False) -> int:
+        """The same in Opus packets."""
+        outlets = self._solo_packets if solo else self._mixed_packets
+        return self._open_outlet(room, slot, self._settings.opus_rate_hz, outlets, solo)
+
+    def close_outlet(self, outlet: int) -> None:
+        """Give nothing more under that number. Raises UnknownName when it is not open."""
+        old = self._outlets.pop(outlet, None)
+        if old is None:
+            raise UnknownName(f"no outlet {outlet} is open")
+        old.outlets.unplug(outlet)
+        old.siblings.discard(outlet)
+        self._reroute = True
+
+    # --- the tick ---
+
+    def tick(self, now: float) -> TickResult:
+        """Move everything on by 20 ms. `now` (seconds, monotonic) never goes back."""
+        self._number += 1
+        self._settle()
+        self._route()
+        for feed in self._pools.feeds.values():
+            feed.pool.take(now)
+        self._banks.shift()
+        for feed in self._pools.feeds.values():
+            feed.fill()
+        events: list[CoreEvent] = []
+        for bank in self._banks:
+            for room, index, talking in bank.take_in():
+                name = room.names[index]
+                if name is not None:
+                    events.append(TalkingChanged(room.name, name, talking))
+            bank.mix()
+        frames: list[FrameBatch] = []
+        for outlets in self._frames.values():
+            frames += outlets.give()
+        encodes: list[EncodeJob] = self._mixed_packets.give() + self._solo_packets.give()
+        for bank in self._banks:
+            bank.settle()
+        events += self._queue_events()
+        self._frames_out += sum(len(batch.outlets) for batch in frames)
+        return TickResult(self._number, frames, encodes, events)
+
+    # --- looking ---
+
+    def look(self, room: str) -> RoomLook:
+        """What goes on in a room now."""
+        there = self._room(room)
+        slots: dict[str, SlotLook] = {}
+        place = there.place
+        levels = talking = None
+        if place is not None:
+            levels = dbov(np.sqrt(place.bank.meter.power[place.row]))
+            talking = place.bank.meter.talking[place.row]
+        for slot in there.slots.values():
+            plugged = slot.input
+            look = plugged.pool.look(plugged.row) if plugged is not None else None
+            if levels is None or talking is None or slot.index in there.fresh:
+                slots[slot.name] = SlotLook(input=look)
+            else:
+                slots[slot.name] = SlotLook(float(levels[slot.index]), bool(talking[slot.index]), look)
+        if place is None:
+            return RoomLook(there.rate_hz, there.capacity, slots)
+        return RoomLook(place.bank.rate_hz, place.bank.capacity, slots)
+
+    def figures(self) -> CoreFigures:
+        """Totals; looks at every input, so ask a few times a second at most."""
+        totals, depths = self._pools.totals()
+        return CoreFigures(
+            ticks=self._number,
+            rooms=len(self._rooms),
+            slots=sum(len(room.slots) for room in self._rooms.values()),
+            inputs=len(self._pools.inputs),
+            frame_outlets=sum(len(outlets) for outlets in self._frames.values()),
+            packet_outlets=len(self._mixed_packets) + len(self._solo_packets),
+            encoders=self._encoders.in_use,
+            banks=len(self._banks),
+            frames_out=self._frames_out,
+            encodes=self._encoders.encodes,
+            silent_packets=self._encoders.silent_packets,
+            migrations=self._banks.migrations,
+            depths_ms=depths,
+            **totals,
+        )
+
+    # --- inside ---
+
+    def _room(self, name: str) -> Room:
+        room = self._rooms.get(name)
+        if room is None:
+            raise UnknownName(f"no room {name!r} is open")
+        return room
+
+    def _vacant(self, room: str, slot: str) -> tuple[Room, Slot]:
+        there = self._room(room)
+        place = there.slot(slot)
+        if place.input is not None:
+            raise ValueError(f"slot {slot!r} of room {room!r} already has an input")
+        return there, place
+
+    def _plug_in(self, room: Room, slot: Slot, pool: Pool, row: int) -> Input:
+        made = slot.input = Input(pool, row, room, slot)
+        self._pools.opened(made)
+        room.rate_hz = max(room.rate_hz, pool.rate_hz)
+        self._rewired.add(room)
+        return made
+
+    def _unplug(self, slot: Slot) -> None:
+        if slot.input is not None:
+            self._pools.close(slot.input)
+            slot.input = None
+
+    def _close_slot(self, room: Room, name: str) -> None:
+        slot = room.close_slot(name, fading=False)
+        self._unplug(slot)
+        for outlet in list(slot.outlets):
+            self.close_outlet(outlet)
+
+    def _open_outlet(self, room: str, name: str, rate_hz: int, outlets: Outlets, solo: bool) -> int:
+        there = self._room(room)
+        slot = None if name == PROGRAM else there.slot(name)
+        if slot is None and solo:
+            raise ValueError("the program is no slot's own sound")
+        number = self._next_outlet
+        self._next_outlet += 1
+        made = Outlet(there, slot, outlets)
+        self._outlets[number] = made
+        made.siblings.add(number)
+        there.rate_hz = max(there.rate_hz, rate_hz)
+        self._rewired.add(there)
+        return number
+
+    def _vacate(self, room: Room) -> None:
+        moved = self._banks.vacate(room)
+        if moved is not None:
+            self._rewired.add(moved)
+        self._reroute = True
+
+    def _settle(self) -> None:
+        """Bring the changed rooms into their banks; those that stand elsewhere now are plugged in anew."""
+        for room in self._renumbered - self._rewired:
+            if room.place is not None:
+                self._banks.settle(room)
+                self._reroute = True
+        self._renumbered.clear()
+        while self._rewired:
+            room = self._rewired.pop()
+            moved = self._banks.settle(room)
+            if moved is not None:
+                self._rewired.add(moved)
+            self._replug(room)
+            self._reroute = True
+
+    def _replug(self, room: Room) -> None:
+        place = room.place
+        if place is None:
+            return
+        for slot in room.slots.values():
+            if slot.input is not None:
+                self._pools.feed(slot.input.pool).plug(slot.input.row, place, slot.index)
+            for outlet in slot.outlets:
+                self._outlets[outlet].outlets.plug(outlet, place, slot.index)
+        for outlet in room.program_outlets:
+            self._outlets[outlet].outlets.plug(outlet, place, room.capacity)
+
+    def _route(self) -> None:
+        """Tell the banks who is listened to alone, and the pools what anybody hears."""
+        if not self._reroute:
+            return
+        # Once more after the next tick: what was fading is silent by then.
+        self._reroute = any(bank.changing for bank in self._banks)
+        outputs = {id(bank): np.zeros(bank.sounds.size, dtype=np.bool_) for bank in self._banks}
+        alone = {id(bank): np.zeros(bank.tapped.size, dtype=np.bool_) for bank in self._banks}
+        for frames in self._frames.values():
+            frames.rewire()
+            frames.mark(alone if frames.solo else outputs)
+        self._mixed_packets.rewire()
+        self._mixed_packets.mark(outputs)
+
+        self._solo_packets.mark(alone)
+        heard: dict[int, NDArray[np.bool_]] = {}
+        for bank in self._banks:
+            bank.tapped[:] = alone[id(bank)].reshape(bank.tapped.shape)
+            heard[id(bank)] = bank.heard(outputs[id(bank)].reshape(bank.sounds.shape)).reshape(-1)
+        for feed in self._pools.feeds.values():
+            feed.rewire()
+            feed.listen(heard)
+
+    def _queue_events(self) -> list[CoreEvent]:
+        events: list[CoreEvent] = []
+        for pool in self._pools.queues():
+            for row, event in pool.drain():
+                source = self._pools.queue_inputs.get((id(pool), row))
+                if source is None:
+                    continue
+                room, slot = source.room.name, source.slot.name
+                match event:
+                    case RowMark(name):
+                        events.append(MarkPlayed(room, slot, name))
+                    case RowCleared(dropped):
+                        events.append(QueueCleared(room, slot, tuple(dropped)))
+                    case RowDry(underrun):
+                        events.append(QueueRanDry(room, slot, underrun))
+        return events
