@@ -1,0 +1,101 @@
+"""Wire audio of many rows in rings: written one row at a time, read from many at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from bridge.core.pool import FIRST_CAPACITY, grown
+from bridge.core.ports import AudioFormat, Encoding
+from mediacodecs.g711 import ULAW_SILENCE, ulaw_decode
+
+Wire = NDArray[np.integer[Any]]
+
+
+class WireRing:
+    """One ring a row, in wire samples (int16 for L16, uint8 for µ-law).
+
+    `head` and `tail` [capacity] count samples since the row was cleared and never wrap: `head - tail` is what
+    is held. Up to `reach` samples before the tail stay readable, and no read may be longer than `reach`.
+    """
+
+    def __init__(self, audio_format: AudioFormat, limit: int, reach: int) -> None:
+        """`limit`: samples a row holds. Raises ValueError for Opus."""
+        self.limit = limit
+        self.reach = reach
+        self._width = audio_format.sample_bytes
+        self._ulaw = audio_format.encoding is Encoding.ULAW
+        self._silence = ULAW_SILENCE if self._ulaw else 0
+        self._size = limit + reach
+        self._stride = self._size + reach
+        self.head = np.zeros(0, dtype=np.int64)
+        self.tail = np.zeros(0, dtype=np.int64)
+        # [capacity, size + reach]: the first `reach` samples stand behind the last one again, so that every
+        # read is one piece.
+        self._samples: Wire = np.zeros((0, self._stride), dtype="u1" if self._ulaw else "<i2")
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows; what is in the others stays."""
+        self.head = grown(self.head, capacity, 0)
+        self.tail = grown(self.tail, capacity, 0)
+        self._samples = grown(self._samples, capacity, self._silence)
+        # Plain Python numbers come and go through these at a third of the cost of indexing arrays.
+        self.head_cells = self.head.data
+        self.tail_cells = self.tail.data
+        self._cells = self._samples.reshape(-1).view(np.uint8).data
+        self._windows: dict[int, Wire] = {}
+
+    def clear(self, row: int) -> None:
+        """Empty the row, and begin to count anew."""
+        self.head[row] = self.tail[row] = 0
+        self._samples[row] = self._silence
+
+    def write(self, row: int, payload: bytes | memoryview, count: int) -> int:
+        """Append `count` whole samples; gives how many of the oldest had to go."""
+        width, size = self._width, self._size
+        head = self.head_cells[row]
+        pushed_out = head + count - self.tail_cells[row] - self.limit
+        if count > size:
+            payload = payload[(count - size) * width :]
+            head += count - size
+            count = size
+        at = head % size
+        begin = row * self._stride * width
+        first = min(count, size - at)
+        start = begin + at * width
+        self._cells[start : start + first * width] = payload[: first * width]
+        if first < count:
+            self._cells[begin : begin + (count - first) * width] = payload[first * width :]
+        if at < self.reach or first < count:
+            end = begin + size * width
+            self._cells[end : end + self.reach * width] = self._cells[begin : begin + self.reach * width]
+        self.head_cells[row] = head + count
+        if pushed_out > 0:
+            self.tail_cells[row] += pushed_out
+            return pushed_out
+        return 0
+
+    def read(self, rows: NDArray[np.intp], start: NDArray[np.int64], count: int) -> Wire:
+        """A copy [len(rows), count] of the wire samples that begin at `start` [len(rows)]."""
+        windows = self._windows.get(count)
+        if windows is None:
+            flat = self._samples.reshape(-1)
+            shape, step = (flat.size - count + 1, count), flat.itemsize
+            windows = self._windows[count] = as_strided(flat, shape, (step, step), writeable=False)
+        taken: Wire = windows[rows * self._stride + start % self._size]
+        return taken
+
+    def linear(self, wire: Wire) -> NDArray[np.float32]:
+        """Wire samples of any shape as float32 at int16 scale."""
+        if wire.dtype == np.uint8:
+            return ulaw_decode(wire.view(np.uint8))
+        return wire.astype(np.float32)
+
+    def sound(self, row: int, start: int, count: int) -> NDArray[np.float32]:
+        """One row's samples [count] from `start` on, at int16 scale."""
+        at = start % self._size
+        return self.linear(self._samples[row, at : at + count])
