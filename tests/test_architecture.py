@@ -1,0 +1,439 @@
+"""The house rules of docs/design.md, read off the source: who may import whom, and what things are called."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = {"bridge": ROOT / "bridge", "mediacodecs": ROOT / "codecs" / "mediacodecs"}
+
+# Room → what of the project it may import besides itself. A module that is in no room listed here belongs to
+# the verbs in the middle of the house (switchboard, directory and their parts).
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "mediacodecs": (),
+    "bridge.core": ("mediacodecs",),
+    "bridge.legs": (
+        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.sockets", "mediacodecs",
+    ),
+    "bridge.outputs": ("bridge.core.ports", "bridge.core.events", "bridge.errors", "mediacodecs"),
+    "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
+    # The pacer hands out what a tick gives.
+    "bridge.runtime": (
+        "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.errors", "bridge.sockets",
+        "mediacodecs",
+    ),
+    # The store writes down who exists, so it knows their shape.
+    "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),
+    # Clients from outside: they must not know the inside.
+    "bridge.harness": ("bridge.errors", "mediacodecs"),
+}  # fmt: skip
+
+# Where requests come in, and what they must not reach around the verbs.
+ENTRANCES = ("bridge.facades", "bridge.web")
+BEHIND = (
+    "bridge.legs",
+    "bridge.outputs",
+    "bridge.runtime",
+    "bridge.store",
+    "bridge.cluster",
+    "bridge.harness",
+)
+
+# The composition root, and the command line in front of it.
+ROOT_MODULES = {"bridge.app", "bridge.readings"}
+COMMANDS = {
+    "bridge.cli", "bridge.__main__", "bridge.demo", "bridge.doctor", "bridge.doctor_machine",
+    "bridge.doctor_network",
+}  # fmt: skip
+SETTINGS = {"bridge.config", "bridge.config_kinds", "bridge.config_source", "bridge.settings"}
+
+# Third-party library → where its door is.
+DOORS: dict[str, tuple[str, ...]] = {
+    "aiortc": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
+    "aioice": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
+    "pylibsrtp": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
+    "av": ("mediacodecs.libopus",),
+    "sqlalchemy": ("bridge.store",),
+    "alembic": ("bridge.store",),
+    "aiosqlite": ("bridge.store",),
+    "asyncpg": ("bridge.store",),
+    "websockets": ("bridge.runtime", "bridge.harness"),
+    "uvicorn": ("bridge.runtime",),
+    "httptools": ("bridge.runtime",),
+    "uvloop": ("bridge.runtime", "bridge.cli"),
+    "fastapi": ("bridge.facades", "bridge.web", "bridge.app"),
+    "starlette": ("bridge.facades", "bridge.web", "bridge.app"),
+    "prometheus_client": ("bridge.metrics",),
+    "soundfile": ("bridge.harness", "bridge.outputs"),
+    "httpx": ("bridge.demo", "bridge.harness"),
+}
+
+NO_IO = {
+    "asyncio", "concurrent", "http", "logging", "multiprocessing", "queue", "sched", "select", "selectors",
+    "signal", "socket", "ssl", "subprocess", "threading", "time", "urllib",
+}  # fmt: skip
+
+VENDOR = re.compile(r"plivo|zego|agora|(?<![a-z])hms(?![a-z])|100ms|mind_?sdk|mind_?api", re.IGNORECASE)
+EMPTY_WORDS = {"manager", "handler", "helper", "helpers", "util", "utils", "misc"}
+MAX_LINES = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """`module` imports `target`; `names` are what it takes from it."""
+
+    module: str
+    target: str
+    typing_only: bool
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def inside(module: str, room: str) -> bool:
+    return module == room or module.startswith(room + ".")
+
+
+def imports_of(module: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
+    """Absolute and relative imports; `from package import module` names the module."""
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                package = module.split(".")[: -node.level] if module in known else []
+                origin = ".".join([*package, *([node.module] if node.module else [])])
+            full = [f"{origin}.{alias.name}" for alias in node.names]
+            targets = [name if name in known else origin for name in full]
+        else:
+            continue
+        for target in dict.fromkeys(targets):
+            yield Import(module, target, id(node) in typing_only, node.lineno)
+
+
+def read_modules() -> dict[str, ast.Module]:
+    modules = {}
+    for package, folder in PACKAGES.items():
+        for file in sorted(folder.rglob("*.py")):
+            if "migrations" in file.parts:  # written by a tool, run by a tool
+                continue
+            parts = [package, *file.relative_to(folder).with_suffix("").parts]
+            modules[".".join(parts).removesuffix(".__init__")] = ast.parse(file.read_text())
+    return modules
+
+
+MODULES = read_modules()
+IMPORTS = [found for module, tree in MODULES.items() for found in imports_of(module, tree, set(MODULES))]
+
+
+def own(found: Import) -> bool:
+    return found.target.split(".")[0] in PACKAGES
+
+
+def room_of(module: str) -> str | None:
+    return next((room for room in MAY_IMPORT if inside(module, room)), None)
+
+
+def may(found: Import, room: str) -> bool:
+    if inside(found.target, room):
+        return True
+    return any(inside(found.target, allowed) for allowed in MAY_IMPORT[room])
+
+
+# --- the reader itself: a rule read off nothing would always hold ---
+
+
+def test_the_reader_sees_every_kind_of_import() -> None:
+    source = (
+        "import asyncio, av.codec\n"
+        "from bridge.core import ports\n"
+        "from bridge.errors import BridgeError\n"
+        "from . import sibling\n"
+        "from ..core.events import LegEvent\n"
+        "if TYPE_CHECKING:\n    from bridge.app import Bridge\n"
+        "def late():\n    import bridge.store\n"
+    )
+    known = {"bridge.core.ports", "bridge.legs.a", "bridge.legs.sibling", "bridge.core.events"}
+    found = list(imports_of("bridge.legs.a", ast.parse(source), known))
+    assert [entry.target for entry in found if not entry.typing_only] == [
+        "asyncio", "av.codec", "bridge.core.ports", "bridge.errors", "bridge.legs.sibling",
+        "bridge.core.events", "bridge.store",
+    ]  # fmt: skip
+    assert [entry.target for entry in found if entry.typing_only] == ["bridge.app"]
+    assert not may(Import("bridge.legs.a", "bridge.store", False, 1), "bridge.legs")
+    assert may(Import("bridge.legs.a", "bridge.core.ports", False, 1), "bridge.legs")
+
+
+def test_the_house_was_found() -> None:
+    assert {"bridge.core.ports", "bridge.switchboard", "bridge.errors", "mediacodecs"} <= set(MODULES)
+
+
+# --- who may import whom ---
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_lies_further_in(room: str) -> None:
+    wrong = [
+        found for found in IMPORTS if own(found) and room_of(found.module) == room and not may(found, room)
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_core_knows_numpy_and_the_standard_library_only() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if inside(found.module, "bridge.core")
+        and not own(found)
+        and found.target.split(".")[0] != "numpy"
+        and found.target.split(".")[0] not in sys.stdlib_module_names
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize("room", ["bridge.core", "mediacodecs"])
+def test_core_and_codecs_have_no_clock_no_network_and_no_log(room: str) -> None:
+    wrong = [found for found in IMPORTS if inside(found.module, room) and found.target.split(".")[0] in NO_IO]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_verbs_know_no_leg_no_output_and_nothing_around_them() -> None:
+    around = (*ENTRANCES, *BEHIND)
+    middle = [
+        found
+        for found in IMPORTS
+        if room_of(found.module) is None
+        and not any(inside(found.module, room) for room in ENTRANCES)
+        and found.module not in ROOT_MODULES | COMMANDS
+    ]
+    wrong = [found for found in middle if any(inside(found.target, room) for room in around)]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_entrances_ask_the_verbs_and_reach_around_them_for_nothing() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if any(inside(found.module, room) for room in ENTRANCES)
+        and any(inside(found.target, room) for room in (*BEHIND, *ROOT_MODULES, *COMMANDS))
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_no_facade_knows_another_one_or_the_pages() -> None:
+    wrong = []
+    for found in IMPORTS:
+        if not inside(found.module, "bridge.facades") or not own(found):
+            continue
+        vendor = ".".join(found.module.split(".")[:3])
+        if inside(found.target, "bridge.web") or (
+            inside(found.target, "bridge.facades") and not inside(found.target, vendor)
+        ):
+            wrong.append(found)
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_only_the_composition_root_binds() -> None:
+    bound = ("bridge.legs", "bridge.outputs", "bridge.store", "bridge.cluster", *ENTRANCES)
+    wrong = [
+        found
+        for found in IMPORTS
+        for room in bound
+        if inside(found.target, room) and not inside(found.module, room) and found.module not in ROOT_MODULES
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_nobody_imports_the_composition_root_but_the_command_line() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.target in ROOT_MODULES and found.module not in ROOT_MODULES | COMMANDS
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_configuration_stays_at_the_root() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.target in SETTINGS
+        and found.module not in SETTINGS | ROOT_MODULES | COMMANDS | {"bridge.applications"}
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    wrong = [
+        f"{module}:{node.lineno}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv") and module != "bridge.cli"
+    ]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_has_one_door(library: str) -> None:
+    def at_the_door(module: str) -> bool:
+        # The part after the last dot may go on: `bridge.legs.webrtc` is all the webrtc modules.
+        return any(module == door or module.startswith((door + ".", door + "_")) for door in DOORS[library])
+
+    wrong = [
+        found for found in IMPORTS if found.target.split(".")[0] == library and not at_the_door(found.module)
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_wire_modules_are_pure() -> None:
+    wrong = [
+        found
+        for found in IMPORTS
+        if found.module.rpartition(".")[2].endswith("wire")
+        and found.target.split(".")[0] in NO_IO - {"urllib", "http"}
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    edges: dict[str, set[str]] = {module: set() for module in MODULES}
+    for found in IMPORTS:
+        if found.target in MODULES and not found.typing_only and found.target != found.module:
+            edges[found.module].add(found.target)
+    # A package that re-exports its modules is a circle by itself only when a module imports the package.
+    done: set[str] = set()
+    path: list[str] = []
+
+    def visit(module: str) -> None:
+        if module in path:
+            pytest.fail(" → ".join([*path[path.index(module) :], module]))
+        if module in done:
+            return
+        path.append(module)
+        for target in sorted(edges[module]):
+            visit(target)
+        path.pop()
+        done.add(module)
+
+    for module in MODULES:
+        visit(module)
+
+
+# --- what things are called ---
+
+
+def words_of(name: str) -> set[str]:
+    """`SlotPool_one` → slot, pool, one."""
+    name = re.sub("base64", "", name, flags=re.IGNORECASE)
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def test_nothing_is_called_by_an_empty_word() -> None:
+    wrong = [
+        module for module in MODULES if words_of(module.rpartition(".")[2]) & (EMPTY_WORDS | {"base", "data"})
+    ]
+    for module, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and words_of(node.name) & (EMPTY_WORDS | {"base"}):
+                wrong.append(f"{module}.{node.name}")
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and words_of(node.name) & EMPTY_WORDS:
+                wrong.append(f"{module}.{node.name}")
+    assert not wrong, wrong
+
+
+def code_words(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Names and texts of the code itself; docstrings may say whom a thing is for."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Name):
+            yield line, node.id
+        elif isinstance(node, ast.Attribute):
+            yield line, node.attr
+        elif isinstance(node, ast.arg | ast.keyword):
+            yield line, node.arg or ""
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield line, node.name
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield line, node.value
+
+
+def test_the_core_and_the_verbs_do_not_know_who_calls() -> None:
+    unknowing = [
+        module
+        for module in MODULES
+        if inside(module, "bridge.core")
+        or inside(module, "mediacodecs")
+        or module
+        in (
+            "bridge.switchboard",
+            "bridge.dispatch",
+            "bridge.patch",
+            "bridge.routing",
+            "bridge.directory",
+            "bridge.people",
+        )
+    ]
+    wrong = [
+        f"{module}:{line} {word!r}"
+        for module in unknowing
+        for line, word in code_words(MODULES[module])
+        if VENDOR.search(word)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_package_file_says_what_lives_there_and_holds_no_code() -> None:
+    wrong = []
+    for folder in PACKAGES.values():
+        for file in folder.rglob("__init__.py"):
+            tree = ast.parse(file.read_text())
+            if ast.get_docstring(tree) is None:
+                wrong.append(f"{file.relative_to(ROOT)} says nothing")
+            for node in tree.body[1:]:
+                names = (
+                    [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
+                )
+                if not isinstance(node, ast.Import | ast.ImportFrom) and names != ["__all__"]:
+                    wrong.append(f"{file.relative_to(ROOT)}:{node.lineno} is code")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_file_is_too_long_to_be_held_in_the_head() -> None:
+    wrong = []
+    for folder in PACKAGES.values():
+        for file in folder.rglob("*.py"):
+            lines = len(file.read_text().splitlines())
+            if lines > MAX_LINES:
+                wrong.append(f"{file.relative_to(ROOT)}: {lines} lines")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_is_left_to_do() -> None:
+    left = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    wrong = [
+        f"{file.relative_to(ROOT)}:{number}"
+        for folder in PACKAGES.values()
+        for file in folder.rglob("*.py")
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if left.search(line)
+    ]
+    assert not wrong, wrong
