@@ -40,7 +40,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint
 
 from bridge.legs.webrtc_answer_wire import LocalTransport
 from bridge.legs.webrtc_settings import IceServer
-from bridge.legs.webrtc_wire import IceCandidate, PeerTransport
+from bridge.legs.webrtc_transport_wire import IceCandidate, PeerTransport
 
 log = logging.getLogger(__name__)
 

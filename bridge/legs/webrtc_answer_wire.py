@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bridge.core.ports import InputName, MixSource, SoloSource, Source
-from bridge.legs.webrtc_wire import MID_EXTENSION, IceCandidate, Offer, Section
+from bridge.legs.webrtc_transport_wire import IceCandidate
+from bridge.legs.webrtc_wire import MID_EXTENSION, Offer, Section
 
 CONFERENCE_LABEL = "conference"
 OPUS_PARAMETERS = "minptime=10;useinbandfec=1"

@@ -7,39 +7,16 @@ Pure. Only what an audio bridge needs is read; the rest of an offer is skipped, 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bridge.errors import BadOffer
+from bridge.legs.webrtc_transport_wire import Attributes, PeerTransport, read_transport
 
 DIRECTIONS = ("inactive", "sendonly", "recvonly", "sendrecv")
 MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
-FINGERPRINTS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
-"""Algorithms we can check, and the bytes each has."""
 
 _MEDIA = re.compile(r"m=(\S+) (\d{1,5})(?:/\d+)? (\S+) ?(.*)\Z", re.ASCII)
-_ICE_TEXT = re.compile(r"[A-Za-z0-9+/]{4,256}\Z")
-_CANDIDATE = re.compile(
-    r"(?P<foundation>\S{1,64}) (?P<component>\d{1,3}) (?P<protocol>\S+) (?P<priority>\d{1,10})"
-    r" (?P<address>\S+) (?P<port>\d{1,5}) typ (?P<type>\S+)",
-    re.ASCII,
-)
 _LABEL_CHARACTERS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class IceCandidate:
-    """An address at which a peer may be reached (RFC 8839 §5.1)."""
-
-    foundation: str
-    component: int
-    protocol: str
-    priority: int
-    address: str
-    port: int
-    type: str = "host"
-    related_address: str | None = None
-    related_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +26,6 @@ class OfferLimits:
     max_bytes: int = 64 * 1024
     max_sections: int = 64
     max_candidates: int = 32
-
-
-@dataclass(frozen=True, slots=True)
-class PeerTransport:
-    """Where and as whom the peer will be met: the one transport all sections share (RFC 8843)."""
-
-    ufrag: str
-    password: str = field(repr=False)
-    fingerprints: tuple[tuple[str, str], ...]
-    """Algorithm and value, both as written."""
-    setup: str
-    """`actpass`, `active` or `passive` (RFC 8842)."""
-    candidates: tuple[IceCandidate, ...]
-    ice_lite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +111,8 @@ def read_offer(sdp: str, limits: OfferLimits = OfferLimits()) -> Offer:
         raise BadOffer("the offer has no m= section")
     if len(groups) > limits.max_sections:
         raise BadOffer(f"the offer has more than {limits.max_sections} sections")
-    head = _Attributes(session)
-    bodies = [_Attributes(lines[1:]) for lines in groups]
+    head = Attributes(session)
+    bodies = [Attributes(lines[1:]) for lines in groups]
     for body in bodies:
         if len(body.all("candidate")) > limits.max_candidates:
             raise BadOffer(f"a section has more than {limits.max_candidates} candidates")
@@ -172,28 +135,7 @@ def read_offer(sdp: str, limits: OfferLimits = OfferLimits()) -> Offer:
     for section in usable:
         if section.kind == "audio" and not bodies[section.index].has("rtcp-mux"):
             raise BadOffer("RTP and RTCP must share one port: a=rtcp-mux is missing")
-    return Offer(_transport(head, [bodies[section.index] for section in usable]), tuple(sections))
-
-
-class _Attributes:
-    """The `a=` lines of a session or section."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self._values: dict[str, list[str]] = {}
-        for line in lines:
-            if line.startswith("a="):
-                name, _, value = line[2:].partition(":")
-                self._values.setdefault(name, []).append(value.strip())
-
-    def has(self, name: str) -> bool:
-        return name in self._values
-
-    def all(self, name: str) -> list[str]:
-        return self._values.get(name, [])
-
-    def first(self, name: str) -> str | None:
-        values = self._values.get(name)
-        return values[0] if values else None
+    return Offer(read_transport(head, [bodies[section.index] for section in usable]), tuple(sections))
 
 
 def _split(sdp: str) -> tuple[list[str], list[list[str]]]:
@@ -214,7 +156,7 @@ def _split(sdp: str) -> tuple[list[str], list[list[str]]]:
     return session, groups
 
 
-def _section(index: int, line: str, body: _Attributes, head: _Attributes, bundle: list[str]) -> Section:
+def _section(index: int, line: str, body: Attributes, head: Attributes, bundle: list[str]) -> Section:
     media = _MEDIA.match(line)
     if media is None or int(media[2]) > 65535:
         raise BadOffer(f"section {index}: its m= line cannot be understood")
@@ -283,65 +225,3 @@ def _whole(value: str | None, default: int, high: int) -> int:
     if value is None or not (value.isascii() and value.isdigit()) or len(value) > 12:
         return default
     return min(int(value), high)
-
-
-def _transport(head: _Attributes, order: list[_Attributes]) -> PeerTransport:
-    def find(name: str) -> str | None:
-        values = (source.first(name) for source in [*order, head])
-        return next((value for value in values if value is not None), None)
-
-    ufrag, password = find("ice-ufrag"), find("ice-pwd")
-    if not ufrag or not password:
-        raise BadOffer("the offer has no ice-ufrag or no ice-pwd")
-    if not _ICE_TEXT.match(ufrag) or not _ICE_TEXT.match(password) or len(password) < 22:
-        raise BadOffer("the offer's ice-ufrag or ice-pwd is malformed")
-    fingerprints = next(
-        (source.all("fingerprint") for source in [*order, head] if source.has("fingerprint")), []
-    )
-    known = tuple(parsed for parsed in map(_fingerprint, fingerprints) if parsed is not None)
-    if not known:
-        raise BadOffer("the offer has no certificate fingerprint of sha-256, sha-384 or sha-512")
-    setup = find("setup") or "actpass"
-    if setup not in ("actpass", "active", "passive"):
-        raise BadOffer("the offer's setup must be actpass, active or passive")
-    candidates = (_candidate(value) for source in order[:1] for value in source.all("candidate"))
-    return PeerTransport(
-        ufrag=ufrag,
-        password=password,
-        fingerprints=known,
-        setup=setup,
-        candidates=tuple(candidate for candidate in candidates if candidate is not None),
-        ice_lite=head.has("ice-lite"),
-    )
-
-
-def _fingerprint(value: str) -> tuple[str, str] | None:
-    algorithm, _, digest = value.partition(" ")
-    digest = digest.strip()
-    length = FINGERPRINTS.get(algorithm.lower())
-    if length is None or not re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*", digest):
-        return None
-    return (algorithm.lower(), digest.upper()) if len(digest) == 3 * length - 1 else None
-
-
-def _candidate(value: str) -> IceCandidate | None:
-    """A UDP candidate with an address; None for others.
-
-    A name in `.local` hides an address behind multicast DNS: such a peer is found by its own checks instead.
-    """
-    found = _CANDIDATE.match(value)
-    if found is None or found["protocol"].lower() != "udp" or found["component"] != "1":
-        return None
-    if found["address"].lower().endswith(".local") or not 0 < int(found["port"]) < 65536:
-        return None
-    if found["type"] not in ("host", "srflx", "relay"):
-        return None
-    return IceCandidate(
-        foundation=found["foundation"],
-        component=1,
-        protocol="udp",
-        priority=min(int(found["priority"]), 0x7FFFFFFF),
-        address=found["address"],
-        port=int(found["port"]),
-        type=found["type"],
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -34,18 +35,34 @@ class Loop(uvloop.Loop):
         remote_addr: tuple[str, int] | None = None,
         **options: Any,
     ) -> tuple[Any, Protocol]:
-        """As asyncio's, with the port chosen when `local_addr` leaves it open."""
+        """As asyncio's, with the port chosen when `local_addr` leaves it open and nothing else is asked."""
         create = super().create_datagram_endpoint
-        if not self._high or remote_addr is not None or local_addr is None or local_addr[1] != 0:
+        if not self._high or local_addr is None or local_addr[1] != 0 or remote_addr is not None or options:
             return await create(protocol_factory, local_addr, remote_addr, **options)
-        for _ in range(self._low, self._high + 1):
-            port, self._next = self._next, self._next + 1 if self._next < self._high else self._low
-            try:
-                return await create(protocol_factory, (local_addr[0], port), None, **options)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        raise OSError(errno.EADDRINUSE, f"no UDP port from {self._low} to {self._high} is free")
+        sock = self._bound(local_addr[0])
+        try:
+            return await create(protocol_factory, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _bound(self, host: str) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            for _ in range(self._low, self._high + 1):
+                port, self._next = self._next, self._next + 1 if self._next < self._high else self._low
+                try:
+                    sock.bind((host, port))
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE:
+                        raise
+                else:
+                    return sock
+            raise OSError(errno.EADDRINUSE, f"no UDP port from {self._low} to {self._high} is free on {host}")
+        except BaseException:
+            sock.close()
+            raise
 
 
 def loop_factory(udp_port_range: tuple[int, int] | None = None) -> Callable[[], Loop]:
