@@ -32,7 +32,7 @@ class Watched:
         self.page.on("request", lambda request: self._request(request.url, own))
 
     def _console(self, message: ConsoleMessage) -> None:
-        # A refused HTTP call is logged by Chromium itself; what a page makes of it is tested by what it shows.
+        # Chromium itself logs refused HTTP calls; what a page makes of them is seen on the page.
         if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
             self.problems.append(f"{message.type}: {message.text}")
 

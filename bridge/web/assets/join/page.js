@@ -300,6 +300,7 @@ class Page {
     const on = Boolean(this.microphone.track);
     const button = byId("dock-mute");
     const silent = !on || this.muted;
+    this.roster.setSending(!silent && !this.ear);
     button.disabled = Boolean(this.ear);
     button.setAttribute("aria-pressed", String(silent));
     button.title = this.ear ? "Talking needs UDP" : "M";

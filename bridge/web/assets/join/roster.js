@@ -17,10 +17,10 @@ class Tile {
   }
 
   /** Draw who it is; `live` is what the live socket said last, if anything. */
-  draw(person, isMe, live) {
+  draw(person, isMe, live, sending) {
     const kind = live?.kind;
     const muted = live?.muted ?? false;
-    const shown = JSON.stringify([person.name, person.role, isMe, kind, muted, person.media.audio]);
+    const shown = JSON.stringify([person.name, person.role, isMe, kind, muted, sending]);
     if (shown === this.shown) return;
     this.shown = shown;
     const old = this.element.firstElementChild;
@@ -34,7 +34,7 @@ class Tile {
     const parts = [make("span", { text: roleWord(person.role) })];
     if (kind) parts.push(make("span", {}, icon(kindOf(kind).icon), kindOf(kind).word));
     if (muted) parts.push(make("span", { class: "off" }, icon("mic-off"), "Muted by operator"));
-    else if (!person.media.audio) parts.push(make("span", {}, icon(isMe ? "mic-off" : "headphones"), isMe ? "Not sending" : "Listening"));
+    else if (!sending) parts.push(make("span", {}, icon(isMe ? "mic-off" : "headphones"), isMe ? "Not heard" : "Listening"));
     this.about.replaceChildren(...parts);
   }
 
@@ -56,6 +56,7 @@ export class Roster {
     this.tiles = new Map();
     this.live = {};
     this.me = null;
+    this.sending = false;
   }
 
   /** The whole truth: the requester is the first of `participants`. */
@@ -86,9 +87,15 @@ export class Roster {
   setLive(live) {
     this.live = live;
     for (const [id, tile] of this.tiles) {
-      tile.draw(this.people.get(id), id === this.me, live[id]);
+      this.#drawTile(this.people.get(id));
       tile.drawLive(live[id]);
     }
+  }
+
+  /** Whether we send ourselves; the server tells us only of the others. */
+  setSending(sending) {
+    this.sending = sending;
+    if (this.me) this.#drawTile(this.people.get(this.me));
   }
 
   nameOf(id) {
@@ -101,6 +108,11 @@ export class Roster {
     return [...this.people.values()].filter((person) => person.online && person.id !== this.me);
   }
 
+  #drawTile(person) {
+    const isMe = person.id === this.me;
+    this.tiles.get(person.id)?.draw(person, isMe, this.live[person.id], isMe ? this.sending : person.media.audio);
+  }
+
   #draw() {
     const present = [...this.people.values()].filter((person) => person.online || person.id === this.me);
     present.sort((one, other) => Number(other.id === this.me) - Number(one.id === this.me));
@@ -108,7 +120,7 @@ export class Roster {
     for (const person of present) {
       if (!this.tiles.has(person.id)) this.tiles.set(person.id, new Tile(person.id));
       const tile = this.tiles.get(person.id);
-      tile.draw(person, person.id === this.me, this.live[person.id]);
+      this.#drawTile(person);
       tile.drawLive(this.live[person.id]);
     }
     setChildren(this.list, present.map((person) => this.tiles.get(person.id).element));

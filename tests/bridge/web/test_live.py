@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bridge.core.ports import InputLook, LegLook
+from bridge.errors import NoSuchParticipant, NoSuchRoom
+from bridge.people import Conference, Layout, Participant, Role
+from bridge.sockets import Accept, Refuse, UpgradeRequest
+from bridge.status import InputStatus, ParticipantStatus, RoomStatus
+from bridge.web.live import BEATS_PER_REPEAT, MAX_SKIPPED, MAX_UNSENT_BYTES, MAX_WATCHERS_EACH, Live
+
+pytestmark = pytest.mark.unit
+
+APP, OTHER_APP = "app-1", "app-2"
+
+
+class People:
+    """A directory with one conference of two."""
+
+    def __init__(self) -> None:
+        self.conferences_by_id = {"c1": Conference("c1", APP, "Quiz", Layout.MOSAIC, 0.0, 1.0)}
+        self.people = {
+            "p1": Participant("p1", "c1", APP, "Ada", 1.0, Role.SPEAKER, Layout.MOSAIC, ""),
+            "p2": Participant("p2", "c1", APP, "Bob", 1.0, Role.SPEAKER, Layout.MOSAIC, ""),
+        }
+        self.broken = False
+
+    def conference(self, application_id: str, conference_id: str) -> Conference:
+        conference = self.conferences_by_id.get(conference_id)
+        if conference is None or conference.application_id != application_id:
+            raise NoSuchRoom("no such conference")
+        return conference
+
+    def conferences(self, application_id: str) -> list[Conference]:
+        return list(self.conferences_by_id.values())
+
+    def participant(self, conference: Conference, participant_id: str) -> Participant:
+        if participant_id not in self.people:
+            raise NoSuchParticipant("no such participant")
+        return self.people[participant_id]
+
+    def participants(self, conference: Conference) -> list[Participant]:
+        if self.broken:
+            raise RuntimeError("the directory is broken")
+        return list(self.people.values())
+
+    def participant_by_token(self, token: str) -> Participant | None:
+        return self.people.get(token.removeprefix("token-"))
+
+    async def change_participant(self, participant: Participant, **fields: Any) -> Participant:
+        raise AssertionError("the live socket changes nobody")
+
+
+class Rooms:
+    def __init__(self) -> None:
+        self.level = -20.0
+        self.known = True
+        self.looks = 0
+
+    def look(self, room_id: str) -> RoomStatus:
+        self.looks += 1
+        if not self.known:
+            raise NoSuchRoom("no such room")
+        given = InputStatus(self.level, self.level > -50, InputLook())
+        return RoomStatus(
+            48000, 2, {"p1": ParticipantStatus(LegLook("webrtc", "connected"), {"primary": given})}
+        )
+
+    def legs(self) -> dict[str, int]:
+        return {"webrtc": 1}
+
+
+class Tokens:
+    def authenticate(self, token: str) -> str | None:
+        return {"app-token": APP, "other-token": OTHER_APP}.get(token)
+
+
+@dataclass
+class Wire:
+    """An open socket that remembers."""
+
+    peer: str = "127.0.0.1"
+    unsent_bytes: int = 0
+    full: bool = False
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    closed: tuple[int, str] | None = None
+
+    def send_text(self, text: bytes) -> bool:
+        if self.full:
+            return False
+        self.sent.append(json.loads(text))
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        self.closed = (code, reason)
+
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.sent]
+
+
+class Timers:
+    """Time as the test wants it."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def call_later(self, delay_s: float, call: Callable[[], None]) -> Timers:
+        assert delay_s == 0.1
+        self.waiting.append(call)
+        return self
+
+    def cancel(self) -> None:
+        self.waiting.clear()
+
+    def beat(self, count: int = 1) -> None:
+        for _ in range(count):
+            due, self.waiting = self.waiting, []
+            for call in due:
+                call()
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.people = People()
+        self.rooms = Rooms()
+        self.timers = Timers()
+        self.live = Live(self.people, self.rooms, Tokens(), call_later=self.timers.call_later)
+
+    async def ask(self, token: str | None, path: str = f"/live/{APP}/c1") -> Accept | Refuse | None:
+        query = {} if token is None else {"access_token": token}
+        return await self.live.door(UpgradeRequest(path, query, path, {}, "127.0.0.1"))
+
+    async def watch(self, token: str) -> Wire:
+        accepted = await self.ask(token)
+        assert isinstance(accepted, Accept)
+        wire = Wire()
+        accepted.receiver.opened(wire)
+        self.receiver = accepted.receiver
+        return wire
+
+
+@pytest.mark.parametrize("path", ["/live", "/live/a", "/live/a/b/c", "/live//", f"/{APP}/c1", "/lively/a/b"])
+async def test_other_paths_are_left_to_other_doors(path: str) -> None:
+    assert await Scene().ask("app-token", path) is None
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "status"),
+    [
+        (None, f"/live/{APP}/c1", 401),
+        ("", f"/live/{APP}/c1", 401),
+        ("nobody", f"/live/{APP}/c1", 401),
+        ("other-token", f"/live/{APP}/c1", 401),
+        ("other-token", f"/live/{OTHER_APP}/c1", 404),
+        ("app-token", f"/live/{APP}/c2", 404),
+        ("token-p1", f"/live/{APP}/c2", 403),
+        ("token-p1", f"/live/{OTHER_APP}/c1", 403),
+    ],
+)
+async def test_only_a_conference_s_own_people_and_application_are_let_in(
+    token: str | None, path: str, status: int
+) -> None:
+    refused = await Scene().ask(token, path)
+    assert isinstance(refused, Refuse)
+    assert refused.status == status
+    assert "error" in json.loads(refused.body)
+
+
+async def test_a_participant_gets_levels_and_nothing_else() -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    for level in range(20):
+        scene.rooms.level = -20.0 - level
+        scene.timers.beat()
+    assert set(wire.types()) == {"levels"}
+    assert len(wire.sent) == 20
+    assert wire.sent[3]["participants"]["p1"] == {
+        "level": -23, "talking": True, "kind": "webrtc", "muted": False,
+    }  # fmt: skip
+
+
+async def test_an_application_gets_people_at_once_and_looks_twice_a_second() -> None:
+    scene = Scene()
+    wire = await scene.watch("app-token")
+    scene.timers.beat(10)
+    assert wire.types().count("people") == 1
+    assert wire.types().count("looks") == 2
+    assert wire.types()[0] == "people"
+
+
+async def test_people_are_told_again_when_somebody_changed() -> None:
+    scene = Scene()
+    wire = await scene.watch("app-token")
+    scene.timers.beat(3)
+    del scene.people.people["p2"]
+    scene.timers.beat(3)
+    told = [message for message in wire.sent if message["type"] == "people"]
+    assert [len(message["participants"]) for message in told] == [2, 1]
+
+
+async def test_levels_that_stay_the_same_are_repeated_once_a_second_only() -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    scene.timers.beat(1 + 2 * BEATS_PER_REPEAT)
+    assert len(wire.sent) == 3
+
+
+async def test_a_newcomer_gets_the_levels_at_once() -> None:
+    scene = Scene()
+    await scene.watch("token-p1")
+    scene.timers.beat(3)
+    late = await scene.watch("token-p2")
+    scene.timers.beat()
+    assert late.types() == ["levels"]
+
+
+async def test_nothing_runs_while_nobody_watches() -> None:
+    scene = Scene()
+    assert scene.timers.waiting == []
+    await scene.watch("token-p1")
+    assert len(scene.timers.waiting) == 1
+    await scene.watch("token-p2")
+    assert len(scene.timers.waiting) == 1
+    second = scene.receiver
+    scene.timers.beat(2)
+    assert scene.live.watchers == 2
+    second.closed(1001, "")
+    second.closed(1001, "")
+    assert scene.live.watchers == 1
+    assert len(scene.timers.waiting) == 1
+    scene.people.conferences_by_id.clear()
+    scene.timers.beat()
+    assert (scene.live.watchers, scene.timers.waiting) == (0, [])
+
+
+async def test_a_slow_reader_misses_levels_but_never_a_change_of_people() -> None:
+    scene = Scene()
+    wire = await scene.watch("app-token")
+    scene.timers.beat()
+    wire.unsent_bytes = MAX_UNSENT_BYTES + 1
+    sent = len(wire.sent)
+    del scene.people.people["p2"]
+    scene.rooms.level = -30.0
+    scene.timers.beat(20)
+    assert len(wire.sent) == sent
+    assert scene.live.messages_skipped > 0
+    wire.unsent_bytes = 0
+    scene.timers.beat()
+    assert wire.types()[sent] == "people"
+
+
+async def test_a_full_socket_is_asked_again_about_people() -> None:
+    scene = Scene()
+    wire = await scene.watch("app-token")
+    wire.full = True
+    scene.timers.beat()
+    wire.full = False
+    scene.timers.beat()
+    assert "people" in wire.types()
+
+
+async def test_a_reader_that_never_catches_up_is_let_go() -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    wire.full = True
+    for level in range(MAX_SKIPPED + 1):
+        assert wire.closed is None
+        scene.rooms.level = -20.0 - level % 2
+        scene.timers.beat()
+    assert wire.closed == (1013, "too slow")
+    assert scene.live.watchers == 0
+
+
+async def test_an_expelled_participant_is_told_so_and_the_others_are_not() -> None:
+    scene = Scene()
+    gone, staying = await scene.watch("token-p2"), await scene.watch("token-p1")
+    del scene.people.people["p2"]
+    scene.timers.beat()
+    assert gone.closed is not None and gone.closed[0] == 4001
+    assert gone.sent == []
+    assert staying.closed is None
+
+
+async def test_everybody_is_told_when_the_conference_ends() -> None:
+    scene = Scene()
+    wires = [await scene.watch("token-p1"), await scene.watch("app-token")]
+    scene.people.conferences_by_id.clear()
+    scene.timers.beat()
+    assert [wire.closed and wire.closed[0] for wire in wires] == [4000, 4000]
+
+
+async def test_a_room_without_media_is_just_silent() -> None:
+    scene = Scene()
+    scene.rooms.known = False
+    wire = await scene.watch("token-p1")
+    scene.timers.beat()
+    assert wire.sent == [{"type": "levels", "participants": {}}]
+
+
+async def test_a_failure_closes_the_watchers_of_that_conference_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    scene.people.broken = True
+    scene.timers.beat()
+    assert wire.closed == (1011, "internal error")
+    assert "live levels failed" in caplog.text
+    assert "token" not in caplog.text
+
+
+async def test_one_participant_cannot_take_all_the_places() -> None:
+    scene = Scene()
+    for _ in range(MAX_WATCHERS_EACH):
+        await scene.watch("token-p1")
+    refused = await scene.ask("token-p1")
+    assert isinstance(refused, Refuse) and refused.status == 429
+    assert isinstance(await scene.ask("token-p2"), Accept)
+
+
+async def test_the_room_is_looked_at_once_a_beat_however_many_watch() -> None:
+    scene = Scene()
+    for token in ("token-p1", "token-p2", "app-token"):
+        await scene.watch(token)
+    scene.timers.beat(4)
+    assert scene.rooms.looks == 4
+
+
+async def test_closing_sends_everybody_away() -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    scene.live.close()
+    assert wire.closed == (1012, "the server restarts")
+    assert scene.timers.waiting == []
