@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bridge.core.bank import Bank, Stages
 from bridge.core.gate import Gate
+from bridge.core.handover import Handover
 from bridge.core.limiter import Limiter
 from bridge.core.meter import Meter
 from bridge.core.ports import PTIME_MS
@@ -22,6 +23,8 @@ class Banks:
         self._stages: dict[int, Stages] = {}
         self._turn = 0
         self.migrations = 0
+        self.handovers: list[Handover] = []
+        """Rooms whose rate has risen since the last tick."""
 
     def __iter__(self) -> Iterator[Bank]:
         return iter(self._banks.values())
@@ -43,10 +46,12 @@ class Banks:
         bank = self._bank(room.rate_hz, room.capacity)
         place, moved = room.place, None
         if place is None:
-            room.place = Place(bank, bank.add(room))
+            room.place = Place(bank, bank.admit(room))
         elif place.bank is not bank:
             self.migrations += 1
-            row = bank.add(room)
+            if place.bank.rate_hz != bank.rate_hz:
+                self.handovers.append(Handover(room, place.bank, place.row))
+            row = bank.admit(room)
             bank.adopt(row, place.bank, place.row)
             bank.update(row, room)
             moved = self.vacate(room)

@@ -61,6 +61,15 @@ class Feed:
             self._bank_of[row] = -1
             self._changed = True
 
+    def frame(self, row: int, rate_hz: int) -> NDArray[np.float32]:
+        """The tick's sound of a row, at the rate it was played at until now."""
+        rows = np.array([row], dtype=np.intp)
+        frames = self.pool.block[rows]
+        if rate_hz != self.pool.rate_hz:
+            frames = self._memory(rate_hz).run(rows, frames)
+        frame: NDArray[np.float32] = frames[0]
+        return frame
+
     def rewire(self) -> None:
         """Call after plugging, before `listen` and `fill`."""
         if not self._changed:

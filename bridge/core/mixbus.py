@@ -9,26 +9,22 @@ names already in use ValueError.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.banks import Banks
-from bridge.core.encode_plan import EncodePlan
-from bridge.core.encoders import EncodeJob, Encoders
-from bridge.core.events import CoreEvent, MarkPlayed, QueueCleared, QueueRanDry, TalkingChanged
+from bridge.core.encoders import Encoders
+from bridge.core.events import CoreEvent, TalkingChanged
+from bridge.core.farewell import Farewells
 from bridge.core.inputs import LiveAudio, LivePackets, PlayQueue
-from bridge.core.intake import RowCleared, RowDry, RowMark
 from bridge.core.looks import CoreFigures, RoomLook, SlotLook, TickResult
-from bridge.core.outlet import FrameBatch, FrameOutlets
+from bridge.core.outlets import Outlets
 from bridge.core.pool import Pool
 from bridge.core.pools import Pools
 from bridge.core.ports import AudioFormat, AudioInput, PacketInput, PlayInput
-from bridge.core.room import PROGRAM, Input, Place, Room, Slot, UnknownName
+from bridge.core.room import PROGRAM, Input, Room, Slot, UnknownName
 from bridge.core.settings import CoreSettings
-from bridge.core.solo_packets import SoloPackets
 from mediacodecs.levels import dbov
 
 __all__ = [
@@ -43,29 +39,6 @@ __all__ = [
 ]
 
 
-class Outlets(Protocol):
-    """A kind of outlets: `FrameOutlets`, `EncodePlan` or `SoloPackets`."""
-
-    def plug(self, outlet: int, place: Place, index: int) -> None: ...
-
-    def unplug(self, outlet: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """An open outlet: what it reads, and where it is listed."""
-
-    room: Room
-    slot: Slot | None
-    """None: the program."""
-    outlets: Outlets
-
-    @property
-    def siblings(self) -> set[int]:
-        """The outlets that end together with it."""
-        return self.room.program_outlets if self.slot is None else self.slot.outlets
-
-
 class MixBus:
     """See the module's docstring."""
 
@@ -74,17 +47,13 @@ class MixBus:
         self._rooms: dict[str, Room] = {}
         self._banks = Banks(settings)
         self._pools = Pools(settings)
-        self._outlets: dict[int, Outlet] = {}
-        self._frames: dict[tuple[AudioFormat, bool], FrameOutlets] = {}
         self._encoders = Encoders(settings.opus)
-        self._mixed_packets = EncodePlan(self._encoders)
-        self._solo_packets = SoloPackets(self._encoders)
+        self._outlets = Outlets(self._encoders)
+        self._farewells = Farewells(self._pools)
         self._renumbered: set[Room] = set()
         self._rewired: set[Room] = set()
         self._reroute = False
         self._number = 0
-        self._next_outlet = 1
-        self._frames_out = 0
 
     # --- rooms and slots ---
 
@@ -98,7 +67,7 @@ class MixBus:
         """Close it with everything in it."""
         gone = self._room(room)
         for name in list(gone.slots):
-            self._close_slot(gone, name)
+            self._close_slot(gone, name, fading=False)
         for outlet in list(gone.program_outlets):
             self.close_outlet(outlet)
         del self._rooms[room]
@@ -118,7 +87,7 @@ class MixBus:
     def close_slot(self, room: str, slot: str) -> None:
         """Close it with its input and outlets."""
         there = self._room(room)
-        self._close_slot(there, slot)
+        self._close_slot(there, slot, fading=True)
         self._rewired.add(there)
 
     def set_gain(self, room: str, listener: str, source: str, gain: float) -> None:
@@ -159,8 +128,11 @@ class MixBus:
     def close_input(self, room: str, slot: str) -> None:
         """Nothing happens when the slot has none."""
         there = self._room(room)
-        self._unplug(there.slot(slot))
-        self._rewired.add(there)
+        place = there.slot(slot)
+        if place.input is not None:
+            fading = Farewells.needed(there, place.index)
+            self._unplug(place, fading=fading, slot_closed=False)
+            self._rewired.add(there)
 
     # --- outlets ---
 
@@ -171,23 +143,20 @@ class MixBus:
 
         `solo`: what comes in at `slot` alone, after its fader and before the gate.
         """
-        key = (audio_format, solo)
-        if key not in self._frames:
-            self._frames[key] = FrameOutlets(audio_format, solo=solo)
-        return self._open_outlet(room, slot, audio_format.rate_hz, self._frames[key], solo)
+        there, source = self._source(room, slot, solo)
+        number = self._outlets.open_frames(there, source, audio_format, solo=solo)
+        there.rate_hz = max(there.rate_hz, audio_format.rate_hz)
+        return number
 
     def open_packet_outlet(self, room: str, slot: str, *, solo: bool = False) -> int:
         """The same in Opus packets."""
-        outlets = self._solo_packets if solo else self._mixed_packets
-        return self._open_outlet(room, slot, self._settings.opus_rate_hz, outlets, solo)
+        there, source = self._source(room, slot, solo)
+        there.rate_hz = max(there.rate_hz, self._settings.opus_rate_hz)
+        return self._outlets.open_packets(there, source, solo=solo)
 
     def close_outlet(self, outlet: int) -> None:
         """Give nothing more under that number. Raises UnknownName when it is not open."""
-        old = self._outlets.pop(outlet, None)
-        if old is None:
-            raise UnknownName(f"no outlet {outlet} is open")
-        old.outlets.unplug(outlet)
-        old.siblings.discard(outlet)
+        self._outlets.close(outlet)
         self._reroute = True
 
     # --- the tick ---
@@ -208,15 +177,18 @@ class MixBus:
                 name = room.names[index]
                 if name is not None:
                     events.append(TalkingChanged(room.name, name, talking))
+        self._farewells.sound()
+        for bank in self._banks:
             bank.mix()
-        frames: list[FrameBatch] = []
-        for outlets in self._frames.values():
-            frames += outlets.give()
-        encodes: list[EncodeJob] = self._mixed_packets.give() + self._solo_packets.give()
+        for handover in self._banks.handovers:
+            if handover.room.place is not None:
+                self._outlets.begin_with(handover.room, handover.sound(self._pools))
+        self._banks.handovers.clear()
+        frames, encodes = self._outlets.give_frames(), self._outlets.give_encodes()
         for bank in self._banks:
             bank.settle()
-        events += self._queue_events()
-        self._frames_out += sum(len(batch.outlets) for batch in frames)
+        self._renumbered.update(self._farewells.done())
+        events += self._pools.events()
         return TickResult(self._number, frames, encodes, events)
 
     # --- looking ---
@@ -249,11 +221,11 @@ class MixBus:
             rooms=len(self._rooms),
             slots=sum(len(room.slots) for room in self._rooms.values()),
             inputs=len(self._pools.inputs),
-            frame_outlets=sum(len(outlets) for outlets in self._frames.values()),
-            packet_outlets=len(self._mixed_packets) + len(self._solo_packets),
+            frame_outlets=self._outlets.frame_outlets,
+            packet_outlets=self._outlets.packet_outlets,
             encoders=self._encoders.in_use,
             banks=len(self._banks),
-            frames_out=self._frames_out,
+            frames_out=self._outlets.frames_out,
             encodes=self._encoders.encodes,
             silent_packets=self._encoders.silent_packets,
             migrations=self._banks.migrations,
@@ -283,30 +255,33 @@ class MixBus:
         self._rewired.add(room)
         return made
 
-    def _unplug(self, slot: Slot) -> None:
-        if slot.input is not None:
-            self._pools.close(slot.input)
-            slot.input = None
+    def _unplug(self, slot: Slot, *, fading: bool, slot_closed: bool) -> None:
+        old, slot.input = slot.input, None
+        if old is None:
+            return
+        self._pools.unplug(old)
+        self._reroute = True
+        if fading:
+            self._farewells.add(old, slot_closed=slot_closed)
+        else:
+            self._pools.close(old)
 
-    def _close_slot(self, room: Room, name: str) -> None:
-        slot = room.close_slot(name, fading=False)
-        self._unplug(slot)
+    def _close_slot(self, room: Room, name: str, *, fading: bool) -> None:
+        slot = room.slot(name)
+        fading = fading and slot.input is not None and Farewells.needed(room, slot.index)
+        room.close_slot(name, fading=fading)
+        self._unplug(slot, fading=fading, slot_closed=True)
         for outlet in list(slot.outlets):
             self.close_outlet(outlet)
 
-    def _open_outlet(self, room: str, name: str, rate_hz: int, outlets: Outlets, solo: bool) -> int:
+    def _source(self, room: str, name: str, solo: bool) -> tuple[Room, Slot | None]:
+        """The room and slot that a new outlet reads; None: the program."""
         there = self._room(room)
         slot = None if name == PROGRAM else there.slot(name)
         if slot is None and solo:
             raise ValueError("the program is no slot's own sound")
-        number = self._next_outlet
-        self._next_outlet += 1
-        made = Outlet(there, slot, outlets)
-        self._outlets[number] = made
-        made.siblings.add(number)
-        there.rate_hz = max(there.rate_hz, rate_hz)
         self._rewired.add(there)
-        return number
+        return there, slot
 
     def _vacate(self, room: Room) -> None:
         moved = self._banks.vacate(room)
@@ -336,47 +311,20 @@ class MixBus:
         for slot in room.slots.values():
             if slot.input is not None:
                 self._pools.feed(slot.input.pool).plug(slot.input.row, place, slot.index)
-            for outlet in slot.outlets:
-                self._outlets[outlet].outlets.plug(outlet, place, slot.index)
-        for outlet in room.program_outlets:
-            self._outlets[outlet].outlets.plug(outlet, place, room.capacity)
+        self._outlets.plug(room, place)
 
     def _route(self) -> None:
         """Tell the banks who is listened to alone, and the pools what anybody hears."""
         if not self._reroute:
             return
-        # Once more after the next tick: what was fading is silent by then.
-        self._reroute = any(bank.changing for bank in self._banks)
-        outputs = {id(bank): np.zeros(bank.sounds.size, dtype=np.bool_) for bank in self._banks}
-        alone = {id(bank): np.zeros(bank.tapped.size, dtype=np.bool_) for bank in self._banks}
-        for frames in self._frames.values():
-            frames.rewire()
-            frames.mark(alone if frames.solo else outputs)
-        self._mixed_packets.rewire()
-        self._mixed_packets.mark(outputs)
-
-        self._solo_packets.mark(alone)
+        # Once more after this tick: what is fading will be silent by then.
+        self._reroute = bool(self._farewells) or any(bank.changing for bank in self._banks)
+        readers = self._outlets.readers(self._banks)
         heard: dict[int, NDArray[np.bool_]] = {}
         for bank in self._banks:
-            bank.tapped[:] = alone[id(bank)].reshape(bank.tapped.shape)
-            heard[id(bank)] = bank.heard(outputs[id(bank)].reshape(bank.sounds.shape)).reshape(-1)
+            bank.tapped[:] = readers.alone[id(bank)]
+            heard[id(bank)] = bank.heard(readers.outputs[id(bank)]).reshape(-1)
         for feed in self._pools.feeds.values():
             feed.rewire()
             feed.listen(heard)
-
-    def _queue_events(self) -> list[CoreEvent]:
-        events: list[CoreEvent] = []
-        for pool in self._pools.queues():
-            for row, event in pool.drain():
-                source = self._pools.queue_inputs.get((id(pool), row))
-                if source is None:
-                    continue
-                room, slot = source.room.name, source.slot.name
-                match event:
-                    case RowMark(name):
-                        events.append(MarkPlayed(room, slot, name))
-                    case RowCleared(dropped):
-                        events.append(QueueCleared(room, slot, tuple(dropped)))
-                    case RowDry(underrun):
-                        events.append(QueueRanDry(room, slot, underrun))
-        return events
+        self._farewells.listen()

@@ -13,6 +13,10 @@ from bridge.core.ports import AudioFormat, Encoding
 from bridge.core.room import Place
 from mediacodecs.g711 import ulaw_encode
 
+_FILTER_MS = 7.0
+"""By then both resamplers on the new way, in and out, have all the past they need."""
+_CROSS_FADE_MS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class FrameBatch:
@@ -53,6 +57,7 @@ class FrameOutlets:
         self._memories: dict[int, FilterMemory] = {}
         self._cables: list[_Cable] = []
         self._changed = False
+        self._old: dict[int, NDArray[np.float32]] = {}  # by row: what this tick begins with instead
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -87,6 +92,14 @@ class FrameOutlets:
             self._free.append(row)
             self._changed = True
 
+    def begin_with(self, outlet: int, frame: NDArray[np.float32], rate_hz: int) -> None:
+        """In this tick `outlet` goes over from `frame` [S], at the rate it had before, to its new source."""
+        row = self._rows[outlet]
+        if rate_hz != self.audio_format.rate_hz:
+            rows = np.array([row], dtype=np.intp)
+            frame = self._memory(rate_hz).run(rows, frame[np.newaxis])[0]
+        self._old[row] = frame
+
     def rewire(self) -> None:
         """Call after plugging, before the next tick."""
         if not self._changed:
@@ -108,7 +121,9 @@ class FrameOutlets:
 
     def give(self) -> list[FrameBatch]:
         """The tick's frames."""
-        return [self._give(cable) for cable in self._cables]
+        batches = [self._give(cable) for cable in self._cables]
+        self._old.clear()
+        return batches
 
     def _give(self, cable: _Cable) -> FrameBatch:
         bank = cable.bank
@@ -126,6 +141,8 @@ class FrameOutlets:
                 sound = cable.memory.run(cable.rows[on], pcm.astype(np.float32))
                 np.rint(sound, out=sound)
                 pcm = np.clip(sound, -32_768, 32_767, out=sound).astype(np.int16)
+            if self._old:
+                self._go_over(cable.rows[on], pcm)
             made = wire_frames(pcm, self.audio_format)
             if len(made) == len(payloads):
                 payloads = made
@@ -133,6 +150,15 @@ class FrameOutlets:
                 for at, payload in zip(on.tolist(), made, strict=True):
                     payloads[at] = payload
         return FrameBatch(self.audio_format, cable.outlets, payloads, (~sounds).tolist())
+
+    def _go_over(self, rows: NDArray[np.intp], pcm: NDArray[np.int16]) -> None:
+        """Cross-fade in the rows of `pcm` that begin with something else."""
+        time_ms = np.arange(pcm.shape[1], dtype=np.float32) / (self.audio_format.rate_hz / 1000)
+        new = np.clip((time_ms - _FILTER_MS) / _CROSS_FADE_MS, 0, 1)
+        for at, row in enumerate(rows.tolist()):
+            old = self._old.get(row)
+            if old is not None:
+                pcm[at] = np.clip(np.rint(old + (pcm[at] - old) * new), -32_768, 32_767)
 
     def _memory(self, rate_hz: int) -> FilterMemory:
         if rate_hz not in self._memories:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bridge.core.events import CoreEvent, MarkPlayed, QueueCleared, QueueRanDry
 from bridge.core.feeds import Feed
-from bridge.core.intake import OpusPool, PlayoutPool, QueuePool
+from bridge.core.intake import OpusPool, PlayoutPool, QueuePool, RowCleared, RowDry, RowMark
 from bridge.core.pool import Pool
 from bridge.core.ports import AudioFormat, InputLook
 from bridge.core.room import Input
@@ -22,7 +23,7 @@ class Pools:
         self._packets: OpusPool | None = None
         self.feeds: dict[int, Feed] = {}
         """By the id of their pool."""
-        self.queue_inputs: dict[tuple[int, int], Input] = {}
+        self._queue_inputs: dict[tuple[int, int], Input] = {}
         """Play queues by (id of the pool, row), for their events."""
         self.inputs: set[Input] = set()
         self._closed = dict.fromkeys(_COUNTERS, 0)
@@ -48,10 +49,6 @@ class Pools:
             self._add(self._queues[audio_format])
         return self._queues[audio_format]
 
-    def queues(self) -> list[QueuePool]:
-        """All pools of play queues."""
-        return list(self._queues.values())
-
     def feed(self, pool: Pool) -> Feed:
         """Where the rows of `pool` play."""
         return self.feeds[id(pool)]
@@ -60,18 +57,39 @@ class Pools:
         """Keep an input that was opened."""
         self.inputs.add(made)
         if isinstance(made.pool, QueuePool):
-            self.queue_inputs[id(made.pool), made.row] = made
+            self._queue_inputs[id(made.pool), made.row] = made
 
-    def close(self, old: Input) -> None:
-        """Close its row; what it counted stays in the totals."""
+    def unplug(self, old: Input) -> None:
+        """It plays no more; what it counted stays in the totals. `close` is to follow."""
         old.open = False
         self.feed(old.pool).unplug(old.row)
         look = old.pool.look(old.row)
         for name in _COUNTERS:
             self._closed[name] += getattr(look, name)
-        old.pool.close(old.row)
         self.inputs.discard(old)
-        self.queue_inputs.pop((id(old.pool), old.row), None)
+        self._queue_inputs.pop((id(old.pool), old.row), None)
+
+    def close(self, old: Input) -> None:
+        """Give its row back."""
+        old.pool.close(old.row)
+
+    def events(self) -> list[CoreEvent]:
+        """What happened in the play queues since the last call."""
+        events: list[CoreEvent] = []
+        for pool in self._queues.values():
+            for row, event in pool.drain():
+                source = self._queue_inputs.get((id(pool), row))
+                if source is None:
+                    continue
+                room, slot = source.room.name, source.slot.name
+                match event:
+                    case RowMark(name):
+                        events.append(MarkPlayed(room, slot, name))
+                    case RowCleared(dropped):
+                        events.append(QueueCleared(room, slot, tuple(dropped)))
+                    case RowDry(underrun):
+                        events.append(QueueRanDry(room, slot, underrun))
+        return events
 
     def totals(self) -> tuple[dict[str, int], tuple[float, ...]]:
         """Every counter over all inputs there ever were, and the depth of every open one in ms."""

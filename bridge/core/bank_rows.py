@@ -1,0 +1,174 @@
+"""The rows of a bank: what every room in it consists of, and how rooms come, grow and go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.encoders import WARM_FRAMES
+from bridge.core.gate import GateState
+from bridge.core.meter import MeterState
+from bridge.core.ports import PTIME_MS
+from bridge.core.room import Room
+from mediacodecs.resample import resampler
+
+HISTORY = WARM_FRAMES
+"""Past frames of every output row that are kept, for encoders to be warmed up with."""
+_FIRST_ROWS = 4
+_LONG_QUIET = 1_000_000
+
+
+class BankRows:
+    """Arrays over rooms in rows 0…n-1, without gaps. Nothing here runs in every tick."""
+
+    def __init__(self, rate_hz: int, capacity: int, turn: int) -> None:
+        self.rate_hz = rate_hz
+        self.capacity = capacity
+        self.samples = rate_hz * PTIME_MS // 1000
+        self.rooms: list[Room] = []
+        self.moving: list[tuple[int, NDArray[np.float32]]] = []
+        """Rows whose gains change in this tick, and what they were, [K+1, K]."""
+        self._turn = turn % (HISTORY + 1)
+        self._allocate(_FIRST_ROWS)
+
+    def _allocate(self, rows: int) -> None:
+        k, s = self.capacity, self.samples
+        self.stage = np.zeros((rows * k, s), dtype=np.float32)
+        self.stage_slots = np.zeros(rows * k, dtype=np.intp)
+        self.count = 0
+        self.live = np.zeros((rows, k, s), dtype=np.float32)
+        self.active = np.zeros((rows, k), dtype=np.bool_)  # a row of live is not all zeros
+        self.crosspoint = np.zeros((rows, k + 1, k), dtype=np.float32)
+        self.fader = np.zeros((rows, k), dtype=np.float32)
+        self.fader_before = np.zeros((rows, k), dtype=np.float32)
+        self.gate = GateState(rows, k)
+        self.meter = MeterState(rows, k)
+        self.limit_gain = np.ones((rows, k + 1), dtype=np.float32)
+        self.sum = np.zeros((rows, k + 1, s), dtype=np.float32)
+        self.ring = np.zeros((HISTORY + 1, rows, k + 1, s), dtype=np.int16)
+        self.sounds = np.zeros((rows, k + 1), dtype=np.bool_)
+        self.quiet = np.zeros((rows, k + 1), dtype=np.int32)  # ticks since it sounded
+        self.tapped = np.zeros((rows, k), dtype=np.bool_)  # somebody wants this slot alone
+        self.solo = np.zeros((rows * k, s), dtype=np.int16)
+        self.solo_sounds = np.zeros(rows * k, dtype=np.bool_)
+
+    @property
+    def out(self) -> NDArray[np.int16]:
+        """[rows * (K+1), S]: what every slot hears, and every room's program."""
+        newest: NDArray[np.int16] = self.ring[self._turn]
+        return newest.reshape(-1, self.samples)
+
+    def past(self, flat: int) -> NDArray[np.int16]:
+        """[HISTORY, S]: the frames of output `flat` before the newest, oldest first; a copy."""
+        turns = (self._turn + 1 + np.arange(HISTORY)) % (HISTORY + 1)
+        row, index = divmod(flat, self.capacity + 1)
+        frames: NDArray[np.int16] = self.ring[turns, row, index]
+        return frames
+
+    def _state(self) -> list[NDArray[Any]]:
+        """Everything of a room that outlasts a tick and is not on its desk: arrays [rows, K or K+1, ...]."""
+        gate, meter = self.gate, self.meter
+        per_slot: list[NDArray[Any]] = [
+            gate.open,
+            gate.hang,
+            gate.held,
+            gate.floor,
+            meter.power,
+            meter.talking,
+            meter.run,
+        ]
+        per_slot += [self.fader, self.fader_before, self.active, self.crosspoint]
+        return [*per_slot, self.limit_gain, self.quiet]
+
+    def admit(self, room: Room) -> int:
+        """Give `room` a row, with its numbers as they are; state of its own is only copied by `adopt`."""
+        if len(self.rooms) == len(self.live):
+            self._grow()
+        row = len(self.rooms)
+        self.rooms.append(room)
+        self._wipe(row)
+        self.crosspoint[row] = room.gains
+        self.fader[row] = self.fader_before[row] = room.faders
+        return row
+
+    def adopt(self, row: int, other: BankRows, other_row: int) -> None:
+        """Take over what `other` knew of the room that is now in `row`."""
+        k = other.capacity
+        states = (
+            (self.gate, other.gate, GateState.__slots__),
+            (self.meter, other.meter, MeterState.__slots__),
+            (self, other, ("fader_before",)),
+        )
+        for state, others, names in states:
+            for name in names:
+                getattr(state, name)[row, :k] = getattr(others, name)[other_row]
+        self.crosspoint[row] = 0
+        self.crosspoint[row, :k, :k] = other.crosspoint[other_row, :k]
+        self.crosspoint[row, -1, :k] = other.crosspoint[other_row, -1]
+        for mine, theirs in ((self.limit_gain, other.limit_gain), (self.quiet, other.quiet)):
+            mine[row, :k] = theirs[other_row, :k]
+            mine[row, -1] = theirs[other_row, k]
+        past = other.ring[:, other_row]
+        if self.rate_hz != other.rate_hz:
+            order = (self._turn + 1 + np.arange(HISTORY + 1)) % (HISTORY + 1)
+            sound = past[order].transpose(1, 0, 2).reshape(k + 1, -1).astype(np.float32)
+            change = resampler(other.rate_hz, self.rate_hz)
+            sound = np.clip(np.rint(change.process(sound, change.history(k + 1))), -32_768, 32_767)
+            past = np.empty((HISTORY + 1, k + 1, self.samples), dtype=np.int16)
+            past[order] = sound.reshape(k + 1, HISTORY + 1, -1).transpose(1, 0, 2)
+        self.ring[:, row, :k] = past[:, :k]
+        self.ring[:, row, -1] = past[:, k]
+
+    def remove(self, row: int) -> Room | None:
+        """Free `row`. The last room moves into the gap; it is given back when there is one."""
+        last = len(self.rooms) - 1
+        moved = self.rooms.pop()
+        self.moving = [(row if at == last else at, old) for at, old in self.moving if at != row]
+        if row == last:
+            return None
+        self.rooms[row] = moved
+        for array in self._state():
+            array[row] = array[last]
+        for array in (self.live, self.sounds):
+            array[row] = array[last]
+        self.ring[:, row] = self.ring[:, last]
+        return moved
+
+    def _grow(self) -> None:
+        rows = len(self.live)
+        kept = [*self._state(), self.live, self.sounds]
+        ring = self.ring
+        self._allocate(2 * rows)
+        for new, old in zip([*self._state(), self.live, self.sounds], kept, strict=True):
+            new[:rows] = old
+        self.ring[:, :rows] = ring
+
+    def _wipe(self, row: int) -> None:
+        for array in self._state():
+            array[row] = 0
+        self.limit_gain[row] = 1
+        self.quiet[row] = _LONG_QUIET
+        self.live[row] = 0
+        self.sounds[row] = False
+        self.ring[:, row] = 0
+
+    def update(self, row: int, room: Room) -> None:
+        """Take over the numbers of `room`; what changes for slots that were there before is cross-faded."""
+        fresh = sorted(room.fresh)
+        for index in fresh:
+            for array in self._state()[:-2]:
+                array[row, ..., index] = 0
+            self.limit_gain[row, index] = 1
+            self.quiet[row, index] = _LONG_QUIET
+            self.live[row, index] = 0
+            self.ring[:, row, index] = 0
+            self.fader_before[row, index] = room.faders[index]
+        old = self.crosspoint[row].copy()
+        old[fresh, :] = room.gains[fresh, :]
+        old[:, fresh] = room.gains[:, fresh]
+        if not np.array_equal(old, room.gains):
+            self.moving.append((row, old))
+        self.crosspoint[row] = room.gains
+        self.fader[row] = room.faders

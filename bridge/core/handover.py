@@ -1,0 +1,61 @@
+"""A room that goes over to a higher rate: its outlets are cross-faded from the old sound to the new.
+
+Resampling delays sound by a few ms, so the new sound lags behind what was heard until now. For one tick the
+room is mixed at the old rate too, only for its raw outlets, and each of them goes over from the one to the
+other. Opus needs nothing: a decoder cross-fades by itself, and its encoder's past is resampled (`BankRows`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.bank import Bank
+from bridge.core.pools import Pools
+from bridge.core.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class OldSound:
+    """One tick of a room at its old rate, float32 at int16 scale."""
+
+    rate_hz: int
+    mixes: NDArray[np.float32]
+    """[k+1, S]: what its slots hear, and at last the program."""
+    solos: NDArray[np.float32]
+    """[k, S]: its slots alone."""
+
+
+class Handover:
+    """What a room was like before it moved."""
+
+    def __init__(self, room: Room, bank: Bank, row: int) -> None:
+        """To be made while the room still is in `row` of its old bank."""
+        self.room = room
+        self.rate_hz = bank.rate_hz
+        self._bank = bank
+        self._crosspoint = bank.crosspoint[row].copy()
+        self._limit_gain = bank.limit_gain[row].copy()
+        self._fader = bank.fader_before[row].copy()
+
+    def sound(self, pools: Pools) -> OldSound:
+        """Mix this tick's sound once more; call after the new bank's `take_in`, once."""
+        capacity, samples = self._bank.capacity, self._bank.samples
+        solos = np.zeros((capacity, samples), dtype=np.float32)
+        passing = np.zeros(capacity, dtype=np.bool_)
+        place = self.room.place
+        assert place is not None
+        ramp = np.arange(1, samples + 1, dtype=np.float32) / np.float32(samples)
+        for slot in self.room.slots.values():
+            source, index = slot.input, slot.index
+            if source is None or index >= capacity or not source.pool.sounding[source.row]:
+                continue
+            before = self._fader[index]
+            gain = before + (self.room.faders[index] - before) * ramp
+            solos[index] = pools.feed(source.pool).frame(source.row, self.rate_hz) * gain
+            passing[index] = place.bank.active[place.row, index]
+        mixes = np.matmul(self._crosspoint, solos * passing[:, np.newaxis])
+        self._bank.limit(mixes, self._limit_gain)
+        return OldSound(self.rate_hz, mixes, solos)
