@@ -63,6 +63,12 @@ class OddLength(WireError):
     figure = "odd_length"
 
 
+class MediaBeforeStart(WireError):
+    """Audio of a call that has not said yet what it is."""
+
+    figure = "before_start"
+
+
 class BadStart(WireError):
     """A `start` the bridge cannot work with."""
 
