@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from bridge.config_kinds import (
@@ -71,7 +72,9 @@ class WebRtcConfig:
 class OpusConfig:
     """What is sent to WebRTC clients."""
 
-    application: str = setting(choice("lowdelay", "voip", "audio"), "lowdelay")
+    application: Literal["lowdelay", "voip", "audio"] = setting(
+        choice("lowdelay", "voip", "audio"), "lowdelay"
+    )
     bitrate: int = setting(whole(6_000, 510_000), 32_000)
     complexity: int = setting(whole(0, 10), 5)
     fec: bool = setting(flag(), False)
