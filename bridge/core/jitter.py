@@ -1,0 +1,158 @@
+"""How regularly audio comes, row by row, and how deep the playout buffers should therefore be.
+
+Two figures are kept of every arrival. How late it is, against the earliest of the last seconds: that is the
+jitter. And how much audio was still to be played before its turn came (the *spare*): if all arrivals of the
+last seconds found 30 ms to spare, 30 ms can be taken out without harm; if one found less than nothing, the
+buffer is too short.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, grown
+from bridge.core.ports import PTIME_MS
+
+_WINDOWS = 4
+_WINDOW_TICKS = 50
+"""Together the last three to four seconds."""
+_ATTACK, _RELEASE = 0.25, 0.003
+"""The jitter follows late arrivals at once and forgets them within seconds: some 95 % are less late."""
+_RESERVE = 0.1
+"""Share of the jitter that is left in the buffer though nothing has needed it lately."""
+_KNOWN_TICKS = 50
+_QUIET_MS, _LOUD_MS, _LOUD_SHARE = 1.0, 5.0, 0.15
+"""Surplus that is worth a correction: in silence; in sound, at least, and as a share of the jitter."""
+_URGENT_MS = 60.0
+_REST_TICKS, _URGENT_REST_TICKS = 10, 3
+
+
+class Arrivals:
+    """What is known of each row's arrivals. All arrays are [capacity] or [windows, capacity]."""
+
+    def __init__(self, settings: PlayoutSettings) -> None:
+        self._settings = settings
+        self._tick = 0
+        self.jitter_ms = np.zeros(0)
+        self._earliest = np.zeros((_WINDOWS, 0))  # least delay in each window, s
+        self._spare = np.zeros((_WINDOWS, 0))  # least spare in each window, ms
+        self._new_earliest = np.zeros(0)
+        self._new_latest = np.zeros(0)
+        self._new_spare = np.zeros(0)
+        self._known = np.zeros(0, dtype=np.int64)  # ticks with arrivals since the row began to play
+        self._rests_until = np.zeros(0, dtype=np.int64)
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        self.jitter_ms = grown(self.jitter_ms, capacity, 0.0)
+        self._earliest = grown(self._earliest.T, capacity, np.inf).T.copy()
+        self._spare = grown(self._spare.T, capacity, np.inf).T.copy()
+        self._new_earliest = grown(self._new_earliest, capacity, np.inf)
+        self._new_latest = grown(self._new_latest, capacity, -np.inf)
+        self._new_spare = grown(self._new_spare, capacity, np.inf)
+        self._known = grown(self._known, capacity, 0)
+        self._rests_until = grown(self._rests_until, capacity, 0)
+        self._earliest_cells = cast("memoryview[float]", self._new_earliest.data)
+        self._latest_cells = cast("memoryview[float]", self._new_latest.data)
+        self._spare_cells = cast("memoryview[float]", self._new_spare.data)
+
+    def clear(self, row: int) -> None:
+        """Forget everything about the row."""
+        self.jitter_ms[row] = 0.0
+        self.restart(row)
+        self.begin(np.array([row]))
+
+    def restart(self, row: int) -> None:
+        """The row's media clock begins anew; what is known of its jitter stays."""
+        self._earliest[:, row] = np.inf
+        self._new_earliest[row] = np.inf
+        self._new_latest[row] = -np.inf
+
+    def begin(self, rows: NDArray[np.intp]) -> None:
+        """The rows begin to play: what was to spare before says nothing any more."""
+        self._spare[:, rows] = np.inf
+        self._new_spare[rows] = np.inf
+        self._known[rows] = 0
+        self._rests_until[rows] = 0
+
+    def came(self, row: int, delay_s: float, spare_ms: float) -> None:
+        """Audio came: `delay_s` is now minus its media time, `spare_ms` as above (inf: not playing)."""
+        if delay_s > self._latest_cells[row]:
+            self._latest_cells[row] = delay_s
+        if delay_s < self._earliest_cells[row]:
+            self._earliest_cells[row] = delay_s
+        if spare_ms < self._spare_cells[row]:
+            self._spare_cells[row] = spare_ms
+
+    def wait_s(self, row: int, delay_s: float) -> float:
+        """How long to keep audio that came with `delay_s`, so that what comes later is in time as well."""
+        ahead_ms = (delay_s - float(self._earliest[:, row].min())) * 1000
+        wait_ms = min(float(self.jitter_ms[row]), self._settings.max_depth_ms) - max(ahead_ms, 0.0)
+        return max(wait_ms, 0.0) / 1000
+
+    def fold(self, top: int) -> None:
+        """Once a tick: take what came since the last time into the figures of rows below `top`."""
+        self._tick += 1
+        window, turn = divmod(self._tick, _WINDOW_TICKS)
+        window %= _WINDOWS
+        if turn == 0:
+            self._earliest[window] = np.inf
+            self._spare[window] = np.inf
+        earliest, latest = self._new_earliest[:top], self._new_latest[:top]
+        fresh = np.flatnonzero(latest > -np.inf)
+        if not fresh.size:
+            return
+        np.minimum(self._earliest[window, :top], earliest, out=self._earliest[window, :top])
+        np.minimum(self._spare[window, :top], self._new_spare[:top], out=self._spare[window, :top])
+        late = (latest[fresh] - self._earliest[:, fresh].min(axis=0)) * 1000
+        step = np.minimum(late, self._settings.max_depth_ms) - self.jitter_ms[fresh]
+        self.jitter_ms[fresh] += np.where(step > 0, _ATTACK, _RELEASE) * step
+        self._known[fresh] += 1
+        earliest.fill(np.inf)
+        latest.fill(-np.inf)
+        self._new_spare[:top].fill(np.inf)
+
+    def surplus_ms(self, row: int) -> float:
+        """What could be taken out of the row's buffer; negative: what is missing; 0 when not known yet."""
+        least = float(self._spare[:, row].min())
+        return least if least < np.inf else 0.0
+
+    def plan(
+        self, able: NDArray[np.bool_], quiet: NDArray[np.bool_], depth_ms: NDArray[np.float64]
+    ) -> list[tuple[int, float]]:
+        """The rows to be corrected in this tick, and by how many ms: positive takes out, negative puts in.
+
+        `able` [top]: rows that could be; `quiet` [top]: those where nobody would hear it.
+        """
+        top = len(able)
+        spare = self._spare[:, :top].min(axis=0)
+        jitter = self.jitter_ms[:top]
+        surplus = spare - _RESERVE * jitter
+        enough = np.where(quiet, _QUIET_MS, np.maximum(_LOUD_MS, _LOUD_SHARE * jitter))
+        too_deep = (surplus >= enough) & (self._known[:top] >= _KNOWN_TICKS) & (spare < np.inf)
+        too_short = (spare < 0) & (depth_ms < self._settings.max_depth_ms)
+        due = np.flatnonzero((too_deep | too_short) & able & (self._rests_until[:top] <= self._tick))
+        if not due.size:
+            return []
+        wish = np.where(too_deep[due], surplus[due], spare[due])
+        if due.size > self._settings.corrections_per_tick:
+            first = np.argsort(-np.abs(wish))[: self._settings.corrections_per_tick]
+            due, wish = due[first], wish[first]
+        return list(zip(due.tolist(), wish.tolist(), strict=True))
+
+    def corrected(self, row: int, by_ms: float, wish_ms: float, quiet: bool) -> None:
+        """The row's buffer was shortened `by_ms` (negative: lengthened; 0: it could not be, try later)."""
+        self._spare[:, row] -= by_ms
+        self._new_spare[row] -= by_ms
+        urgent = wish_ms > _URGENT_MS or wish_ms < -PTIME_MS - 0.5
+        rest = 1 if quiet else _URGENT_REST_TICKS if urgent else _REST_TICKS
+        self._rests_until[row] = self._tick + rest
+
+    @staticmethod
+    def urgent(wish_ms: float) -> bool:
+        """Whether to take any place for a correction rather than wait for a good one."""
+        return wish_ms > _URGENT_MS or wish_ms < 0
