@@ -67,7 +67,7 @@ class Participant:
             headers={"Authorization": f"Bearer {token}"},
         )
         response.raise_for_status()
-        await sender.replaceTrack(None)
+        sender.replaceTrack(None)
         await peer.setRemoteDescription(RTCSessionDescription(response.json()["sdp"], "answer"))
         async with asyncio.timeout(20):
             await connected.wait()
@@ -78,6 +78,7 @@ class Participant:
         dtls = sender.transport
         pair = dtls.transport._connection._nominated[1]
         self._protect = dtls._tx_srtp.protect
+        self.unprotect = dtls._rx_srtp.unprotect
         self._udp = pair.protocol.transport
         self._address = pair.remote_addr
         self._ssrc = sender._ssrc
@@ -86,12 +87,15 @@ class Participant:
 
         def received(packet: bytes, address: tuple[str, int]) -> None:
             if 127 < packet[0] < 192 and packet[1] & 0x7F < 64 or packet[1] & 0x7F > 95:
-                self.packets_in += 1
-                self.bytes_in += len(packet)
+                self.packet_received(packet)
             else:
                 under(packet, address)
 
         pair.protocol.datagram_received = received
+
+    def packet_received(self, packet: bytes) -> None:
+        self.packets_in += 1
+        self.bytes_in += len(packet)
 
     def send(self) -> None:
         header = struct.pack(

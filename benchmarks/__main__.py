@@ -1,0 +1,58 @@
+"""`make bench`: every benchmark in turn, each in a process of its own; results go to benchmarks/results/.
+
+python -m benchmarks [NAME …] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+
+RUNS: dict[str, tuple[list[str], list[str]]] = {
+    "codecs": (["codecs.py"], ["--quick"]),
+    "tick": (["tick.py"], ["--quick"]),
+    "plivo_legs": (["plivo_legs.py"], ["--legs", "50", "--seconds", "4"]),
+    "webrtc_rooms_of_25": (["webrtc_participants.py"], ["--seconds", "4"]),
+    "webrtc_rooms_of_5": (
+        ["webrtc_participants.py", "--room", "5", "--sounding", "3", "--people", "40", "--obvious-people", "20"],
+        ["--seconds", "4"],
+    ),
+    "delay": (["delay.py", "--plot", str(RESULTS / "delay.png")], ["--pairs", "4", "--bursts", "8"]),
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RUNS))
+    parser.add_argument("--quick", action="store_true", help="shorter runs: a look, not figures to quote")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(RUNS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(RUNS)}")
+    RESULTS.mkdir(exist_ok=True)
+    names = arguments.names or list(RUNS)
+    failed = []
+    for number, name in enumerate(names, 1):
+        command, quicker = RUNS[name]
+        began = time.monotonic()
+        print(f"[{number}/{len(names)}] {name} …", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [sys.executable, str(HERE / command[0]), *command[1:], *(quicker if arguments.quick else []),
+             "--json", str(RESULTS / f"{name}.json")],
+        )  # fmt: skip
+        print(f"      {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
