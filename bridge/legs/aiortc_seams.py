@@ -5,6 +5,7 @@ and RTCP are ours. The insides that are used, each held by a test in `tests/brid
 
 - `StunProtocol.datagram_received`, replaced for each socket: media is decrypted where it arrives, without
   the queue, task and thread behind it; what aioice chokes on ends there; the queue before DTLS gets a bound.
+- `StunProtocol.request`, wrapped to see how long an answer takes.
 - `RTCDtlsTransport._rx_srtp`, `_tx_srtp`, `_set_role`, `_task`: the SRTP sessions, the DTLS role, the pump.
 - `Connection._nominated`, `_protocols`, `_queue` and `get_component_candidates`: the pair in use, the
   sockets, and a socket more on 127.0.0.1, which aioice leaves out.
@@ -49,6 +50,8 @@ GATHER_TIMEOUT_S = 3
 """How long a STUN or TURN server may hold up an answer."""
 MAX_WAITING_DATAGRAMS = 64
 """DTLS datagrams held while nobody reads; more are dropped, and DTLS repeats them."""
+FIRST_RETRY_S = 0.5
+"""When aioice sends an unanswered check again."""
 MAX_CHANNELS = 16
 """Data channels that a peer may open."""
 
@@ -94,6 +97,8 @@ class MediaTransport:
         self._complained = False
         self.heard_at = monotonic()
         """When anything at all came from the peer."""
+        self.round_trip_s: float | None = None
+        """As ICE's checks take; there is one every 5 s."""
         self.unreadable = 0
         """Datagrams and packets that could not be decrypted, understood or held."""
         self._connection.get_component_candidates = _gathering(  # type: ignore[method-assign]
@@ -115,6 +120,7 @@ class MediaTransport:
         for protocol in self._connection._protocols:
             tap: Any = self._tap(protocol.datagram_received)
             protocol.datagram_received = tap  # type: ignore[method-assign]
+            protocol.request = self._timed(protocol.request)  # type: ignore[method-assign]
 
     @property
     def local(self) -> LocalTransport:
@@ -293,6 +299,17 @@ class MediaTransport:
                     log.exception("x a datagram could not be handled; further ones are only counted")
 
         return datagram_received
+
+    def _timed(self, request: Callable[..., Coroutine[Any, Any, Any]]) -> Any:
+        async def timed(*arguments: Any, **options: Any) -> Any:
+            started = monotonic()
+            answer = await request(*arguments, **options)
+            elapsed = monotonic() - started
+            if elapsed < FIRST_RETRY_S:  # else nobody knows which of the requests was answered
+                self.round_trip_s = elapsed
+            return answer
+
+        return timed
 
     def _data(self) -> RTCSctpTransport:
         if self._sctp is None:

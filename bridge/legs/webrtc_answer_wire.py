@@ -138,7 +138,7 @@ def write_answer(
     cname: str,
     version: int,
 ) -> str:
-    """The answer, with CRLF. `ssrcs`: section key → SSRC, for every section in which something is heard."""
+    """The answer, with CRLF. `ssrcs`: section key → SSRC, where anything is or ever was sent."""
     accepted = [plan for plan in plans if plan.section.usable]
     bundle = " ".join(plan.section.mid for plan in accepted if plan.section.mid)
     lines = ["v=0", f"o=- {_session_id(cname)} {version} IN IP4 0.0.0.0", "s=-", "t=0 0"]
@@ -194,6 +194,9 @@ def _audio_lines(plan: Plan, local: LocalTransport, ssrcs: Mapping[str, int], cn
     lines += ["a=rtcp:9 IN IP4 0.0.0.0", "a=rtcp-mux"]
     if plan.source is not None:
         lines.append(f"a=msid:{label_of(plan.source)} {section.key}")
+    if section.key in ssrcs:
+        # Also while nothing is heard: a browser that lost the SSRC and gets it again with the section's next
+        # source plays it, but gives it to Web Audio no more.
         lines.append(f"a=ssrc:{ssrcs[section.key]} cname:{cname}")
     codec = dict(section.codecs)[str(opus)]
     return [*lines, f"a=rtpmap:{opus} {codec}", f"a=fmtp:{opus} {OPUS_PARAMETERS}"]

@@ -147,6 +147,8 @@ class WebRtcLeg:
         receiver = self.media.receiver
         streams = receiver.live(now).values()
         round_trip = self.reports.round_trip_s
+        if round_trip is None:
+            round_trip = self.transport.round_trip_s
         return LegLook(
             kind=self.kind,
             state=self.state,

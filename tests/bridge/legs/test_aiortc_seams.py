@@ -201,6 +201,14 @@ async def test_timestamps_at_the_peer_never_go_back_when_the_source_is_switched(
         assert [b - a for a, b in zip(pts, pts[1:], strict=False)] == [960] * (len(pts) - 1)
 
 
+async def test_round_trip_is_known_from_the_first_check_on() -> None:
+    async with PeerOnLeg() as pair:
+        await pair.peer.join_as_sdk()
+        assert pair.leg.reports.round_trip_s is None, "nothing was sent that a report could echo"
+        round_trip_ms = pair.leg.look().round_trip_ms
+        assert round_trip_ms is not None and 0 < round_trip_ms < 500
+
+
 async def test_unreachable_stun_server_holds_up_no_longer_than_its_timeout() -> None:
     transport = MediaTransport(
         (IceServer(("stun:192.0.2.1:3478",)),),

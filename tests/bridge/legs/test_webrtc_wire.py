@@ -210,6 +210,15 @@ def test_answer_asks_for_fec_and_takes_opus_only() -> None:
     assert attribute(section, "setup") == ["active"]
 
 
+def test_section_gone_inactive_keeps_its_ssrc_for_the_next_source() -> None:
+    understood = read_offer(offer(("audio", "inactive", "-")))
+    answer = write_answer(understood, plan_sections(understood), LOCAL, {"0": 7000}, "cname", 2)
+    (section,) = sections_of(answer)
+    assert "a=inactive" in section
+    assert attribute(section, "ssrc") == ["7000 cname:cname"]
+    assert attribute(section, "msid") == []
+
+
 def test_answer_to_an_active_peer_is_passive() -> None:
     assert "a=setup:passive" in answer_to(PLAIN_OFFER.replace("actpass", "active"))
     assert "a=setup:active" in answer_to(PLAIN_OFFER.replace("actpass", "passive"))
