@@ -85,8 +85,8 @@ as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo -n --preserve-env=DEBIAN_FRONTEND)
 if [ "${CHROMIUM_FROM:-}" != unpack ] && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
     say "installing Chromium with apt-get …"
-    "${as_root[@]}" apt-get -qq update >&2
-    "${as_root[@]}" apt-get -qq install --yes --no-install-recommends chromium >&2
+    "${as_root[@]}" apt-get -qq update >/dev/null
+    "${as_root[@]}" apt-get -qq install --yes --no-install-recommends chromium >/dev/null
     installed || true
     say "Chromium was installed but does not start" && exit 1
 fi
