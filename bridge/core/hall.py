@@ -24,7 +24,7 @@ def mix_hall(hall: BankRows, limiter: Limiter, ramp: NDArray[np.float32]) -> Non
         columns = [gains, hall.limit_gain[row][:, np.newaxis]]
         if before is not None:
             columns.append(before[:, active])
-        key = np.concatenate(columns, axis=1) + np.float32(0)  # makes -0 equal to 0, bit for bit
+        key = np.ascontiguousarray(np.concatenate(columns, axis=1))
         whole = key.view(f"V{key.itemsize * key.shape[1]}").reshape(-1)
         _, first, group = np.unique(whole, return_index=True, return_inverse=True)
         sound = hall.live[row][active]
