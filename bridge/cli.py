@@ -91,10 +91,13 @@ def _serve(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from bridge.demo import run_demo, settings_for_demo
 
-    config = _configure(options, settings_for_demo(os.environ))
-    from bridge.app import run
+    def serve(config: Config) -> Coroutine[Any, Any, int]:
+        from bridge.app import run
 
-    return _run(run_demo(config, run), _loop_of(config))
+        return run(config)
+
+    config = _configure(options, settings_for_demo(os.environ))
+    return _run(run_demo(config, serve), _loop_of(config))
 
 
 def _call(options: argparse.Namespace) -> int:
