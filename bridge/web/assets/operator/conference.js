@@ -113,17 +113,23 @@ export class ConferenceView {
     this.table.hidden = participants.length === 0;
     const here = participants.filter((person) => person.online).length;
     setText(this.count, `${here} here, ${participants.length} invited`);
-    this.participants.setPeople(participants);
-    this.hearing.setPeople(participants);
+    this.#drawPeople();
     this.on.changed();
   }
 
-  /** Do it, and say so when it fails; what the page shows comes from the server again. */
+  #drawPeople() {
+    this.participants.setPeople(this.people);
+    this.hearing.setPeople(structuredClone(this.people)); // it draws wishes before they are granted
+  }
+
+  /** Do it; when it fails, say so and show again what is. */
   async #try(work) {
     try {
       await work();
     } catch (error) {
       toast(`That did not work: ${error.message}`);
+      if (document.activeElement?.tagName === "SELECT") document.activeElement.blur(); // a focused one is not redrawn
+      this.#drawPeople();
     }
   }
 

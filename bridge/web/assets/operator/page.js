@@ -163,7 +163,8 @@ class Desk {
         changed: () => this.#refresh(),
       });
       document.title = `${named(summary.name, "Conference")} · Operator`;
-      byId("main").focus();
+      byId("main").focus({ preventScroll: true });
+      scrollTo(0, 0);
     } else {
       document.title = "Operator · Mediabridge";
       this.#nothing();

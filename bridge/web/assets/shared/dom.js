@@ -55,7 +55,8 @@ export function initials(name) {
   const words = (name ?? "").trim().split(/\s+/u).filter((word) => /[\p{L}\p{N}]/u.test(word));
   const firsts = words.map((word) => {
     const start = word.search(/[\p{L}\p{N}]/u);
-    return [...graphemes.segment(word.slice(start))][0].segment.toLocaleUpperCase();
+    const [first] = graphemes.segment(word.slice(start));
+    return first.segment.replace(/(\p{M})\p{M}+/gu, "$1").toLocaleUpperCase(); // one mark is spelling, ten are mischief
   });
   if (firsts.length === 0) return "•";
   return firsts.length === 1 ? firsts[0] : firsts[0] + firsts[firsts.length - 1];

@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from bridge.core.ports import CloseReason
+from bridge.people import Actor, Conference, Participant, Role
+from tests.bridge.web.browser import PHONE, Watched, chromium, open_page, overflow
+from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, StagedBridge
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+@dataclass
+class Invited:
+    """Linus, invited to a conference where Ada is."""
+
+    bridge: StagedBridge
+    conference: Conference
+    ada: Participant
+    linus: Participant
+    token: str
+
+    @property
+    def link(self) -> str:
+        return self.bridge.link(self.conference, self.token)
+
+    async def join(self, page: Page) -> None:
+        await page.goto(self.link)
+        await page.get_by_role("button", name="Join", exact=True).click()
+        await connected(page)
+
+    async def write(self, text: str, to: str | None = None) -> None:
+        by = Actor.participant(self.ada.id)
+        await self.bridge.directory.send_message(
+            self.conference, by=by, send_to=to or self.conference.id, text=text
+        )
+
+
+async def connected(page: Page) -> None:
+    await expect(page.locator("#call[data-state=connected]")).to_be_visible(timeout=15_000)
+
+
+async def problem(page: Page, name: str) -> None:
+    await expect(page.locator(f"#problem[data-problem={name}]")).to_be_visible(timeout=20_000)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def invited(bridge: StagedBridge) -> Invited:
+    conference = await bridge.open_conference("Weekly call")
+    ada = await bridge.bring(conference, "Ada", level=-20, role=Role.MODERATOR)
+    linus, token = await bridge.invite(conference, "Linus")
+    return Invited(bridge, conference, ada, linus, token)
+
+
+async def test_the_lobby_shows_where_one_goes_and_that_the_microphone_works(
+    invited: Invited, browser: Browser
+) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.goto(invited.link)
+    await expect(page.get_by_role("heading", name="Weekly call")).to_be_visible()
+    await expect(page.get_by_text("One person is here.")).to_be_visible()
+    await expect(page.get_by_label("Your name")).to_have_value("Linus")
+    await expect(page.get_by_role("button", name="Join", exact=True)).to_be_enabled()
+    meter = page.get_by_role("meter", name="Microphone level")
+    await expect(meter).not_to_have_attribute("aria-valuenow", "0", timeout=10_000)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_the_token_leaves_the_address_bar_and_a_reload_still_knows_it(
+    invited: Invited, browser: Browser
+) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.goto(invited.link)
+    await expect(page.locator("#lobby")).to_be_visible()
+    assert page.url == f"{invited.bridge.base}/join"
+    await page.reload()
+    await expect(page.get_by_role("heading", name="Weekly call")).to_be_visible()
+    other = await page.context.new_page()
+    await other.goto(f"{invited.bridge.base}/join")
+    await problem(other, "nolink")
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_joining_sends_the_microphone_and_hears_the_conference(
+    invited: Invited, browser: Browser
+) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await invited.join(page)
+    (offer,) = invited.bridge.stage.offers
+    sections = offer.split("\r\nm=")[1:]
+    assert sections[0].startswith("application")
+    assert "a=msid:me#primary" in sections[1] and "a=sendonly" in sections[1]
+    assert "a=msid:conference" in sections[2] and "a=recvonly" in sections[2]
+    await expect(page.locator(".tile", has_text="Linus (you)")).to_be_visible()
+    ada = page.locator(".tile", has_text="Ada")
+    await expect(ada).to_contain_text("Moderator")
+    await expect(ada).to_contain_text("Browser")
+    await expect(ada.locator(".face.talking")).to_be_visible()
+    assert await page.evaluate("document.getElementById('sound').srcObject.getAudioTracks().length") == 1
+    await expect(page.locator("#call-figures")).to_contain_text("round trip", timeout=10_000)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_a_new_name_is_told_to_the_conference(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.goto(invited.link)
+    await page.get_by_label("Your name").fill("Linus B.")
+    await page.get_by_role("button", name="Join", exact=True).click()
+    await connected(page)
+    await expect(page.locator(".tile", has_text="Linus B. (you)")).to_be_visible()
+    directory = invited.bridge.directory
+    assert directory.participant(invited.conference, invited.linus.id).name == "Linus B."
+    await page.context.close()
+
+
+async def test_muting_is_renegotiated_on_the_same_session(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, stage = watched.page, invited.bridge.stage
+    await invited.join(page)
+    peer = stage.peers[invited.linus.id]
+    await page.get_by_role("button", name="Mute").click()
+    await expect(page.get_by_role("button", name="Unmute")).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator(".tile", has_text="Linus (you)")).to_contain_text("Not heard")
+    async with asyncio.timeout(5):
+        while len(stage.offers) < 2:  # noqa: ASYNC110 - the browser's own time
+            await asyncio.sleep(0.02)
+    assert "me#primary" not in stage.offers[1]
+    await page.keyboard.press("m")
+    async with asyncio.timeout(5):
+        while len(stage.offers) < 3:  # noqa: ASYNC110 - the browser's own time
+            await asyncio.sleep(0.02)
+    assert "me#primary" in stage.offers[2]
+    assert stage.peers[invited.linus.id] is peer
+    await connected(page)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_people_come_go_and_change_while_one_looks(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, bridge = watched.page, invited.bridge
+    await invited.join(page)
+    bob = await bridge.bring(invited.conference, "Bob", "plivo", level=-30)
+    tile = page.locator(".tile", has_text="Bob")
+    await expect(tile).to_contain_text("Phone")
+    await bridge.directory.change_participant(bob, by=bridge.by, name="Robert", role=Role.PRESENTER)
+    await expect(page.locator(".tile", has_text="Robert")).to_contain_text("Presenter")
+    await bridge.directory.change_participant(bob, by=bridge.by, muted=True)
+    await expect(page.locator(".tile", has_text="Robert")).to_contain_text("Muted by operator")
+    await bridge.directory.change_conference(invited.conference, by=bridge.by, name="Daily call")
+    await expect(page.locator("#call-title")).to_have_text("Daily call")
+    await bridge.stage.disconnect(invited.conference.id, bob.id, CloseReason.HANGUP)
+    await expect(page.locator(".tile", has_text="Robert")).to_have_count(0)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_messages_go_both_ways_and_to_one_alone(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    sent = []
+    invited.bridge.directory.subscribe(lambda change: sent.append(change))
+    await invited.join(page)
+    await invited.write("Hello\nthere")
+    await invited.write("Between us", to=invited.linus.id)
+    log = page.get_by_role("log")
+    await expect(log).to_contain_text("Hello")
+    await expect(log.locator(".private")).to_contain_text("Between us")
+    await page.get_by_label("Message", exact=True).fill("Hi Ada")
+    await page.keyboard.press("Enter")
+    await expect(log.locator(".mine")).to_contain_text("Hi Ada")
+    await expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    await page.get_by_label("Write to").select_option(label="To Ada only")
+    await page.get_by_label("Message", exact=True).fill("psst")
+    await page.get_by_role("button", name="Send").click()
+    await expect(log.locator(".mine.private")).to_contain_text("to Ada")
+    assert await log.locator(".message").count() == 4
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_on_a_phone_unread_messages_are_counted_until_they_are_read(
+    invited: Invited, browser: Browser
+) -> None:
+    watched = await open_page(browser, invited.bridge.base, size=PHONE)
+    page = watched.page
+    await invited.join(page)
+    await invited.write("One")
+    await invited.write("Two")
+    await expect(page.locator("#dock-unread")).to_have_text("2")
+    await page.get_by_role("button", name="Messages, 2 unread").click()
+    await expect(page.get_by_role("log")).to_contain_text("Two")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#dock-unread")).to_be_hidden()
+    assert await overflow(page) <= 0
+    watched.assert_clean()
+    await page.context.close()
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 320, "height": 568}, {"width": 1280, "height": 800}])
+async def test_hostile_names_and_messages_are_text_and_stay_inside_the_window(
+    invited: Invited, browser: Browser, size: dict[str, int]
+) -> None:
+    watched = await open_page(browser, invited.bridge.base, size=size)
+    page, bridge = watched.page, invited.bridge
+    await bridge.directory.change_conference(
+        invited.conference, by=bridge.by, name=HOSTILE_NAMES[0] + "W" * 150
+    )
+    for name in HOSTILE_NAMES:
+        await bridge.bring(invited.conference, name, level=-25)
+    await page.goto(invited.link)
+    await expect(page.locator("#lobby")).to_be_visible()
+    assert await overflow(page) <= 0
+    await page.get_by_role("button", name="Join", exact=True).click()
+    await connected(page)
+    for name in HOSTILE_NAMES:
+        await invited.write(name)
+    await expect(page.locator(".tile")).to_have_count(len(HOSTILE_NAMES) + 2)
+    shown = await page.locator(".tile .name").all_text_contents()
+    assert set(HOSTILE_NAMES) <= set(shown)
+    await expect(page.locator(".message .text")).to_have_count(len(HOSTILE_NAMES))
+    assert await page.locator(".message .text").all_text_contents() == list(HOSTILE_NAMES)
+    assert await page.locator("#call img, #call script, #call iframe").count() == 0
+    assert await overflow(page) <= 0
+    wide = "(e) => e.scrollWidth > e.clientWidth + 1"
+    assert await page.evaluate(f"[...document.querySelectorAll('.tile, .dock')].filter({wide}).length") == 0
+    watched.assert_clean()
+    await page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("fragment", "name"),
+    [
+        ("#", "nolink"),
+        ("#/nonsense", "badlink"),
+        ("#/%E0%A4%A", "badlink"),
+        (f"#/{APPLICATION}/CONFERENCE/", "badlink"),
+        (f"#/{APPLICATION}/CONFERENCE/not-a-token-we-know", "gone"),
+        (f"#/{APPLICATION}/7c9e6679-7425-40de-944b-e07fc1f90ae7/TOKEN", "gone"),
+    ],
+)
+async def test_a_bad_link_says_what_is_wrong_and_takes_another(
+    invited: Invited, browser: Browser, fragment: str, name: str
+) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    fragment = fragment.replace("CONFERENCE", invited.conference.id).replace("TOKEN", invited.token)
+    await page.goto(f"{invited.bridge.base}/join{fragment}")
+    await problem(page, name)
+    await page.get_by_label("Your link").fill("https://example.org/")
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_text("That is not a complete join link.")).to_be_visible()
+    await page.get_by_label("Your link").fill(f"  {invited.link}\n")
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.locator("#lobby")).to_be_visible()
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_another_link_pasted_into_the_same_tab_is_followed(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, bridge = watched.page, invited.bridge
+    await page.goto(invited.link)
+    await expect(page.get_by_role("heading", name="Weekly call")).to_be_visible()
+    other = await bridge.open_conference("Another call")
+    _, token = await bridge.invite(other, "Linus")
+    await page.evaluate("link => { location.href = link }", bridge.link(other, token))
+    await expect(page.get_by_role("heading", name="Another call")).to_be_visible()
+    await page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("microphone", "title"),
+    [("denied", "The microphone is blocked"), ("none", "No microphone found")],
+)
+async def test_without_a_microphone_one_can_still_listen(
+    invited: Invited, microphone: str, title: str
+) -> None:
+    async with chromium(microphone=microphone) as browser:
+        watched = await open_page(browser, invited.bridge.base)
+        page = watched.page
+        await page.goto(invited.link)
+        await expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=10_000)
+        await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        await expect(page.get_by_role("button", name="Join", exact=True)).to_be_hidden()
+        await page.get_by_role("button", name="Listen only").click()
+        await connected(page)
+        assert "me#primary" not in invited.bridge.stage.offers[0]
+        assert "a=msid:conference" in invited.bridge.stage.offers[0]
+        await expect(page.get_by_role("button", name="Listening")).to_be_visible()
+        watched.assert_clean()
+
+
+async def test_a_page_without_https_says_so_and_lets_one_listen(invited: Invited, browser: Browser) -> None:
+    # Chromium counts loopback as secure; what a page sees otherwise is that there are no media devices.
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.add_init_script(
+        "Object.defineProperty(window, 'isSecureContext', { value: false });"
+        "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"
+    )
+    await page.goto(invited.link)
+    await expect(page.get_by_role("heading", name="No microphone on this page")).to_be_visible()
+    await expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+    await page.get_by_role("button", name="Listen only").click()
+    await connected(page)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_a_broken_connection_is_set_up_again_by_itself(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, stage = watched.page, invited.bridge.stage
+    await invited.join(page)
+    first = stage.peers[invited.linus.id]
+    await stage.break_off(invited.linus.id)
+    await expect(page.locator("#call[data-state=reconnecting]")).to_be_visible(timeout=15_000)
+    await connected(page)
+    assert stage.peers[invited.linus.id] is not first
+    await expect(page.locator("#call-notice")).to_be_hidden()
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_when_media_cannot_get_through_the_page_says_so(invited: Invited, browser: Browser) -> None:
+    invited.bridge.stage.answers_media = False
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.goto(invited.link)
+    await page.get_by_role("button", name="Join", exact=True).click()
+    await problem(page, "blocked")
+    await expect(page.get_by_text("sound travels by UDP")).to_be_visible()
+    await expect(page.get_by_role("button", name="Listen without UDP")).to_be_visible()
+    invited.bridge.stage.answers_media = True
+    await page.get_by_role("button", name="Try again").click()
+    await connected(page)
+    await page.context.close()
+
+
+async def test_the_end_of_the_conference_is_said(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, bridge = watched.page, invited.bridge
+    await invited.join(page)
+    await bridge.directory.close_conference(invited.conference, by=bridge.by)
+    await problem(page, "ended")
+    await page.reload()
+    await problem(page, "nolink")
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_an_expelled_participant_is_told(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page, bridge = watched.page, invited.bridge
+    await invited.join(page)
+    await bridge.directory.remove_participant(invited.linus, by=bridge.by)
+    await problem(page, "expelled")
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_a_link_opened_twice_works_where_it_was_opened_last(invited: Invited, browser: Browser) -> None:
+    first = await open_page(browser, invited.bridge.base)
+    second = await open_page(browser, invited.bridge.base)
+    await invited.join(first.page)
+    await invited.join(second.page)
+    await problem(first.page, "replaced")
+    await expect(second.page.locator("#call[data-state=connected]")).to_be_visible()
+    await first.page.context.close()
+    await second.page.context.close()
+
+
+async def test_leaving_stops_the_microphone_and_one_can_come_back(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.add_init_script(
+        "window.tracks = []; const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        "navigator.mediaDevices.getUserMedia = async (wish) => {"
+        " const stream = await ask(wish); tracks.push(...stream.getTracks()); return stream; };"
+    )
+    await invited.join(page)
+    await page.get_by_role("button", name="Leave").click()
+    await problem(page, "left")
+    assert await page.evaluate("tracks.map((track) => track.readyState)") == ["ended"]
+    await page.get_by_role("button", name="Join again").click()
+    await page.get_by_role("button", name="Join", exact=True).click()
+    await connected(page)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_while_the_server_is_away_the_page_waits_for_it(invited: Invited, browser: Browser) -> None:
+    watched: Watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await page.route(re.compile(r"detailed=true"), lambda route: route.abort())
+    await page.goto(invited.link)
+    await problem(page, "offline")
+    await page.unroute_all()
+    await expect(page.locator("#lobby")).to_be_visible(timeout=10_000)
+    await page.context.close()
