@@ -20,7 +20,6 @@ from bridge.core.splice import Splicer
 
 _SILENT_PEAK = 8.0
 """The smallest step of µ-law: what never exceeds it is silence."""
-_LIKE_ENOUGH = 0.6
 _FADE_MS = 5
 _PATIENCE_S = 0.04
 """A scrap shorter than a frame is played all the same when no more has come for so long."""
@@ -39,7 +38,7 @@ class PlayoutPool:
         self._per_ms = audio_format.rate_hz / 1000
         self._splicer = Splicer(audio_format.rate_hz)
         self._concealer = Concealer(audio_format.rate_hz)
-        reach = max(self._concealer.history, self._frame + self._splicer.longest)
+        reach = max(self._concealer.history, self._splicer.span)
         self._ring = WireRing(audio_format, audio_format.rate_hz * settings.ring_ms // 1000, reach)
         self._arrivals = Arrivals(settings)
         self._rows = Rows()
@@ -253,25 +252,18 @@ class PlayoutPool:
     def _splice(self, row: int, held: int, wish_ms: float, quiet: bool) -> int:
         """Make the row's frame; gives the samples left out, negative for those repeated, 0 for neither."""
         ring, splicer, n = self._ring, self._splicer, self._frame
-        tail = ring.tail_cells[row]
-        by = min(int(wish_ms * self._per_ms), held - n)
+        tail, wish = ring.tail_cells[row], int(wish_ms * self._per_ms)
         if wish_ms > self._settings.max_depth_ms:
+            by = min(wish, held - n)
             self._dropped[row] += by
-        elif quiet:
-            by = max(min(by, n), -n // 2)
-        elif by < 0:
-            longest = splicer.longest
-            lag, _ = splicer.lag_back(ring.sound(row, tail - longest, n + longest), -by)
-            by = -lag
+            frame = splicer.cross(ring.sound(row, tail, n), ring.sound(row, tail + by, n))
         else:
-            most = min(by, splicer.longest)
-            if most <= splicer.shortest:
-                return 0
-            by, likeness = splicer.lag_onward(ring.sound(row, tail, n + most), most)
-            if likeness < _LIKE_ENOUGH and not self._arrivals.urgent(wish_ms):
-                return 0
+            longest = splicer.longest
+            sound = ring.sound(row, tail - longest, longest + min(held, n + longest))
+            by = splicer.jump(sound, wish, quiet, self._arrivals.urgent(wish_ms))
+            frame = splicer.cut(sound, by)
         if by:
-            self.block[row] = splicer.cross(ring.sound(row, tail, n), ring.sound(row, tail + by, n))
+            self.block[row] = frame
             ring.tail_cells[row] = tail + n + by
         return by
 

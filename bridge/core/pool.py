@@ -125,6 +125,8 @@ class Rows:
 
 def grown(array: NDArray[Scalar], capacity: int, fill: float) -> NDArray[Scalar]:
     """A copy of `array` [old, …] as [capacity, …], the new rows filled."""
-    larger = np.full((capacity, *array.shape[1:]), fill, dtype=array.dtype)
+    shape = (capacity, *array.shape[1:])
+    # Zeros cost no memory until they are written to.
+    larger = np.full(shape, fill, dtype=array.dtype) if fill else np.zeros(shape, dtype=array.dtype)
     larger[: len(array)] = array
     return larger

@@ -14,6 +14,7 @@ ALIKE_MS = 10.0
 """Length of the stretches that are compared."""
 
 
+_LIKE_ENOUGH = 0.6
 _AS_GOOD = 0.01
 """Likeness that may be given away for a lag nearer to the wish."""
 
@@ -48,26 +49,44 @@ def crossing(samples: int, at: int, fade: int) -> NDArray[np.float32]:
 
 
 class Splicer:
-    """Crosses from one place in a sound to another within one frame of `rate_hz // 50` samples."""
+    """Jumps from one place in a sound to another within one frame of `rate_hz // 50` samples.
+
+    `sound` is always an array in which the frame that is due begins at `longest`, with what was played before
+    it in front of that, and behind it what is held.
+    """
 
     def __init__(self, rate_hz: int) -> None:
         self.frame = rate_hz // 50
-        self.shortest = math.ceil(rate_hz * SHORTEST_MS / 1000)
         self.longest = int(rate_hz * LONGEST_MS / 1000)
+        self.span = self.frame + 2 * self.longest
+        """Samples of `sound` that are looked at, at most."""
+        self._shortest = math.ceil(rate_hz * SHORTEST_MS / 1000)
         self._at = self.frame // 8
         self._alike = int(rate_hz * ALIKE_MS / 1000)
         self._weight = crossing(self.frame, self._at, self._alike)
 
+    def jump(self, sound: NDArray[np.float32], wish: int, quiet: bool, urgent: bool) -> int:
+        """Samples to leave out (negative: to repeat) within the frame, by a `wish` for so many; 0 for none.
+
+        `quiet`: any place will do. `urgent`: so will the best of the bad ones.
+        """
+        held = len(sound) - self.longest - self.frame
+        if quiet:
+            return max(min(wish, held, self.longest), -self.longest)
+        at = self.longest + self._at
+        if wish < 0:  # too little is worse than too much
+            return best_lag(sound, at, self._alike, -self.longest, -self._shortest, wish)[0]
+        most = min(wish, held, self.longest)
+        if most <= self._shortest:
+            return 0
+        lag, likeness = best_lag(sound, at, self._alike, self._shortest, most, most)
+        return lag if urgent or likeness >= _LIKE_ENOUGH else 0
+
+    def cut(self, sound: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+        """The frame, after which the sound goes on `by` samples later than it would have."""
+        begin = self.longest
+        return self.cross(sound[begin : begin + self.frame], sound[begin + by : begin + by + self.frame])
+
     def cross(self, here: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
         """A frame that begins as `here` and ends as `there`, each [frame]."""
         return here + (there - here) * self._weight
-
-    def lag_onward(self, sound: NDArray[np.float32], most: int) -> tuple[int, float]:
-        """How far to jump onward, as near to `most` as is good; `sound` [frame + most] begins with it."""
-        return best_lag(sound, self._at, self._alike, self.shortest, most, most)
-
-    def lag_back(self, sound: NDArray[np.float32], wish: int) -> tuple[int, float]:
-        """How far to go back, near to `wish`; `sound` [longest + frame] ends with the frame."""
-        at = self.longest + self._at
-        lag, likeness = best_lag(sound, at, self._alike, -self.longest, -self.shortest, -wish)
-        return -lag, likeness

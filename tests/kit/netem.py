@@ -25,8 +25,8 @@ class Netem:
     """Faults of a network, drawn from a seed. Each `schedule` goes on where the last one ended.
 
     `loss`, `duplication` and `reordering` are chances of a packet; a reordered one comes `reordering_s` later
-    than it would. `jitter_s` is the most a packet is held up, all delays being equally likely; with `in_order`
-    nothing overtakes (as on TCP), so that what waits behind a late packet comes together with it. `delay_s` is
+    than it would. `jitter_s` is the most a packet is held up, all delays equally likely; with `in_order`
+    nothing overtakes (as on TCP), and what waits behind a late packet comes together with it. `delay_s` is
     added to everything.
     """
 
