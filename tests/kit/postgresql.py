@@ -34,8 +34,10 @@ def running(folder: Path) -> Iterator[str]:
             shutil.chown(state, user)
         _run(folder / "initdb", "-D", state / "data", "-U", "bridge", "-A", "trust", "-N", user=user)
         options = f"-c listen_addresses='' -c unix_socket_directories='{state}' -c fsync=off"
-        start = ["-D", state / "data", "-w", "-t", "60", "-l", state / "log", "-o", options, "start"]
-        _run(folder / "pg_ctl", *start, user=user)
+        _run(
+            folder / "pg_ctl", "-D", state / "data", "-w", "-t", "60", "-l", state / "log", "-o", options,
+            "start", user=user,
+        )  # fmt: skip
         try:
             yield f"postgresql://bridge@/postgres?host={state}"
         finally:

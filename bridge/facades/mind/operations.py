@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -200,6 +201,7 @@ def extra(description: Description) -> dict[str, Any]:
     return said
 
 
+@cache
 def schema(kind: Any) -> dict[str, Any]:
     """The JSON schema of a wire type, with nothing outside of it."""
     (top,), parts = msgspec.json.schema_components([kind], ref_template="{name}")

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from bridge.core.ports import WebRtcOffer
 from bridge.directory import Directory
 from bridge.errors import BadInput, NoSuchParticipant, NotAllowed
-from bridge.facades.mind import errors, wire
+from bridge.facades.mind import errors, openapi_page, wire
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.gate import Asking, Gate, Tokens, bearer
 from bridge.facades.mind.notifications import Notifications, Sender, Watcher
@@ -57,12 +57,17 @@ class MindFacade:
         self.notifications = Notifications(directory, switchboard)
 
     def router(self) -> APIRouter:
-        """Every path with and without a slash at its end; for the root of an origin, without a prefix."""
+        """Every path with and without a slash at its end; for the root of an origin, without a prefix.
+
+        `/docs` shows the description of the whole application.
+        """
         shown = [
             Depends(HTTPBearer(auto_error=False, description="An application's or a participant's token")),
             Depends(APIKeyQuery(name="access_token", auto_error=False)),
         ]
-        router = APIRouter(tags=["Mind API"], dependencies=shown)
+        router = APIRouter()
+        router.include_router(openapi_page.router())
+        calls = APIRouter(tags=["Mind API"], dependencies=shown)
         endpoints: dict[Operation, Endpoint] = {
             Operation.CREATE_CONFERENCE: self.create_conference,
             Operation.GET_CONFERENCE: self.get_conference,
@@ -81,7 +86,8 @@ class MindFacade:
         for description in DESCRIPTIONS:
             operation = description.operation
             endpoint = endpoints[operation] if description.built else self._not_built(operation)
-            _add(router, description, endpoint)
+            _add(calls, description, endpoint)
+        router.include_router(calls)
         return router
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
@@ -267,19 +273,19 @@ def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> Non
             return errors.answer(error)
 
     alias = description.operation is Operation.OPEN_SESSION and description.path != CONFERENCE_PATH
-    for path in (description.path, description.path + "/"):
-        router.add_api_route(
-            path,
-            run,
-            methods=[description.method],
-            summary=description.summary,
-            operation_id=description.operation + ("OfParticipant" if alias else ""),
-            response_class=Response,
-            response_model=None,
-            responses=responses(description),
-            openapi_extra=extra(description),
-            include_in_schema=path == description.path,
-        )
+    router.add_api_route(
+        description.path,
+        run,
+        methods=[description.method],
+        summary=description.summary,
+        status_code=200 if description.built else 501,
+        operation_id=description.operation + ("OfParticipant" if alias else ""),
+        response_class=Response,
+        response_model=None,
+        responses=responses(description),
+        openapi_extra=extra(description),
+    )
+    router.add_route(description.path + "/", run, methods=[description.method], include_in_schema=False)
 
 
 def _token(request: Request) -> str | None:

@@ -1,0 +1,124 @@
+"""The Mind API in memory: a real directory, a switchboard without media, HTTP without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from bridge.directory import Directory, DirectorySettings
+from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
+from bridge.people import Conference, Participant, Role
+from bridge.sockets import Accept, Receiver, Refuse, UpgradeRequest
+from tests.kit.records import MemoryRecords
+from tests.kit.switchboards import FakeSwitchboard
+
+APP = "11111111-1111-4111-8111-111111111111"
+OTHER_APP = "22222222-2222-4222-8222-222222222222"
+TOKEN, OTHER_TOKEN = "application-token", "other-application-token"
+
+
+class TwoApplications:
+    """Two applications with a token each."""
+
+    def authenticate(self, token: str) -> str | None:
+        return {TOKEN: APP, OTHER_TOKEN: OTHER_APP}.get(token)
+
+
+@dataclass
+class FakeSocket:
+    """A WebSocket that takes `room` messages."""
+
+    peer: str = "192.0.2.1"
+    room: int = 1000
+    sent: list[bytes] = field(default_factory=list)
+    closed_with: tuple[int, str] | None = None
+    unsent_bytes: int = 0
+    receiver: Receiver | None = None
+
+    def send_text(self, text: bytes) -> bool:
+        if self.closed_with or len(self.sent) >= self.room:
+            return False
+        self.sent.append(text)
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.closed_with is None:
+            self.closed_with = (code, reason)
+            if self.receiver is not None:
+                self.receiver.closed(code, reason)
+
+
+@dataclass
+class Mind:
+    """Everything a test of the facade touches."""
+
+    directory: Directory
+    records: MemoryRecords
+    board: FakeSwitchboard
+    facade: MindFacade
+    app: FastAPI
+    http: httpx.AsyncClient
+
+    async def call(self, method: str, path: str, token: str | None = TOKEN, **more: Any) -> httpx.Response:
+        """One request."""
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
+        return await self.http.request(method, path, headers=headers, **more)
+
+    async def conference(self, name: str = "Stand-up") -> Conference:
+        """A new one, by the API."""
+        made = await self.call("POST", f"/{APP}", json={"name": name})
+        assert made.status_code == 200, made.text
+        return self.directory.conference(APP, made.json()["id"])
+
+    async def person(
+        self, conference: Conference, name: str = "Ann", role: Role = Role.SPEAKER, online: bool = False
+    ) -> tuple[Participant, str]:
+        """A new one with their token, by the API."""
+        made = await self.call(
+            "POST", f"/{APP}/{conference.id}/participants", json={"name": name, "role": role}
+        )
+        assert made.status_code == 200, made.text
+        participant = self.directory.participant(conference, made.json()["id"])
+        if online:
+            self.board.up(conference.id, participant.id)
+        return participant, made.json()["token"]
+
+    async def knock(
+        self, path: str, token: str | None = TOKEN, in_query: bool = False
+    ) -> Accept | Refuse | None:
+        """Ask the facade's door for a WebSocket."""
+        headers = {"authorization": f"Bearer {token}"} if token and not in_query else {}
+        query = {"access_token": token} if token and in_query else {}
+        return await self.facade.door(UpgradeRequest(path, query, path, headers, "192.0.2.1"))
+
+    async def watch(self, conference: Conference, room: int = 1000) -> FakeSocket:
+        """The application's notification socket."""
+        accepted = await self.knock(f"/{APP}/{conference.id}")
+        assert isinstance(accepted, Accept)
+        socket = FakeSocket(room=room, receiver=accepted.receiver)
+        accepted.receiver.opened(socket)
+        return socket
+
+
+@asynccontextmanager
+async def mind(
+    settings: DirectorySettings | None = None, limits: MindSettings | None = None
+) -> AsyncIterator[Mind]:
+    """Ready inside, closed outside."""
+    records = MemoryRecords()
+    board = FakeSwitchboard()
+    directory = Directory(records, board, settings)
+    await directory.load()
+    facade = MindFacade(directory, board, TwoApplications(), limits)
+    app = FastAPI(docs_url=None, redoc_url=None)
+    app.include_router(facade.router())
+    app.add_middleware(CrossOrigin)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as http:
+        yield Mind(directory, records, board, facade, app, http)
+    await directory.close()

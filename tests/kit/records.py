@@ -1,0 +1,59 @@
+"""Keeps people in memory, for tests that are not about keeping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from bridge.people import Conference, Message, Participant
+from bridge.records import Kept
+
+
+@dataclass
+class MemoryRecords:
+    """With `broken` set, every write raises it."""
+
+    conferences: dict[str, Conference] = field(default_factory=dict)
+    participants: dict[str, tuple[Participant, str]] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    broken: Exception | None = None
+
+    def _check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+    async def load(self) -> Kept:
+        counts = Counter(message.conference_id for message in self.messages)
+        return Kept(tuple(self.conferences.values()), tuple(self.participants.values()), counts)
+
+    async def add_conference(self, conference: Conference) -> None:
+        self._check()
+        self.conferences[conference.id] = conference
+
+    async def change_conference(self, conference: Conference) -> None:
+        await self.add_conference(conference)
+
+    async def remove_conference(self, conference_id: str) -> None:
+        self._check()
+        del self.conferences[conference_id]
+        for participant, _ in list(self.participants.values()):
+            if participant.conference_id == conference_id:
+                del self.participants[participant.id]
+
+    async def add_participant(self, participant: Participant, token_hash: str) -> None:
+        self._check()
+        self.participants[participant.id] = (participant, token_hash)
+
+    async def change_participant(self, participant: Participant) -> None:
+        self._check()
+        self.participants[participant.id] = (participant, self.participants[participant.id][1])
+
+    async def remove_participants(self, participant_ids: Iterable[str]) -> None:
+        self._check()
+        for participant_id in participant_ids:
+            del self.participants[participant_id]
+
+    async def add_message(self, message: Message) -> None:
+        self._check()
+        self.messages.append(message)
