@@ -20,7 +20,8 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
     "plivo_legs": (["plivo_legs.py"], ["--legs", "50", "--seconds", "4"]),
     "webrtc_rooms_of_25": (["webrtc_participants.py"], ["--seconds", "4"]),
     "webrtc_rooms_of_5": (
-        ["webrtc_participants.py", "--room", "5", "--sounding", "3", "--people", "40", "--obvious-people", "20"],
+        ["webrtc_participants.py", "--room", "5", "--sounding", "3",
+         "--people", "40", "--obvious-people", "20"],
         ["--seconds", "4"],
     ),
     "delay": (["delay.py", "--plot", str(RESULTS / "delay.png")], ["--pairs", "4", "--bursts", "8"]),

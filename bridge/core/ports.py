@@ -178,9 +178,7 @@ class LegPort(Protocol):
     def close_input(self, name: InputName) -> None:
         """Nothing happens when that input is not open."""
 
-    def open_frame_output(
-        self, key: str, source: Source, audio_format: AudioFormat, sink: FrameSink
-    ) -> None:
+    def open_frame_output(self, key: str, source: Source, audio_format: AudioFormat, sink: FrameSink) -> None:
         """From the next tick on, `sink` gets `source`; an output already open under `key` is replaced."""
 
     def open_packet_output(self, key: str, source: Source, sink: PacketSink) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from bridge.core.events import CoreEvent
 from bridge.core.mixbus import TickResult
 from bridge.runtime.encode_pool import Deliver, EncodePool
 
@@ -43,8 +44,8 @@ class Deliveries(Protocol):
 class Pacer:
     """Runs due ticks on the event loop and hands out what they give.
 
-    `observe(lateness_s, duration_s)` is called once a tick; `on_events` gets the core's events after
-    each tick that had any. A tick that raises is logged and counted; the next one runs all the same.
+    `observe(lateness_s, duration_s)` is called once a tick; `on_event` gets the core's events. A tick
+    that raises is logged and counted; the next one runs all the same.
     """
 
     def __init__(
@@ -55,14 +56,14 @@ class Pacer:
         encode_pool: EncodePool,
         *,
         observe: Callable[[float, float], None] = lambda lateness_s, duration_s: None,
-        on_result: Callable[[TickResult], None] = lambda result: None,
+        on_event: Callable[[CoreEvent], None] = lambda event: None,
     ) -> None:
         self._clock = clock
         self._bus = bus
         self._dispatch = dispatch
         self._encode_pool = encode_pool
         self._observe = observe
-        self._on_result = on_result
+        self._on_event = on_event
         self.failed = 0
 
     async def run(self) -> None:
@@ -91,8 +92,8 @@ class Pacer:
             # Raw frames first: their sockets are the slowest way out.
             self._dispatch.deliver_frames(result, late)
             self._encode_pool.run(result.encodes, self._dispatch.deliver_packets, now)
-            if result.events:
-                self._on_result(result)
+            for event in result.events:
+                self._on_event(event)
         except Exception:
             self.failed += 1
             if self.failed in (1, 10, 100) or self.failed % 1000 == 0:

@@ -1,0 +1,278 @@
+"""The composition root: the only file that knows every other one.
+
+It makes the parts from the configuration, binds the factories, and runs them until a signal ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from importlib import metadata
+
+from fastapi import FastAPI, Request, Response
+
+from bridge import logs
+from bridge.applications import Applications, MadeApplication, find_or_make_application
+from bridge.config import Config
+from bridge.config_source import load_again
+from bridge.core.clock import Clock
+from bridge.core.mixbus import MixBus
+from bridge.core.ports import CallTrack, CloseReason, WebRtcOffer
+from bridge.core.settings import CoreSettings
+from bridge.directory import Directory, DirectorySettings
+from bridge.dispatch import Dispatch
+from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
+from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings
+from bridge.histogram import TickTimes
+from bridge.legs.plivo_leg import PlivoLegs
+from bridge.legs.webrtc_legs import WebRtcLegs
+from bridge.legs.webrtc_settings import IceServer, WebRtcSettings
+from bridge.metrics import Metrics
+from bridge.readings import Readings
+from bridge.runtime.encode_pool import EncodePool
+from bridge.runtime.pacer import Pacer
+from bridge.runtime.server import ServerSettings, open_listeners, serve
+from bridge.runtime.websocket import WebSocketSettings, make_protocol
+from bridge.store import SqlStore
+from bridge.switchboard import Switchboard
+from bridge.tick_watch import TickWatch
+from bridge.web import WebPages
+from mediacodecs.blas import use_one_thread
+from mediacodecs.opus import OpusSettings
+
+SWITCH_INTERVAL_S = 0.0005
+"""Encoding threads wait for the interpreter's lock this long at the most; the default is ten times that."""
+
+
+class Bridge:
+    """All parts, made and bound; nothing runs yet. Use `Bridge.open`."""
+
+    def __init__(self, config: Config, applications: Applications, store: SqlStore) -> None:
+        self._config = config
+        self._applications = applications
+        self._store = store
+        self.version = metadata.version("mediabridge")
+        limits = config.limits
+
+        self.bus = MixBus(core_settings(config))
+        self.dispatch = Dispatch()
+        self.webrtc_legs = WebRtcLegs(webrtc_settings(config))
+        self.plivo_legs = PlivoLegs()
+        self.switchboard = Switchboard(
+            self.bus,
+            self.dispatch,
+            {WebRtcOffer: self.webrtc_legs, CallTrack: self.plivo_legs},
+            max_legs=limits.legs,
+        )
+        self.directory = Directory(
+            store,
+            self.switchboard,
+            DirectorySettings(
+                conference_s=limits.conference_hours * 3600,
+                conferences=limits.conferences,
+                conferences_per_application=limits.conferences_per_application,
+                participants=limits.participants,
+                participants_per_application=limits.participants_per_application,
+                participants_per_conference=limits.participants_per_conference,
+            ),
+        )
+
+        self.tick_times = TickTimes()
+        self.watch = TickWatch()
+        self.clock = Clock()
+        self.encode_pool = EncodePool()
+        self.pacer = Pacer(
+            self.clock,
+            self.bus,
+            self.dispatch,
+            self.encode_pool,
+            observe=self._observe,
+            on_event=self.switchboard.core_event,
+        )
+        self.readings = Readings(self)
+        self.metrics = Metrics(self.readings, self.tick_times, self.version)
+
+        self.mind = MindFacade(
+            self.directory, self.switchboard, applications, MindSettings(body_bytes=limits.body_bytes)
+        )
+        self.plivo_accounts = PlivoAccounts(config.plivo, applications)
+        self.plivo = PlivoFacade(
+            self.directory,
+            applications,
+            self.plivo_accounts,
+            PlivoSettings(public_base_url=config.public_base_url, grace_s=config.calls.grace_seconds),
+        )
+        self.pages = WebPages(self.directory, self.switchboard, applications, self.readings.server)
+        self.web_sockets = make_protocol(
+            [self.plivo.door, self.pages.door, self.mind.door],
+            WebSocketSettings(trusted_proxies=tuple(config.trusted_proxies)),
+        )
+        self.http = self._http()
+
+    @classmethod
+    async def open(cls, config: Config, applications: Applications) -> Bridge:
+        """The parts, with the database open and what it keeps loaded. Raises ConfigError."""
+        store = await SqlStore.open(config.store_url)
+        bridge = cls(config, applications, store)
+        await bridge.directory.load()
+        return bridge
+
+    async def shut(self) -> None:
+        """Close what `open` opened; `close` first."""
+        await self.directory.close()
+        self.encode_pool.close()
+        await self._store.close()
+
+    # --- Lifecycle of `runtime.server` ---
+
+    def drain(self) -> None:
+        """Not ready from now on, and no new work."""
+        self.switchboard.draining = True
+
+    async def finished(self) -> None:
+        """Returns when no leg is left."""
+        gone = asyncio.Event()
+        self.switchboard.subscribe(lambda event: gone.set())
+        while self.switchboard.legs():
+            gone.clear()
+            await gone.wait()
+
+    async def close(self) -> None:
+        """Let every peer go, so that it comes back."""
+        await self.switchboard.close(CloseReason.RESTART)
+        self.web_sockets.close_all(1012, "the server restarts")
+
+    def reload(self) -> None:
+        """Read tokens anew. Raises ConfigError, and keeps what was."""
+        config = load_again(self._config)
+        logs.hide(config.secrets())
+        configured = config.applications or [find_or_make_application(config.data_dir).config]
+        self._applications.replace(configured)
+        self.plivo_accounts.replace(config.plivo)
+
+    # --- inside ---
+
+    def _observe(self, lateness_s: float, duration_s: float) -> None:
+        self.tick_times.observe(lateness_s, duration_s)
+        if self.watch.observe(lateness_s, duration_s):
+            self.switchboard.overloaded = self.watch.overloaded
+
+    def _http(self) -> FastAPI:
+        app = FastAPI(title="Media bridge", version=self.version, docs_url=None, redoc_url=None)
+        app.add_api_route("/healthz", self._alive, include_in_schema=False)
+        app.add_api_route("/readyz", self._ready, include_in_schema=False)
+        if self._config.metrics.port is None:
+            app.add_api_route("/metrics", self._metrics, include_in_schema=False)
+        app.include_router(self.pages.router())
+        app.include_router(self.plivo.router())
+        app.include_router(self.mind.router())
+        app.add_middleware(CrossOrigin)
+        return app
+
+    def metrics_http(self) -> FastAPI:
+        """The app of the metrics' own listener."""
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app.add_api_route("/metrics", self._metrics)
+        return app
+
+    async def _alive(self) -> Response:
+        return Response("alive\n", media_type="text/plain")
+
+    async def _ready(self) -> Response:
+        if self.switchboard.draining:
+            return _unready("draining")
+        try:
+            async with asyncio.timeout(5):
+                await self._store.ping()
+        except Exception:
+            return _unready("the database is out of reach")
+        return Response("ready\n", media_type="text/plain")
+
+    async def _metrics(self, request: Request) -> Response:
+        page, content_type = self.metrics.page(request.headers.get("accept", ""))
+        return Response(page, media_type=content_type)
+
+
+def _unready(why: str) -> Response:
+    return Response(f"{why}\n", 503, {"Retry-After": "5"}, "text/plain")
+
+
+async def run(config: Config) -> int:
+    """Serve until a signal says otherwise; gives the exit code. Raises ConfigError."""
+    use_one_thread()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    settings = ServerSettings(
+        host=config.host,
+        port=config.port,
+        tls_certificate=config.tls_certificate,
+        tls_key=config.tls_key,
+        trusted_proxies=[str(network) for network in config.trusted_proxies],
+        drain_seconds=config.drain_seconds,
+        metrics_host=config.metrics.host,
+        metrics_port=config.metrics.port,
+    )
+    made = None if config.applications else find_or_make_application(config.data_dir)
+    if made is not None:
+        logs.hide([made.token.reveal()])
+    applications = Applications([made.config] if made else config.applications)
+    listeners = open_listeners(settings)
+    with contextlib.closing(listeners):
+        bridge = await Bridge.open(config, applications)
+        pacing = asyncio.create_task(bridge.pacer.run())
+        try:
+            await serve(
+                bridge.http,
+                settings,
+                listeners,
+                bridge,
+                websocket_protocol=bridge.web_sockets,
+                metrics_app=bridge.metrics_http() if listeners.metrics else None,
+                announce=lambda addresses: _announce(addresses, made),
+            )
+        finally:
+            pacing.cancel()
+            await asyncio.gather(pacing, return_exceptions=True)
+            await bridge.shut()
+    return 0
+
+
+def _announce(addresses: list[str], made: MadeApplication | None) -> None:
+    print(f"mediabridge {metadata.version('mediabridge')} on {', '.join(addresses)}", flush=True)
+    if made is not None:
+        print(made.announcement(sys.stdout.isatty()), flush=True)
+
+
+def core_settings(config: Config) -> CoreSettings:
+    """The mixer's part of the configuration."""
+    opus = config.opus
+    return CoreSettings(
+        opus=OpusSettings(
+            application=opus.application,
+            bitrate=opus.bitrate,
+            complexity=opus.complexity,
+            fec=opus.fec,
+            expected_loss=opus.expected_loss,
+        )
+    )
+
+
+def webrtc_settings(config: Config) -> WebRtcSettings:
+    """The WebRTC legs' part of the configuration."""
+    webrtc, limits = config.webrtc, config.limits
+    return WebRtcSettings(
+        ice_servers=tuple(
+            IceServer(server.urls, server.username, server.credential.reveal())
+            for server in webrtc.ice_servers
+        ),
+        udp_port_range=(webrtc.udp_port_range.low, webrtc.udp_port_range.high)
+        if webrtc.udp_port_range
+        else None,
+        announced_addresses=webrtc.announced_addresses,
+        loopback_candidate=webrtc.loopback_candidate,
+        max_connecting=limits.unnegotiated_sessions,
+        max_sdp_bytes=limits.sdp_bytes,
+        max_sections=limits.sdp_sections,
+        max_candidates=limits.sdp_candidates,
+        texts_per_second=limits.data_channel_messages_per_second,
+    )
