@@ -12,7 +12,6 @@ from bridge.core.gate import GateState
 from bridge.core.meter import MeterState
 from bridge.core.ports import PTIME_MS
 from bridge.core.room import Room
-from mediacodecs.resample import resampler
 
 HISTORY = WARM_FRAMES
 """Past frames of every output row that are kept, for encoders to be warmed up with."""
@@ -62,10 +61,13 @@ class BankRows:
 
     def past(self, flat: int) -> NDArray[np.int16]:
         """[HISTORY, S]: the frames of output `flat` before the newest, oldest first; a copy."""
-        turns = (self._turn + 1 + np.arange(HISTORY)) % (HISTORY + 1)
         row, index = divmod(flat, self.capacity + 1)
-        frames: NDArray[np.int16] = self.ring[turns, row, index]
+        frames: NDArray[np.int16] = self.ring[self.order()[:-1], row, index]
         return frames
+
+    def order(self) -> NDArray[np.intp]:
+        """[HISTORY + 1]: the places of the frames in `ring`, oldest first."""
+        return (self._turn + 1 + np.arange(HISTORY + 1)) % (HISTORY + 1)
 
     def _state(self) -> list[NDArray[Any]]:
         """Everything of a room that outlasts a tick and is not on its desk: arrays [rows, K or K+1, ...]."""
@@ -94,7 +96,10 @@ class BankRows:
         return row
 
     def adopt(self, row: int, other: BankRows, other_row: int) -> None:
-        """Take over what `other` knew of the room that is now in `row`."""
+        """Take over what `other` knew of the room that is now in `row`.
+
+        Past frames only come along when the rate is the same; see `Handover`.
+        """
         k = other.capacity
         states = (
             (self.gate, other.gate, GateState.__slots__),
@@ -110,16 +115,9 @@ class BankRows:
         for mine, theirs in ((self.limit_gain, other.limit_gain), (self.quiet, other.quiet)):
             mine[row, :k] = theirs[other_row, :k]
             mine[row, -1] = theirs[other_row, k]
-        past = other.ring[:, other_row]
-        if self.rate_hz != other.rate_hz:
-            order = (self._turn + 1 + np.arange(HISTORY + 1)) % (HISTORY + 1)
-            sound = past[order].transpose(1, 0, 2).reshape(k + 1, -1).astype(np.float32)
-            change = resampler(other.rate_hz, self.rate_hz)
-            sound = np.clip(np.rint(change.process(sound, change.history(k + 1))), -32_768, 32_767)
-            past = np.empty((HISTORY + 1, k + 1, self.samples), dtype=np.int16)
-            past[order] = sound.reshape(k + 1, HISTORY + 1, -1).transpose(1, 0, 2)
-        self.ring[:, row, :k] = past[:, :k]
-        self.ring[:, row, -1] = past[:, k]
+        if self.rate_hz == other.rate_hz:
+            self.ring[:, row, :k] = other.ring[:, other_row, :k]
+            self.ring[:, row, -1] = other.ring[:, other_row, k]
 
     def remove(self, row: int) -> Room | None:
         """Free `row`. The last room moves into the gap; it is given back when there is one."""

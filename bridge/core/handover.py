@@ -1,8 +1,8 @@
 """A room that goes over to a higher rate: its outlets are cross-faded from the old sound to the new.
 
 Resampling delays sound by a few ms, so the new sound lags behind what was heard until now. For one tick the
-room is mixed at the old rate too, only for its raw outlets, and each of them goes over from the one to the
-other. Opus needs nothing: a decoder cross-fades by itself, and its encoder's past is resampled (`BankRows`).
+room is mixed at the old rate too; its new outputs begin with that and are given a past at the new rate (for
+encoders to be warmed up with), and each raw outlet goes over from its old way to the new.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from bridge.core.bank import Bank
 from bridge.core.pools import Pools
-from bridge.core.room import Room
+from bridge.core.room import Place, Room
+from mediacodecs.resample import resampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ class Handover:
         self._crosspoint = bank.crosspoint[row].copy()
         self._limit_gain = bank.limit_gain[row].copy()
         self._fader = bank.fader_before[row].copy()
+        self._past = bank.ring[bank.order(), row]  # [frames, k+1, S], copied
 
     def sound(self, pools: Pools) -> OldSound:
-        """Mix this tick's sound once more; call after the new bank's `take_in`, once."""
+        """Mix this tick's sound once more and splice it in; call after the new bank's `mix`, once."""
         capacity, samples = self._bank.capacity, self._bank.samples
         solos = np.zeros((capacity, samples), dtype=np.float32)
         passing = np.zeros(capacity, dtype=np.bool_)
@@ -58,4 +60,25 @@ class Handover:
             passing[index] = place.bank.active[place.row, index]
         mixes = np.matmul(self._crosspoint, solos * passing[:, np.newaxis])
         self._bank.limit(mixes, self._limit_gain)
+        self._splice(place, mixes)
         return OldSound(self.rate_hz, mixes, solos)
+
+    def _splice(self, place: Place, mixes: NDArray[np.float32]) -> None:
+        """Let the outputs of `place` follow on what was heard, without the resampler's delay."""
+        bank, k = place.bank, self._bank.capacity
+        change = resampler(self.rate_hz, bank.rate_hz)
+        heard = np.concatenate((*self._past.astype(np.float32), mixes), axis=1)
+        sound = change.process(heard, change.history(k + 1))[:, round(change.delay_s * bank.rate_hz) :]
+        frames = len(self._past)
+        past = np.clip(np.rint(sound[:, : frames * bank.samples]), -32_768, 32_767)
+        current = sound[:, frames * bank.samples :]  # all but its last ms, which are still in the filter
+        new = np.linspace(0, 1, current.shape[1], dtype=np.float32)
+        outputs = [*range(k), bank.capacity]
+        order = bank.order()
+        bank.ring[order[:-1, np.newaxis], place.row, outputs] = past.reshape(k + 1, frames, -1)[
+            :, 1:
+        ].transpose(1, 0, 2)
+        newest = bank.ring[order[-1], place.row]
+        after = newest[outputs, : current.shape[1]]
+        blended = current + (after - current) * new
+        newest[outputs, : current.shape[1]] = np.clip(np.rint(blended), -32_768, 32_767)
