@@ -18,6 +18,7 @@ from bridge.people import Actor, Conference, Message, Participant, Role
 from bridge.records import Kept
 from bridge.runtime.websocket import make_protocol
 from bridge.web import ServerFigures, WebPages
+from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
 from tests.kit.running_bridge import free_port
 
@@ -71,6 +72,7 @@ class StagedBridge:
     stage: Stage = field(default_factory=Stage)
     port: int = field(default_factory=free_port)
     uptime: float = 3_725.0
+    phone_line: PhoneLine = field(default_factory=PhoneLine)
 
     def __post_init__(self) -> None:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
@@ -83,7 +85,7 @@ class StagedBridge:
             uvicorn.Config(
                 app,
                 port=self.port,
-                ws=make_protocol([self.pages.door, self.mind.door]),
+                ws=make_protocol([self.pages.door, self.phone_line.door, self.mind.door]),
                 log_level="warning",
                 lifespan="off",
             )

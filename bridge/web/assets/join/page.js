@@ -22,6 +22,7 @@ class Page {
     this.conference = null;
     this.listenOnly = false;
     this.muted = false;
+    this.mutedByOperator = false;
     this.session = null;
     this.live = null;
     this.ear = null;
@@ -111,7 +112,7 @@ class Page {
     clearInterval(this.levelTimer);
     this.levelTimer = setInterval(() => drawLevel(byId("dock-level"), this.muted ? -127 : this.microphone.level()), 100);
     this.#drawMute();
-    fillDevices(byId("dock-select"), this.microphone, true);
+    fillDevices(byId("dock-select"), this.microphone, true).then(() => this.#drawMute());
   }
 
   /** Sound over the page's own connection: where UDP does not get through. */
@@ -120,12 +121,12 @@ class Page {
     this.session = null;
     this.microphone.close();
     this.listenOnly = true;
-    this.#show("call");
-    this.#begin();
     this.ear = new SlowEar(this.address, {
       state: (state, cause) => this.#state(state, cause),
       reload: () => this.#refresh(),
     });
+    this.#show("call");
+    this.#begin();
     this.ear.start();
   }
 
@@ -173,7 +174,7 @@ class Page {
     if (state !== "connected") byId("call-figures").hidden = true;
     if (state === "reconnecting") this.#notice("The connection broke off. It is being set up again; you need do nothing.");
     if (state === "connected") {
-      this.#notice(null);
+      this.#sayMuted();
       this.#refresh();
     }
     if (state === "blocked" || state === "refused") {
@@ -224,7 +225,11 @@ class Page {
     const muted = participants[this.roster.me]?.muted ?? false;
     if (muted === this.mutedByOperator) return;
     this.mutedByOperator = muted;
-    this.#notice(muted ? "An operator has muted you: the others do not hear you." : null);
+    this.#sayMuted();
+  }
+
+  #sayMuted() {
+    this.#notice(this.mutedByOperator ? "An operator has muted you: the others do not hear you." : null);
   }
 
   #peopleChanged() {
@@ -299,12 +304,12 @@ class Page {
   #drawMute() {
     const on = Boolean(this.microphone.track);
     const button = byId("dock-mute");
-    const silent = !on || this.muted;
-    this.roster.setSending(!silent && !this.ear);
+    const silent = on && this.muted;
+    this.roster.setSending(on ? (silent ? "muted" : "sending") : "listening");
     button.disabled = Boolean(this.ear);
     button.setAttribute("aria-pressed", String(silent));
-    button.title = this.ear ? "Talking needs UDP" : "M";
-    button.replaceChildren(icon(silent ? "mic-off" : "mic"), make("span", { class: "label", text: !on ? "Listening" : this.muted ? "Unmute" : "Mute" }));
+    button.title = this.ear ? "Talking needs UDP" : on ? "Key M" : "Use a microphone";
+    button.replaceChildren(icon(on ? (silent ? "mic-off" : "mic") : "headphones"), make("span", { class: "label", text: !on ? "Listening" : this.muted ? "Unmute" : "Mute" }));
     byId("dock-select").disabled = Boolean(this.ear);
   }
 

@@ -34,7 +34,8 @@ class Tile {
     const parts = [make("span", { text: roleWord(person.role) })];
     if (kind) parts.push(make("span", {}, icon(kindOf(kind).icon), kindOf(kind).word));
     if (muted) parts.push(make("span", { class: "off" }, icon("mic-off"), "Muted by operator"));
-    else if (!sending) parts.push(make("span", {}, icon(isMe ? "mic-off" : "headphones"), isMe ? "Not heard" : "Listening"));
+    else if (sending === "muted") parts.push(make("span", {}, icon("mic-off"), "Muted"));
+    else if (sending === "listening") parts.push(make("span", {}, icon("headphones"), "Listening"));
     this.about.replaceChildren(...parts);
   }
 
@@ -56,7 +57,7 @@ export class Roster {
     this.tiles = new Map();
     this.live = {};
     this.me = null;
-    this.sending = false;
+    this.sending = "listening";
   }
 
   /** The whole truth: the requester is the first of `participants`. */
@@ -92,7 +93,7 @@ export class Roster {
     }
   }
 
-  /** Whether we send ourselves; the server tells us only of the others. */
+  /** Whether we send ourselves (sending, muted, listening); the server tells us only of the others. */
   setSending(sending) {
     this.sending = sending;
     if (this.me) this.#drawTile(this.people.get(this.me));
@@ -110,7 +111,7 @@ export class Roster {
 
   #drawTile(person) {
     const isMe = person.id === this.me;
-    this.tiles.get(person.id)?.draw(person, isMe, this.live[person.id], isMe ? this.sending : person.media.audio);
+    this.tiles.get(person.id)?.draw(person, isMe, this.live[person.id], isMe ? this.sending : person.media.audio ? "sending" : "listening");
   }
 
   #draw() {
