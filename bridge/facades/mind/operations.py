@@ -208,9 +208,8 @@ def schema(kind: Any) -> dict[str, Any]:
 
     def whole(piece: Any) -> Any:
         if isinstance(piece, dict):
-            if "$ref" in piece:
-                return whole(parts[piece["$ref"]])
-            return {key: whole(value) for key, value in piece.items()}
+            rest = {key: whole(value) for key, value in piece.items() if key != "$ref"}
+            return {**whole(parts[piece["$ref"]]), **rest} if "$ref" in piece else rest
         return [whole(item) for item in piece] if isinstance(piece, list) else piece
 
     found: dict[str, Any] = whole(top)

@@ -48,6 +48,13 @@ function exampleOf(schema) {
   }
 }
 
+// What may be null is left out, unless nothing else would be there.
+function bodyExampleOf(schema) {
+  const fields = Object.entries(schema.properties ?? {});
+  const told = fields.filter(([, field]) => !field.anyOf?.some((one) => one.type === "null"));
+  return Object.fromEntries((told.length ? told : fields.slice(0, 1)).map(([name, field]) => [name, exampleOf(field)]));
+}
+
 function tableOf(schema) {
   const fields = Object.entries(schema.properties ?? {});
   if (!fields.length) return make("p", { textContent: typeOf(schema) });
@@ -126,7 +133,7 @@ function contentOf(method, path, operation) {
   const schema = schemaOf(operation.requestBody);
   let body = null;
   if (schema) {
-    body = make("textarea", { value: JSON.stringify(exampleOf(schema), null, 2), spellcheck: false });
+    body = make("textarea", { value: JSON.stringify(bodyExampleOf(schema), null, 2), spellcheck: false });
     body.setAttribute("aria-label", "Request body");
     content.append(make("h3", { textContent: "Body" }), tableOf(schema), body);
   }
@@ -160,6 +167,7 @@ function operationOf(method, path, operation) {
 }
 
 async function show() {
+  document.getElementById("settings").addEventListener("submit", (event) => event.preventDefault());
   const place = document.getElementById("operations");
   const answer = await fetch("/openapi.json", { credentials: "omit" });
   if (!answer.ok) throw new Error(`openapi.json: ${answer.status}`);

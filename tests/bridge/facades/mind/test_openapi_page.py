@@ -63,6 +63,7 @@ async def test_what_is_described_is_what_is_answered(mind: Mind) -> None:
     ]
     assert set(wanted["properties"]) == {"name", "priority", "role", "layout", "language"}
     assert wanted["properties"]["role"]["enum"] == ["attendee", "moderator", "presenter", "speaker"]
+    assert wanted["properties"]["role"]["default"] == "speaker"
     assert wanted["properties"]["priority"] == {"type": "number", "minimum": 0, "default": 1.0}
 
 
