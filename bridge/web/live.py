@@ -181,12 +181,6 @@ class Live:
                 for watcher in list(watch.watchers):
                     watcher.dismiss(INTERNAL_ERROR, "internal error")
 
-    def close(self, code: int = 1012, reason: str = "the server restarts") -> None:
-        """Send everybody away."""
-        for watch in list(self._watches.values()):
-            for watcher in list(watch.watchers):
-                watcher.dismiss(code, reason)
-
     def _on_timer(self) -> None:
         self._timer = None
         self.beat()

@@ -105,7 +105,6 @@ class StagedBridge:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.pages.live.close()
         for participant_id in list(self.stage.peers):
             await self.stage.break_off(participant_id)
         self._server.should_exit = True

@@ -329,11 +329,3 @@ async def test_the_room_is_looked_at_once_a_beat_however_many_watch() -> None:
         await scene.watch(token)
     scene.timers.beat(4)
     assert scene.rooms.looks == 4
-
-
-async def test_closing_sends_everybody_away() -> None:
-    scene = Scene()
-    wire = await scene.watch("token-p1")
-    scene.live.close()
-    assert wire.closed == (1012, "the server restarts")
-    assert scene.timers.waiting == []

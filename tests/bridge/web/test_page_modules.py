@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from tests.bridge.web.browser import open_page
+from tests.bridge.web.staged_bridge import StagedBridge
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+APP = "00e1db72-c57d-478c-88be-3533d43c8b34"
+CONF = "1cf69ae4-4c54-47cf-b409-97e88f62fe12"
+TOKEN = "MwQU3BU3GohRrPaqYMdbt3Bh9WBtHuKh"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with StagedBridge() as bridge:
+        watched = await open_page(browser, bridge.base)
+        await watched.page.goto(f"{bridge.base}/join")
+        yield watched.page
+        watched.assert_clean()
+        await watched.page.context.close()
+
+
+async def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
+    """What a function of one of the pages' modules gives."""
+    script = "async ([module, name, given]) => (await import(`/web/${module}`))[name](...given)"
+    return await page.evaluate(script, [module, function, list(arguments)])
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("Ada Lovelace", "AL"),
+        ("ada", "A"),
+        ("Jean-Luc  Van de Picard", "JP"),
+        ("+45 31 12 45 78", "47"),
+        ("<img src=x>", "IS"),
+        ("(guest)", "G"),
+        ("ángel", "Á"),
+        ("مريم", "م"),
+        ("नमस्ते", "न"),
+        ("👩‍👩‍👧 family", "F"),
+        ("👋", "•"),
+        ("   ", "•"),
+        ("", "•"),
+    ],
+)
+async def test_initials_are_letters_in_any_script(page: Page, name: str, letters: str) -> None:
+    assert await call(page, "shared/dom.js", "initials", name) == letters
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        (f"https://bridge.example/join#/{APP}/{CONF}/{TOKEN}", True),
+        (f"  https://bridge.example/join#/{APP}/{CONF}/{TOKEN}\n", True),
+        (f"#/{APP.upper()}/{CONF}/{TOKEN}/", True),
+        (f"https://bridge.example/join#/{APP}/{CONF}", False),
+        (f"https://bridge.example/join#/{APP}/{CONF}/short", False),
+        (f"https://bridge.example/join#/{APP}/{CONF}/{TOKEN} and more", False),
+        (f"https://bridge.example/join#/{APP}/x{CONF}/{TOKEN}", False),
+        ("https://bridge.example/join", False),
+        ("#%E0%A4%A", False),
+        ("", False),
+    ],
+)
+async def test_a_pasted_link_is_understood_or_not(page: Page, text: str, known: bool) -> None:
+    address = await call(page, "join/address.js", "parseLink", text)
+    assert address == ({"applicationId": APP, "conferenceId": CONF, "token": TOKEN} if known else None)
+
+
+@pytest.mark.parametrize(("dbov", "shown"), [(-127, 0), (-60, 0), (-33, 0.5), (-6, 1), (0, 1)])
+async def test_loudness_runs_from_silence_to_as_loud_as_it_should_be(
+    page: Page, dbov: float, shown: float
+) -> None:
+    assert await call(page, "shared/levels.js", "loudness", dbov) == shown
+
+
+async def test_labels_replace_the_msid_of_their_sections_only(page: Page) -> None:
+    sdp = "\r\n".join(
+        [
+            "v=0", "a=msid-semantic: WMS", "m=application 9 X", "a=mid:0", "m=audio 9 Y", "a=mid:1",
+            "a=msid:- 123", "a=sendonly", "a=ssrc:1 cname:c", "a=ssrc:1 msid:- 123", "m=audio 9 Y",
+            "a=mid:2", "a=recvonly", "",
+        ]
+    )  # fmt: skip
+    labelled = await call(
+        page, "join/session.js", "labelled", sdp, {"1": "me#primary 123", "2": "conference c"}
+    )
+    assert labelled.split("\r\n") == [
+        "v=0", "a=msid-semantic: WMS", "m=application 9 X", "a=mid:0", "m=audio 9 Y", "a=mid:1",
+        "a=msid:me#primary 123", "a=sendonly", "a=ssrc:1 cname:c", "m=audio 9 Y",
+        "a=mid:2", "a=msid:conference c", "a=recvonly", "",
+    ]  # fmt: skip
+
+
+async def test_a_gain_follows_the_role_until_it_is_set(page: Page) -> None:
+    ada, bob = {"id": "a", "role": "attendee"}, {"id": "b", "role": "speaker"}
+    hearing = "operator/hearing.js"
+    assert await call(page, hearing, "gainOf", {"hears": {}}, ada) == 0
+    assert await call(page, hearing, "gainOf", {"hears": {}}, bob) == 1
+    assert await call(page, hearing, "gainOf", {"hears": {"b": 0}}, bob) == 0
+    assert await call(page, hearing, "gainOf", {"hears": {"a": 0.5}}, ada) == 0.5
+
+
+async def test_samples_of_a_call_are_little_endian(page: Page) -> None:
+    script = "async () => [...(await import('/web/join/slow_ear.js')).samplesOf('AAD/f/8AAIA=')]"
+    assert await page.evaluate(script) == [0.0, 32767 / 32768, 255 / 32768, -1.0]
