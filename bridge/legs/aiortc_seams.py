@@ -188,11 +188,10 @@ class MediaTransport:
     @property
     def lost(self) -> str | None:
         """Why it is over, None while it is not."""
-        if self._ice.state == "failed":
-            return "the peer no longer answers"
-        if self._dtls.state in ("closed", "failed"):
-            return "the peer closed the connection"
-        return None
+        if self._ice.state != "failed" and self._dtls.state not in ("closed", "failed"):
+            return None
+        # aioice forgets its pair when the peer's consent has run out (RFC 7675).
+        return "the peer closed the connection" if self._nominated else "the peer no longer answers"
 
     # --- data channels ---
 

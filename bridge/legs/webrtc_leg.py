@@ -129,6 +129,7 @@ class WebRtcLeg:
             await self._closed.wait()
             return
         self._closing = True
+        self.media.apply(())
         try:
             code = CODES.get(reason)
             if code is not None and self.text.open:
@@ -248,7 +249,6 @@ class WebRtcLeg:
         self._emit(LegClosed(cause))
 
     async def _tear_down(self) -> None:
-        self.media.apply(())
         if self._timer is not None:
             self._timer.cancel()
         try:

@@ -45,7 +45,8 @@ class Media:
         self._apply_outputs({plan.section.key: plan for plan in plans if plan.source is not None})
 
     def end(self) -> None:
-        """Send nothing more."""
+        """Take and send nothing more; what is open on the port stays open."""
+        self.receiver.expect(())
         for sender in self._senders.values():
             sender.end()
 

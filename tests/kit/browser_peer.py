@@ -10,7 +10,7 @@ import asyncio
 import fractions
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
@@ -111,7 +111,13 @@ class Heard:
 class BrowserPeer:
     """`async with BrowserPeer(ask) as peer`, then one of `join_plain` and `join_as_sdk`."""
 
-    def __init__(self, ask: Ask, *, strip_candidates: bool = True) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        *,
+        strip_candidates: bool = True,
+        bundle: RTCBundlePolicy = RTCBundlePolicy.MAX_BUNDLE,
+    ) -> None:
         self._ask = ask
         self._strip = strip_candidates
         self._sdk = False
@@ -125,7 +131,7 @@ class BrowserPeer:
         self.texts: list[str] = []
         self.heard: dict[str, Heard] = {}
         self.channel: RTCDataChannel | None = None
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=bundle))
 
     async def __aenter__(self) -> BrowserPeer:
         return self
@@ -155,15 +161,32 @@ class BrowserPeer:
             await self._channel_open(timeout)
         return str(transceiver.mid)
 
-    async def join_as_sdk(self, timeout: float = 10.0) -> None:
-        """A data channel first; once it is open, a second offer with the four sections for own media."""
+    async def join_as_sdk(
+        self, *, publish: Tone | None = None, subscribe: Sequence[str] = (), timeout: float = 10.0
+    ) -> list[str]:
+        """A data channel first; once it is open, a second offer with the four sections for own media.
+
+        After a recovery the SDK asks for everything at once: `publish` (primary) and the labels in
+        `subscribe` are in that second offer too. Gives the mids of the subscriptions.
+        """
         self._sdk = True
         self._watch(self.pc.createDataChannel("", ordered=True, negotiated=True, id=1))
         await self.negotiate()
         await self._channel_open(timeout)
         for kind in ("audio", "video", "audio", "video"):
             self.pc.addTransceiver(kind, "inactive")
+        if publish is not None:
+            own = self.pc.getTransceivers()[SLOTS["primary"]]
+            own.direction = "sendonly"
+            own.sender.replaceTrack(publish)
+            self._labels["1"] = "me#primary"
+        mids = []
+        for label in subscribe:
+            self.pc.addTransceiver("audio", "recvonly")
+            mids.append(str(len(self.pc.getTransceivers())))
+            self._labels[mids[-1]] = label
         await self.negotiate()
+        return mids
 
     async def connected(self, timeout: float = 10.0) -> None:
         """Wait until media can flow."""
@@ -217,6 +240,11 @@ class BrowserPeer:
             await self.negotiate()
         return str(transceiver.mid)
 
+    async def relabel(self, mid: str, label: str) -> None:
+        """Hear something else in a section, without giving it back in between."""
+        self._labels[mid] = label
+        await self.negotiate()
+
     async def unsubscribe(self, mid: str) -> None:
         """Cease to hear what comes in that section; the section is kept for later."""
         transceiver = next(one for one in self.pc.getTransceivers() if one.mid == mid)
@@ -241,6 +269,13 @@ class BrowserPeer:
                         return text
                 self._text_came.clear()
                 await self._text_came.wait()
+
+    def vanish(self) -> None:
+        """Be gone without a word, as a client without power or network."""
+        transports = {one.receiver.transport for one in self.pc.getTransceivers()}
+        for dtls in transports:
+            for protocol in dtls.transport._connection._protocols:
+                protocol.transport.abort()
 
     async def channel_closed(self, timeout: float = 5.0) -> None:
         """Wait until the data channel is closed."""

@@ -5,10 +5,12 @@ import re
 from dataclasses import replace
 
 import pytest
+from aiortc import RTCBundlePolicy
 
 from bridge.core.events import LegClosed, LegConnected, LegInterrupted, TextReceived
 from bridge.core.ports import CloseReason, MixSource, SoloSource, WebRtcOffer
 from bridge.errors import BadOffer, LimitReached
+from bridge.legs.webrtc_leg import WebRtcLeg
 from bridge.legs.webrtc_legs import WebRtcLegs
 from bridge.legs.webrtc_settings import WebRtcSettings
 from tests.kit.browser_peer import BrowserPeer, Tone
@@ -123,8 +125,7 @@ async def test_label_swapped_in_one_offer_changes_the_source_without_a_break() -
         mid = await pair.peer.subscribe("conference")
         await hears(pair, mid, 440)
         sender = pair.port.outputs[mid][1]
-        pair.peer._labels[mid] = "bob#primary"
-        await pair.peer.negotiate()
+        await pair.peer.relabel(mid, "bob#primary")
         assert pair.port.outputs[mid] == (SoloSource("bob"), sender), "the sender stays"
         await hears(pair, mid, 1000)
         pts = pair.peer.heard[mid].pts
@@ -136,22 +137,13 @@ async def test_after_recovery_all_sections_come_in_one_offer_to_a_leg_of_its_own
         await pair.peer.join_as_sdk()
         await pair.peer.close()
         again = BrowserPeer(pair.ask)
-        again._sdk = True
-        again._watch(again.pc.createDataChannel("", ordered=True, negotiated=True, id=1))
-        await again.negotiate()
-        await again._channel_open(5)
+        await again.join_as_sdk(publish=Tone(440), subscribe=["conference", "bob#primary"])
         assert len(pair.all) == 2
-        tone = Tone(440)
-        for kind in ("audio", "video", "audio", "video"):
-            again.pc.addTransceiver(kind, "inactive")
-        again.pc.getTransceivers()[0].direction = "sendonly"
-        again.pc.getTransceivers()[0].sender.replaceTrack(tone)
-        again.pc.addTransceiver("audio", "recvonly")
-        again._labels = {"1": "me#primary", "5": "conference"}
-        await again.negotiate()
+        assert len(again.offers) == 2, "a data channel, then everything at once"
         pair.peer = again
         await pair.port.inputs["primary"].next(5)
         await hears(pair, "5", 900)
+        await hears(pair, "6", 1200)
 
 
 async def test_renegotiation_of_another_connection_is_left_to_another_leg() -> None:
@@ -218,6 +210,62 @@ async def test_peer_that_never_comes_is_given_up() -> None:
     assert leg.state == "closed"
     assert legs.figures().ice_failures == 1
     await leg.close(CloseReason.FAILED)
+
+
+async def test_peer_gone_without_a_word_ends_its_leg_when_its_consent_runs_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.05)
+    monkeypatch.setattr("aioice.ice.CONSENT_FAILURES", 2)
+    async with PeerOnLeg() as pair:
+        await pair.peer.join_plain(Tone(440))
+        await pair.connected()
+        pair.peer.vanish()
+        closed = await pair.port.event(is_closed, timeout=5)
+        assert closed == LegClosed("the peer no longer answers")
+
+
+async def test_peer_with_another_certificate_than_it_offered_is_not_let_in() -> None:
+    legs = WebRtcLegs(SETTINGS)
+    port = FakePort()
+    legs_made: list[WebRtcLeg] = []
+
+    async def ask(sdp: str) -> str:
+        forged = re.sub(r"a=fingerprint:(sha-\d+) ..:..", r"a=fingerprint:\1 00:11", sdp)
+        legs_made.append(legs(port, WebRtcOffer(forged)))
+        return await legs_made[0].start()
+
+    async with BrowserPeer(ask) as peer:
+        joining = asyncio.create_task(peer.join_plain(Tone(440)))
+        assert await port.event(is_closed) == LegClosed("DTLS failed")
+        assert port.inputs["primary"].packets == []
+        assert legs.figures().ice_failures == 1
+        joining.cancel()
+        await asyncio.gather(joining, return_exceptions=True)
+    await legs_made[0].close(CloseReason.FAILED)
+
+
+async def test_bare_client_with_a_transport_for_each_section_is_bundled_on_one() -> None:
+    async with PeerOnLeg() as pair:
+        pair.peer = BrowserPeer(pair.ask, strip_candidates=False, bundle=RTCBundlePolicy.BALANCED)
+        mid = await pair.peer.join_plain(Tone(440), channel=True)
+        await pair.connected()
+        await hears(pair, mid, 800)
+        pair.leg.send("hello")
+        assert await pair.peer.text() == "hello"
+
+
+async def test_nothing_more_reaches_the_inputs_of_a_leg_that_is_being_closed() -> None:
+    async with PeerOnLeg() as pair:
+        await pair.peer.join_as_sdk()
+        await pair.peer.publish(Tone(440))
+        taken = pair.port.inputs["primary"]
+        await taken.next(5)
+        closing = asyncio.create_task(pair.leg.close(CloseReason.EXPELLED))
+        await asyncio.sleep(0)  # it has begun
+        count = len(taken.packets)
+        await closing
+        assert len(taken.packets) == count
 
 
 async def test_silent_peer_is_reported_and_its_return_too() -> None:
