@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from bridge.core.events import DigitPressed, LegClosed, LegConnected, LegInterrupted
@@ -60,8 +61,11 @@ class PlivoLeg:
 
     kind = "plivo"
 
-    def __init__(self, port: LegPort, spec: CallTrack, settings: PlivoLegSettings) -> None:
+    def __init__(
+        self, port: LegPort, spec: CallTrack, settings: PlivoLegSettings, now: Callable[[], float]
+    ) -> None:
         """Raises TypeError when the link is not a Plivo call's."""
+        self._now = now
         self._port = port
         self._track = spec.track
         self._receive_only = spec.receive_only
@@ -177,7 +181,7 @@ class PlivoLeg:
     def media(self, payload: bytes) -> None:
         """What the caller says, in frames of any length."""
         if self._input is not None and self._state == "connected":
-            self._input.push(payload, time.monotonic())
+            self._input.push(payload, self._now())
 
     def digits(self, digits: str) -> None:
         """A key was pressed."""
@@ -212,17 +216,23 @@ class PlivoLeg:
 
 
 class PlivoLegs:
-    """Makes links for sockets and legs for links; a `bridge.core.ports.LegFactory`."""
+    """Makes links for sockets and legs for links; a `bridge.core.ports.LegFactory`.
 
-    def __init__(self, settings: PlivoLegSettings | None = None) -> None:
+    `now` is the clock that the mixer's ticks go by.
+    """
+
+    def __init__(
+        self, settings: PlivoLegSettings | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings or PlivoLegSettings()
+        self._now = now
         self._totals = PlivoFigures()
 
     def __call__(self, port: LegPort, spec: LegSpec) -> PlivoLeg:
         """A leg for one track of a call, not started yet."""
         if not isinstance(spec, CallTrack):
             raise TypeError("a Plivo leg needs a call's track")
-        return PlivoLeg(port, spec, self._settings)
+        return PlivoLeg(port, spec, self._settings, self._now)
 
     def new_link(self, admit: Admit, over: Over) -> PlivoLink:
         """The receiver for a new socket; see `PlivoLink`."""

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.kit.plivo_house import PlivoHouse
+
+
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[PlivoHouse]:
+    opened = await PlivoHouse().open()
+    yield opened
+    await opened.close()
