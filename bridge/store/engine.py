@@ -42,6 +42,7 @@ async def _sqlite(url: URL) -> AsyncEngine:
     await asyncio.to_thread(_make_private, Path(url.database))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
+        hide_parameters=True,
         # One writer at a time is all that SQLite knows; waiting for the connection is fair, its lock is not.
         pool_size=1,
         max_overflow=0,
@@ -81,6 +82,7 @@ def _postgresql(url: URL) -> AsyncEngine:
     try:
         return create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
+            hide_parameters=True,  # errors end up in logs; names and messages must not
             pool_size=POSTGRESQL_CONNECTIONS,
             max_overflow=0,
             pool_timeout=STATEMENT_TIMEOUT_S,

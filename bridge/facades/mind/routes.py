@@ -302,6 +302,7 @@ def _ids(path: str) -> tuple[str, str] | None:
 
 def _ok(resource: Any = None) -> Response:
     """200, with or without a body."""
+    headers = {"Cache-Control": "no-store"}  # some hold a token
     if resource is None:
-        return Response(status_code=200)
-    return Response(msgspec.json.encode(resource), media_type="application/json")
+        return Response(status_code=200, headers=headers)
+    return Response(msgspec.json.encode(resource), headers=headers, media_type="application/json")

@@ -94,8 +94,9 @@ async def test_many_are_removed_at_once(store: SqlStore) -> None:
 
 async def test_a_write_that_fails_leaves_nothing_behind_and_is_counted(store: SqlStore) -> None:
     await filled(store)
-    with pytest.raises(IntegrityError):
-        await store.add_participant(replace(ANN, id="p-3"), "hash-1")
+    with pytest.raises(IntegrityError) as wrong:
+        await store.add_participant(replace(ANN, id="p-3", name="Secretive"), "hash-1")
+    assert "Secretive" not in str(wrong.value)
     with pytest.raises(IntegrityError):
         await store.add_participant(replace(ANN, id="p-3", conference_id="nowhere"), "hash-3")
     assert len((await store.load()).participants) == 2

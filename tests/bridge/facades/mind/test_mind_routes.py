@@ -113,6 +113,7 @@ async def test_a_participant_as_it_is_created(mind: Mind) -> None:
     body = made.json()
     token = body.pop("token")
     assert len(token) == 100
+    assert made.headers["cache-control"] == "no-store"
     assert body == {
         "id": body["id"],
         "online": False,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import BadInput
@@ -93,6 +93,7 @@ def test_error_texts_are_short() -> None:
     assert len(str(wrong.value)) < 400
 
 
+@settings(deadline=None, max_examples=60)
 @given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_garbage_is_refused_in_one_way(body: bytes) -> None:
     for kind in KINDS:
@@ -102,6 +103,7 @@ def test_garbage_is_refused_in_one_way(body: bytes) -> None:
             continue
 
 
+@settings(deadline=None, max_examples=60)
 @given(values=st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_wrong_values_in_known_fields_are_refused_by_name(values: dict[str, Any]) -> None:
     body = json.dumps(values).encode()
@@ -117,6 +119,7 @@ def test_wrong_values_in_known_fields_are_refused_by_name(values: dict[str, Any]
                     assert given_value == values[name] or name == "sendTo"
 
 
+@settings(deadline=None, max_examples=60)
 @given(name=st.text(max_size=50))
 def test_every_name_that_json_can_carry_survives(name: str) -> None:
     body = json.dumps({"name": name}, ensure_ascii=False).encode("utf-8", "surrogatepass")
