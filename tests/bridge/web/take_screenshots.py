@@ -1,0 +1,110 @@
+"""`python -m tests.bridge.web.take_screenshots`: the pictures of docs/screenshots/, from a staged scene."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+from PIL import Image
+from playwright.async_api import Browser, Page
+
+from bridge.people import Actor, Conference, Participant, Role
+from tests.bridge.web.browser import PHONE, chromium, open_page
+from tests.bridge.web.staged_bridge import APPLICATION, TOKEN, StagedBridge
+
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "screenshots"
+
+
+class Scene:
+    """A conference that looks like one."""
+
+    def __init__(self, bridge: StagedBridge) -> None:
+        self.bridge = bridge
+
+    async def set_up(self) -> None:
+        bridge = self.bridge
+        for name in ("Standup", "نقاش مفتوح حول الجودة", "Support line"):
+            await bridge.open_conference(name)
+        self.conference = await bridge.open_conference("Weekly call with the clinic in Nørrebro")
+        self.ada = await self._bring("Ada Lovelace", level=-21, role=Role.MODERATOR)
+        self.phone = await self._bring("+45 31 12 45 78", "plivo", level=-38)
+        self.maryam = await self._bring("مريم بنت عبد الله")
+        self.bot = await self._bring("Interpreter bot", "plivo", role=Role.PRESENTER, concealed=310)
+        self.zoe = await self._bring("Zoë Ångström", role=Role.ATTENDEE, sending=False)
+        await bridge.invite(self.conference, "Grace Hopper")
+        hears = {self.phone.id: 0.0, self.ada.id: 0.5}
+        await bridge.directory.change_participant(self.zoe, by=bridge.by, hears=hears)
+        await bridge.directory.change_participant(self.bot, by=bridge.by, muted=True)
+
+    async def _bring(self, name: str, kind: str = "webrtc", **more: object) -> Participant:
+        return await self.bridge.bring(self.conference, name, kind, **more)  # type: ignore[arg-type]
+
+    async def join(self, page: Page) -> tuple[Conference, Participant]:
+        bridge, conference = self.bridge, self.conference
+        linus, token = await bridge.invite(conference, "Linus")
+        await page.goto(bridge.link(conference, token))
+        await page.wait_for_selector("#lobby-join:enabled")
+        await asyncio.sleep(1.5)  # some sound on the meter
+        return conference, linus
+
+    async def talk(self, page: Page, linus: Participant) -> None:
+        await page.click("#lobby-join")
+        await page.wait_for_selector("#call[data-state=connected]")
+        await asyncio.sleep(0.5)
+        self.bridge.stage.bring(self.conference.id, linus.id, "webrtc", -31)
+        send, room = self.bridge.directory.send_message, self.conference
+        await send(
+            room,
+            by=Actor.participant(self.ada.id),
+            send_to=room.id,
+            text="Good morning! Can everybody hear the phone?",
+        )
+        await send(room, by=Actor.participant(self.maryam.id), send_to=linus.id, text="أهلا وسهلا")
+        await asyncio.sleep(4.5)  # the figures come every two seconds
+
+
+async def take(page: Page, name: str) -> None:
+    picture = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    picture.save(FOLDER / f"{name}.png", optimize=True)
+
+
+async def operator(scene: Scene, browser: Browser) -> None:
+    size = {"width": 1280, "height": 900}
+    page = (await open_page(browser, scene.bridge.base, size=size, scheme="light")).page
+    await page.goto(f"{scene.bridge.base}/operator")
+    await page.fill("#entry-application", APPLICATION)
+    await page.fill("#entry-token", TOKEN)
+    await page.click("#entry-go")
+    await page.locator("#conferences button", has_text="Weekly").click()
+    await asyncio.sleep(4.5)
+    await page.get_by_role("button", name="Zoë Ångström hears Ada").focus()
+    await page.evaluate("scrollTo(0, 0)")
+    await asyncio.sleep(0.3)
+    await take(page, "operator-light")
+    await page.emulate_media(color_scheme="dark")
+    await page.set_viewport_size(PHONE)
+    await page.evaluate("scrollTo(0, 0)")
+    await asyncio.sleep(0.3)
+    await take(page, "operator-phone-dark")
+
+
+async def main() -> None:
+    async with StagedBridge() as bridge, chromium() as browser:
+        scene = Scene(bridge)
+        await scene.set_up()
+        await operator(scene, browser)
+        page = (await open_page(browser, bridge.base, scheme="dark")).page
+        _, linus = await scene.join(page)
+        await take(page, "lobby-dark")
+        await scene.talk(page, linus)
+        await take(page, "call-dark")
+        await page.emulate_media(color_scheme="light")
+        await page.set_viewport_size(PHONE)
+        await asyncio.sleep(0.3)
+        await take(page, "call-phone-light")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
