@@ -17,6 +17,7 @@ RESULTS = HERE / "results"
 RUNS: dict[str, tuple[list[str], list[str]]] = {
     "codecs": (["codecs.py"], ["--quick"]),
     "tick": (["tick.py"], ["--quick"]),
+    "webrtc_packets": (["webrtc_packets.py"], ["--peers", "10", "--seconds", "2"]),
     "plivo_legs": (["plivo_legs.py"], ["--legs", "50", "--seconds", "4"]),
     "webrtc_rooms_of_25": (["webrtc_participants.py"], ["--seconds", "4"]),
     "webrtc_rooms_of_5": (

@@ -22,7 +22,7 @@ from bridge.core.ports import CallTrack, CloseReason, WebRtcOffer
 from bridge.core.settings import CoreSettings
 from bridge.directory import Directory, DirectorySettings
 from bridge.dispatch import Dispatch
-from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
+from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings, openapi_page
 from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings
 from bridge.histogram import TickTimes
 from bridge.legs.plivo_leg import PlivoLegs
@@ -99,9 +99,15 @@ class Bridge:
         self.plivo_accounts = PlivoAccounts(config.plivo, applications)
         self.plivo = PlivoFacade(
             self.directory,
+            self.switchboard,
             applications,
             self.plivo_accounts,
-            PlivoSettings(public_base_url=config.public_base_url, grace_s=config.calls.grace_seconds),
+            self.plivo_legs.new_link,
+            PlivoSettings(
+                public_base_url=config.public_base_url,
+                grace_s=config.calls.grace_seconds,
+                max_message_bytes=limits.websocket_message_bytes,
+            ),
         )
         self.pages = WebPages(self.directory, self.switchboard, applications, self.readings.server)
         self.web_sockets = make_protocol(
@@ -166,6 +172,7 @@ class Bridge:
             app.add_api_route("/metrics", self._metrics, include_in_schema=False)
         app.include_router(self.pages.router())
         app.include_router(self.plivo.router())
+        app.include_router(openapi_page.router())
         app.include_router(self.mind.router())
         app.add_middleware(CrossOrigin)
         return app

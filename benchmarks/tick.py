@@ -1,0 +1,177 @@
+"""One tick from intake to outlet, without sockets and Opus, beside the obvious mixer of objects.
+
+    python benchmarks/tick.py [--json FILE] [--quick]
+
+Rooms of 2 to 8 people, as many of each size as make up the number; everybody sends a frame every 20 ms
+(speech, or silence) into a playout buffer and is given his mix-minus as a frame. `mixed` rooms run at 48 kHz:
+every second person is a phone call at 8 kHz, resampled both ways, the others send 48 kHz and get what would
+be encoded (the encoding itself is left out). Times are wall clock and hence include whatever else the
+machine does: the p99 of a busy machine is not the mixer's.
+
+The obvious mixer has an object for each participant, with a deque of NumPy frames; it sums a room up, takes
+each one's own away, clips and packs. It has no playout buffer, gate, levels, limiter or resampling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+from measure import Row, report
+from numpy.typing import NDArray
+
+from bridge.core.mixbus import CoreSettings, MixBus
+from bridge.core.ports import L16_8K, AudioFormat, AudioInput, Encoding
+from mediacodecs.blas import use_one_thread
+
+L16_48K = AudioFormat(Encoding.L16, 48_000)
+SIZES = (2, 3, 4, 5, 6, 7, 8)
+WARM_TICKS = 60
+GOAL_MS = 5.0
+
+
+class Participant:
+    def __init__(self, voice: NDArray[np.int16]) -> None:
+        self.voice = voice
+        self.frames: deque[NDArray[np.int32]] = deque(maxlen=50)
+
+    def push(self, payload: bytes) -> None:
+        self.frames.append(np.frombuffer(payload, np.int16).astype(np.int32))
+
+
+class ObviousMixer:
+    """What one writes first."""
+
+    def __init__(self) -> None:
+        self.rooms: list[list[Participant]] = []
+
+    def tick(self, samples: int) -> list[bytes]:
+        sent = []
+        for room in self.rooms:
+            frames = [person.frames.popleft() if person.frames else None for person in room]
+            total = np.zeros(samples, np.int32)
+            for frame in frames:
+                if frame is not None:
+                    total += frame
+            for frame in frames:
+                mix = total if frame is None else total - frame
+                sent.append(np.clip(mix, -32_768, 32_767).astype(np.int16).tobytes())
+        return sent
+
+
+def speech(rate_hz: int, seed: int) -> NDArray[np.int16]:
+    """[100 frames, S] of noise that swells and ebbs like syllables."""
+    random = np.random.default_rng(seed)
+    samples = rate_hz * 2
+    swell = np.abs(np.sin(np.arange(samples) / rate_hz * 2 * np.pi * random.uniform(1.5, 3)))
+    return np.asarray(random.standard_normal(samples) * swell * 1_500, np.int16).reshape(100, -1)
+
+
+def sizes(people: int) -> list[int]:
+    """Rooms of 2…8 that hold so many people together."""
+    rooms: list[int] = []
+    while people > 0:
+        size = min(SIZES[len(rooms) % len(SIZES)], people)
+        rooms.append(size)
+        people -= size
+    return rooms
+
+
+def our_ticks(people: int, kind: str, sounding: float, ticks: int) -> NDArray[np.float64]:
+    """Milliseconds of each tick of ours."""
+    bus = MixBus(CoreSettings())
+    voices = {rate: [speech(rate, seed) for seed in range(8)] for rate in (8_000, 48_000)}
+    silence = {rate: bytes(rate // 50 * 2) for rate in voices}
+    random = np.random.default_rng(0)
+    pushes: list[tuple[AudioInput, list[bytes]]] = []
+    number = 0
+    for index, size in enumerate(sizes(people)):
+        room = f"room {index}"
+        bus.open_room(room)
+        for seat in range(size):
+            slot = str(seat)
+            phone = kind == "phone" or seat % 2 == 0
+            audio_format = L16_8K if phone else L16_48K
+            bus.open_slot(room, slot)
+            source = bus.open_playout(room, slot, audio_format)
+            if phone:
+                bus.open_frame_outlet(room, slot, audio_format)
+            else:
+                bus.open_packet_outlet(room, slot)
+            rate = audio_format.rate_hz
+            talks = random.random() < sounding
+            voice = voices[rate][number % 8]
+            frames = [frame.tobytes() for frame in voice] if talks else [silence[rate]] * 100
+            shift = number * 13 % 100
+            pushes.append((source, frames[shift:] + frames[:shift]))
+            number += 1
+    now, spent = 100.0, []
+    for tick in range(WARM_TICKS + ticks):
+        for source, frames in pushes:
+            source.push(frames[tick % 100], now)
+        now += 0.02
+        began = time.perf_counter()
+        bus.tick(now)
+        spent.append(time.perf_counter() - began)
+    return np.array(spent[WARM_TICKS:]) * 1e3
+
+
+def obvious_ticks(people: int, kind: str, sounding: float, ticks: int) -> NDArray[np.float64]:
+    """Milliseconds of each tick of the obvious mixer, all at one rate; `sounding` changes nothing for it."""
+    rate = 8_000 if kind == "phone" else 48_000
+    voices = [speech(rate, seed) for seed in range(8)]
+    mixer, everybody = ObviousMixer(), []
+    for size in sizes(people):
+        room = [Participant(voices[(len(everybody) + seat) % 8]) for seat in range(size)]
+        mixer.rooms.append(room)
+        everybody += room
+    spent = []
+    for tick in range(5 + ticks):
+        for person in everybody:
+            person.push(person.voice[tick % 100].tobytes())
+        began = time.perf_counter()
+        mixer.tick(rate // 50)
+        spent.append(time.perf_counter() - began)
+    return np.array(spent[5:]) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
+    parser.add_argument("--quick", action="store_true", help="fewer ticks")
+    asked = parser.parse_args()
+    use_one_thread()  # as the server does
+    ticks = 60 if asked.quick else 400
+    measured: Callable[[int, str, float, int], NDArray[np.float64]]
+    rows: list[Row] = []
+    for kind, sounding in (("phone", 0.3), ("phone", 1.0), ("mixed", 0.3), ("mixed", 1.0)):
+        for people in (100, 1_000, 4_000):
+            figures = []
+            for measured in (our_ticks, obvious_ticks):
+                spent = measured(people, kind, sounding, ticks)
+                figures += [float(np.percentile(spent, 50)), float(np.percentile(spent, 99))]
+            p50, p99, obvious_p50, obvious_p99 = figures
+            rows.append(
+                {
+                    "rooms": kind,
+                    "sounding": f"{sounding:.0%}",
+                    "people": f"{people:,}",
+                    "p50 ms": p50,
+                    "p99 ms": p99,
+                    "obvious p50": obvious_p50,
+                    "obvious p99": obvious_p99,
+                    "times": obvious_p50 / p50,
+                    "goal": ("met" if p99 <= GOAL_MS else "missed") if people == 1_000 else "",
+                }
+            )
+    title = f"One tick, intake to outlet, without sockets and Opus (goal: p99 ≤ {GOAL_MS:g} ms at 1,000)"
+    report(title, rows, asked.json)
+
+
+if __name__ == "__main__":
+    main()
