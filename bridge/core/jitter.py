@@ -21,6 +21,7 @@ _WINDOW_TICKS = 50
 """Together the last three to four seconds."""
 _ATTACK, _RELEASE = 0.25, 0.003
 """The jitter follows late arrivals at once and forgets them within seconds: some 95 % are less late."""
+_STALL_S = 1.0
 _RESERVE = 0.1
 """Share of the jitter that is left in the buffer though nothing has needed it lately."""
 _KNOWN_TICKS = 50
@@ -88,6 +89,10 @@ class Arrivals:
         if spare_ms < self._spare_cells[row]:
             self._spare_cells[row] = spare_ms
 
+    def stalled(self, row: int, delay_s: float) -> bool:
+        """Whether `delay_s` is so long after the last earliest that the media clock must have stood still."""
+        return delay_s - float(self._earliest[:, row].min()) > _STALL_S
+
     def wait_s(self, row: int, delay_s: float) -> float:
         """How long to keep audio that came with `delay_s`, so that what comes later is in time as well."""
         ahead_ms = (delay_s - float(self._earliest[:, row].min())) * 1000
@@ -149,7 +154,7 @@ class Arrivals:
         self._spare[:, row] -= by_ms
         self._new_spare[row] -= by_ms
         urgent = wish_ms > _URGENT_MS or wish_ms < -PTIME_MS - 0.5
-        rest = 1 if quiet else _URGENT_REST_TICKS if urgent else _REST_TICKS
+        rest = 1 if quiet and by_ms else _URGENT_REST_TICKS if urgent else _REST_TICKS
         self._rests_until[row] = self._tick + rest
 
     @staticmethod

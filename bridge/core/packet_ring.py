@@ -1,0 +1,156 @@
+"""Opus packets of many rows, in rings by sequence number, with numbers and times that do not wrap."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from bridge.core.pool import FIRST_CAPACITY, grown
+from bridge.core.ports import OPUS_RATE_HZ
+
+MAX_PACKET_BYTES = 4_000
+"""What libopus' documentation allows a packet; more than fits into a datagram on its way."""
+_MAX_DROPOUT = 3_000
+_MAX_MISORDER = 100
+"""RFC 3550 A.1: a number this far ahead or behind is not of the same stream."""
+_CLOCK_JUMP_S = 2.0
+"""A timestamp that is so much further on than the time that has passed is not of the same clock."""
+
+
+class Arrival(Enum):
+    """What became of a packet."""
+
+    KEPT = "kept"
+    DOUBLED = "doubled"
+    STRANGE = "strange"
+    """It belongs to no stream that is known; if another one follows it, that begins a new stream."""
+    RESTARTED = "restarted"
+    """Kept, as the first one of a new stream; all before it are gone."""
+
+
+class PacketRing:
+    """One ring of `depth` packets a row. Numbers ("serials") and stamps (48 kHz) only ever rise.
+
+    Arrays [capacity]; per packet [capacity, depth], at `serial % depth`: good where `serials` says so.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.newest = np.zeros(0, dtype=np.int64)
+        """Highest serial; -1 before the first packet."""
+        self.newest_stamp = np.zeros(0, dtype=np.int64)
+        self._newest_at = np.zeros(0)
+        self._expected = np.zeros(0, dtype=np.int64)  # number that would confirm a strange packet
+        self.serials = np.zeros((0, depth), dtype=np.int64)
+        self.stamps = np.zeros((0, depth), dtype=np.int64)
+        self.durations = np.zeros((0, depth), dtype=np.int64)
+        """In samples at 48 kHz."""
+        self.hush = np.zeros((0, depth), dtype=np.bool_)
+        """It is known to hold silence."""
+        # Their bytes were made when they were received and are made anew for nobody.
+        self.payloads: list[list[bytes]] = []
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        self.newest = grown(self.newest, capacity, -1)
+        self.newest_stamp = grown(self.newest_stamp, capacity, 0)
+        self._newest_at = grown(self._newest_at, capacity, 0.0)
+        self._expected = grown(self._expected, capacity, -1)
+        self.serials = grown(self.serials, capacity, -1)
+        self.stamps = grown(self.stamps, capacity, 0)
+        self.durations = grown(self.durations, capacity, 0)
+        self.hush = grown(self.hush, capacity, False)
+        self.payloads += [[b""] * self.depth for _ in range(capacity - len(self.payloads))]
+        self._newest_cells = self.newest.data
+        self._serial_cells = self.serials.reshape(-1).data
+        self._stamp_cells = self.stamps.reshape(-1).data
+        self._duration_cells = self.durations.reshape(-1).data
+        self._hush_cells = self.hush.reshape(-1).data
+
+    def clear(self, row: int) -> None:
+        """Forget the row's packets and stream."""
+        self.newest[row] = self._expected[row] = -1
+        self.serials[row] = -1
+        self.payloads[row] = [b""] * self.depth
+
+    def put(
+        self, row: int, payload: bytes, number: int, timestamp: int, duration: int, hush: bool, now: float
+    ) -> tuple[Arrival, int, int]:
+        """Keep a packet; gives what became of it, its serial and its stamp."""
+        newest = self._newest_cells[row]
+        if newest < 0:
+            self._begin(row, number + 65_536, timestamp, now)
+            self._keep(row, payload, number + 65_536, timestamp, duration, hush)
+            return Arrival.RESTARTED, number + 65_536, timestamp
+        step = ((number - newest + 0x8000) & 0xFFFF) - 0x8000
+        leap = ((timestamp - int(self.newest_stamp[row]) + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
+        if not -_MAX_MISORDER <= step <= _MAX_DROPOUT:
+            if number != self._expected[row]:
+                self._expected[row] = (number + 1) & 0xFFFF
+                return Arrival.STRANGE, 0, 0
+            return self._restart(row, payload, number, timestamp, duration, hush, now)
+        if step > 0:
+            passed_s = now - float(self._newest_at[row])
+            if leap < 0 or leap / OPUS_RATE_HZ > passed_s + _CLOCK_JUMP_S:
+                return self._restart(row, payload, number, timestamp, duration, hush, now)
+        elif leap > 0:
+            return Arrival.STRANGE, 0, 0
+        serial, stamp = newest + step, int(self.newest_stamp[row]) + leap
+        if self._serial_cells[row * self.depth + serial % self.depth] == serial:
+            return Arrival.DOUBLED, serial, stamp
+        if step > 0:
+            self._begin(row, serial, stamp, now)
+        elif step <= -self.depth:
+            return Arrival.STRANGE, serial, stamp  # its place is another's: too late in any case
+        self._keep(row, payload, serial, stamp, duration, hush)
+        return Arrival.KEPT, serial, stamp
+
+    def _restart(
+        self, row: int, payload: bytes, number: int, timestamp: int, duration: int, hush: bool, now: float
+    ) -> tuple[Arrival, int, int]:
+        # Far beyond all that was, with the same lower bits: nothing of the old stream can be taken for new.
+        serial = ((self._newest_cells[row] >> 16) + 2) << 16 | number
+        stamp = ((int(self.newest_stamp[row]) >> 32) + 2) << 32 | timestamp
+        self._begin(row, serial, stamp, now)
+        self._keep(row, payload, serial, stamp, duration, hush)
+        return Arrival.RESTARTED, serial, stamp
+
+    def _begin(self, row: int, serial: int, stamp: int, now: float) -> None:
+        self._newest_cells[row] = serial
+        self.newest_stamp[row] = stamp
+        self._newest_at[row] = now
+        self._expected[row] = -1
+
+    def _keep(self, row: int, payload: bytes, serial: int, stamp: int, duration: int, hush: bool) -> None:
+        slot = serial % self.depth
+        at = row * self.depth + slot
+        self._serial_cells[at] = serial
+        self._stamp_cells[at] = stamp
+        self._duration_cells[at] = duration
+        self._hush_cells[at] = hush
+        self.payloads[row][slot] = payload
+
+    def holds(self, row: int, serial: int) -> bool:
+        """Whether the packet is there."""
+        return self._serial_cells[row * self.depth + serial % self.depth] == serial
+
+    def packet(self, row: int, serial: int) -> tuple[bytes, int, int]:
+        """Payload, stamp and duration of a packet that is there."""
+        slot = serial % self.depth
+        at = row * self.depth + slot
+        return self.payloads[row][slot], self._stamp_cells[at], self._duration_cells[at]
+
+    def next_held(self, row: int, serial: int) -> int:
+        """The first packet that is there from `serial` on; one beyond the newest if there is none."""
+        newest = self._newest_cells[row]
+        serial = max(serial, newest - self.depth + 1)
+        while serial <= newest and not self.holds(row, serial):
+            serial += 1
+        return serial
+
+    def end_stamp(self, row: int) -> int:
+        """Where the newest packet ends."""
+        slot = self._newest_cells[row] % self.depth
+        return int(self.newest_stamp[row]) + self._duration_cells[row * self.depth + slot]
