@@ -19,6 +19,10 @@ LARGEST_BANK = 32
 """Rooms with more slots are halls: what is silent or equal in them is not computed."""
 
 
+_SAFE_PEAK = 32_700.0
+"""A sum below this, whatever the rounding, needs no limiter."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What the banks of one rate share: none of it holds a room's state."""
@@ -102,11 +106,14 @@ class Bank(BankRows):
             active[gone] = False
         live[slots] = x
         active[slots] = True
+        self.peak[:] = 0
+        self.peak.reshape(-1)[slots] = _peaks(x)
 
     def add(self, row: int, index: int, frame: NDArray[np.float32]) -> None:
         """Let `frame` [S] sound in a slot as well; between `take_in` and `mix`."""
         self.live[row, index] += frame
         self.active[row, index] = True
+        self.peak[row, index] += _peaks(frame)
 
     def mix(self) -> None:
         """From `live` to `out`: crosspoints, limiter, int16."""
@@ -132,13 +139,25 @@ class Bank(BankRows):
             before *= 1 - self._ramp
             mix[row] += before
         outputs = mix.reshape(-1, self.samples)
-        self._stages.limiter.limit(outputs, self.limit_gain[:n].reshape(-1))
+        self._limit(outputs, n)
         np.rint(outputs, out=outputs)
         np.copyto(self.out[: len(outputs)], outputs, casting="unsafe")
 
     def limit(self, outputs: NDArray[np.float32], gain: NDArray[np.float32]) -> None:
         """The limiter of this bank's rate, for `outputs` [n, S] of anybody; see `Limiter.limit`."""
         self._stages.limiter.limit(outputs, gain)
+
+    def _limit(self, outputs: NDArray[np.float32], n: int) -> None:
+        """Limit the sums that could be too loud, judged by the peaks of what they consist of."""
+        loudest = np.matmul(self.crosspoint[:n], self.peak[:n, :, None])[:, :, 0]
+        for row, _ in self.moving:
+            loudest[row] = np.inf
+        gain = self.limit_gain[:n].reshape(-1)
+        risky = np.flatnonzero((loudest.reshape(-1) > _SAFE_PEAK) | (gain < 1))
+        if risky.size:
+            sums, gains = outputs[risky], gain[risky]
+            self._stages.limiter.limit(sums, gains)
+            outputs[risky], gain[risky] = sums, gains
 
     def settle(self) -> None:
         """End a tick: gains that were changing have arrived."""
@@ -160,3 +179,8 @@ class Bank(BankRows):
         reach |= self.tapped
         reach &= (self.fader > 0) | (self.fader_before > 0)
         return reach
+
+
+def _peaks(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest magnitude [...] in rows [..., S]."""
+    return np.asarray(np.maximum(x.max(axis=-1), -x.min(axis=-1)), dtype=np.float32)

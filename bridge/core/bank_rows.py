@@ -39,6 +39,7 @@ class BankRows:
         self.count = 0
         self.live = np.zeros((rows, k, s), dtype=np.float32)
         self.active = np.zeros((rows, k), dtype=np.bool_)  # a row of live is not all zeros
+        self.peak = np.zeros((rows, k), dtype=np.float32)  # no sample of a row of live exceeds it
         self.crosspoint = np.zeros((rows, k + 1, k), dtype=np.float32)
         self.fader = np.zeros((rows, k), dtype=np.float32)
         self.fader_before = np.zeros((rows, k), dtype=np.float32)

@@ -30,6 +30,28 @@ class _Shared(Stream):
     members: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Cable:
+    """All listeners in one bank, and the programs of their rooms."""
+
+    bank: Bank
+    numbers: NDArray[np.intp]
+    programs: list[_Shared]
+    rows: NDArray[np.intp]
+    """Of the programs' rooms."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What was heard at each of some flat outputs."""
+
+    bank: Bank
+    outputs: NDArray[np.intp]
+
+    def __call__(self, number: int) -> NDArray[np.int16]:
+        return self.bank.past(int(self.outputs[number]))
+
+
 class EncodePlan:
     """The packet outlets of mixes."""
 
@@ -42,7 +64,7 @@ class EncodePlan:
         self._keys: dict[int, tuple[Room, int]] = {}  # by outlet
         self._programs: dict[Room, _Shared] = {}
         self._led: dict[int, _Shared] = {}  # streams led by a listener
-        self._cables: list[tuple[Bank, NDArray[np.intp]]] = []
+        self._cables: list[_Cable] = []
         self._changed = False
 
     def __len__(self) -> int:
@@ -90,42 +112,54 @@ class EncodePlan:
             return
         self._changed = False
         by_bank: dict[Bank, list[int]] = {}
+        rooms: dict[Bank, list[Room]] = {}
         for number, room in self._rooms.items():
             if room.place is not None:
                 by_bank.setdefault(room.place.bank, []).append(number)
-        self._cables = [(bank, np.array(numbers, dtype=np.intp)) for bank, numbers in by_bank.items()]
+        for room in self._programs:
+            if room.place is not None:
+                rooms.setdefault(room.place.bank, []).append(room)
+        self._cables = [
+            _Cable(
+                bank,
+                np.array(numbers, dtype=np.intp),
+                [self._programs[room] for room in rooms[bank]],
+                np.array([room.place.row for room in rooms[bank] if room.place is not None], dtype=np.intp),
+            )
+            for bank, numbers in by_bank.items()
+        ]
 
     def mark(self, wanted: dict[int, NDArray[np.bool_]]) -> None:
         """Set, in the flat mask of each bank (by id), the outputs that are read here."""
-        for bank, numbers in self._cables:
-            flat = self._table.row[numbers] * (bank.capacity + 1) + self._table.index[numbers]
-            wanted[id(bank)][flat] = True
+        for cable in self._cables:
+            width, numbers = cable.bank.capacity + 1, cable.numbers
+            wanted[id(cable.bank)][self._table.row[numbers] * width + self._table.index[numbers]] = True
 
     def give(self) -> list[EncodeJob]:
         """The tick's encodes: one for each distinct mix, one for all who hear silence."""
-        for bank, numbers in self._cables:
-            self._sort(bank, numbers)
         jobs: list[EncodeJob] = []
         silent: dict[int, list[int]] = {}
-        for room, program in self._programs.items():
-            if program.outlets and room.place is not None:
-                self._encode(program, room.place, room.place.bank.capacity, jobs, silent)
-        for lead, stream in self._led.items():
-            place = self._rooms[lead].place
-            if place is not None:
-                self._encode(stream, place, int(self._table.index[lead]), jobs, silent)
+        for cable in self._cables:
+            bank = cable.bank
+            self._sort(bank, cable.numbers)
+            streams, outputs = self._streams(cable)
+            quiet = bank.quiet.reshape(-1)[outputs] >= QUIET_TICKS
+            loud = outputs[~quiet]
+            for at in np.flatnonzero(quiet).tolist():
+                silent.setdefault(bank.rate_hz, []).extend(streams[at].outlets)
+            sounding = [streams[at] for at in np.flatnonzero(~quiet).tolist()]
+            jobs += self._encoders.jobs(sounding, bank.rate_hz, bank.out[loud], _Past(bank, loud))
         jobs.extend(self._encoders.silence(rate_hz, outlets) for rate_hz, outlets in silent.items())
         return jobs
 
-    def _encode(
-        self, stream: _Shared, place: Place, index: int, jobs: list[EncodeJob], silent: dict[int, list[int]]
-    ) -> None:
-        bank = place.bank
-        if bank.quiet[place.row, index] >= QUIET_TICKS:
-            silent.setdefault(bank.rate_hz, []).extend(stream.outlets)
-            return
-        flat = place.row * (bank.capacity + 1) + index
-        jobs.append(self._encoders.job(stream, bank.rate_hz, bank.out[flat], lambda: bank.past(flat)))
+    def _streams(self, cable: _Cable) -> tuple[list[_Shared], NDArray[np.intp]]:
+        """The streams of a bank that somebody listens to, and the flat outputs they encode."""
+        table, numbers, width = self._table, cable.numbers, cable.bank.capacity + 1
+        leads = numbers[table.lead[numbers] == numbers]
+        used = [at for at, program in enumerate(cable.programs) if program.outlets]
+        streams = [cable.programs[at] for at in used] + [self._led[lead] for lead in leads.tolist()]
+        own = table.row[leads] * width + table.index[leads]
+        return streams, np.concatenate((cable.rows[used] * width + cable.bank.capacity, own))
 
     # --- who hears the same ---
 

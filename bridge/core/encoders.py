@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ _MAX_SPARE = 64
 _NOTHING = np.zeros((0, 0), dtype=np.int16)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodeJob:
+class EncodeJob(NamedTuple):
     """One stream's 20 ms to be encoded, by whoever calls `run`, in whatever thread.
 
     Jobs of one encoder must run one at a time and in the order of their ticks: whoever runs them in threads
@@ -73,26 +73,29 @@ class Encoders:
         self.silent_packets = 0
         """Ready-made packets given out instead, one for each outlet."""
 
-    def job(
+    def jobs(
         self,
-        stream: Stream,
+        streams: Sequence[Stream],
         rate_hz: int,
-        frame: NDArray[np.int16],
-        past: Callable[[], NDArray[np.int16]] | None = None,
-    ) -> EncodeJob:
-        """The job for `frame` [S] at `rate_hz`.
+        frames: NDArray[np.int16],
+        past: Callable[[int], NDArray[np.int16]] | None = None,
+    ) -> list[EncodeJob]:
+        """A job for each of `streams` [n], of its row of `frames` [n, S] at `rate_hz`, which the jobs keep.
 
-        `past` gives what the stream's listeners heard before, frames [n, S]; None stands for silence. It is
-        only asked when the stream needs another encoder.
+        `past(i)` gives what the listeners of stream i heard before, frames [m, S], and is only asked for
+        streams that need another encoder; None stands for silence.
         """
-        self.encodes += 1
-        if stream.encoder is not None and stream.encoder.rate_hz == rate_hz:
-            return EncodeJob(stream.encoder, frame[np.newaxis].copy(), 0, stream.outlets)
-        self.release(stream)
-        stream.encoder = self._take(rate_hz)
-        before = past() if past is not None else np.zeros((WARM_FRAMES, len(frame)), dtype=np.int16)
-        pcm = np.concatenate((before, frame[np.newaxis]))
-        return EncodeJob(stream.encoder, pcm, len(before), stream.outlets, reset=True)
+        self.encodes += len(streams)
+        jobs: list[EncodeJob] = []
+        for number, (stream, pcm) in enumerate(zip(streams, frames[:, np.newaxis], strict=True)):
+            encoder, warm = stream.encoder, 0
+            if encoder is None or encoder.rate_hz != rate_hz:
+                self.release(stream)
+                encoder = stream.encoder = self._take(rate_hz)
+                before = np.zeros((WARM_FRAMES, pcm.shape[1]), np.int16) if past is None else past(number)
+                pcm, warm = np.concatenate((before, pcm)), len(before)
+            jobs.append(EncodeJob(encoder, pcm, warm, stream.outlets, warm > 0))
+        return jobs
 
     def silence(self, rate_hz: int, outlets: Sequence[int]) -> EncodeJob:
         """The job for those who have heard nothing for `QUIET_TICKS` or more."""

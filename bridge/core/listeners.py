@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,8 +72,7 @@ class Listeners:
         """[n]: for each of `numbers` the first that (almost surely) hears the same in its room."""
         rows, index = self.row[numbers], self.index[numbers]
         # A row of gains becomes one number by a fixed random direction; the caller compares exactly.
-        direction = np.random.default_rng(1).standard_normal(bank.capacity)
-        code = np.where(bank.active[rows], bank.crosspoint[rows, index], 0) @ direction
+        code = np.where(bank.active[rows], bank.crosspoint[rows, index], 0) @ _direction(bank.capacity)
         code += bank.limit_gain[rows, index]
         _, first, group = np.unique(rows + 1j * code, return_index=True, return_inverse=True)
         return np.asarray(numbers[first[group]], dtype=np.intp)
@@ -83,3 +84,8 @@ class Listeners:
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros(more, dtype=column.dtype))))
         self._free.extend(range(old + more - 1, old - 1, -1))
+
+
+@cache
+def _direction(length: int) -> NDArray[np.float64]:
+    return np.random.default_rng(1).standard_normal(length)

@@ -74,6 +74,7 @@ class SoloPackets:
                 silent.setdefault(bank.rate_hz, []).extend(source.outlets)
                 continue
             frame = bank.solo[source.slot] if source.quiet == 0 else np.zeros(bank.samples, dtype=np.int16)
-            jobs.append(self._encoders.job(source, bank.rate_hz, frame))
+            # Nothing to warm up with: whoever listens begins with this sound anyway.
+            jobs += self._encoders.jobs([source], bank.rate_hz, frame[np.newaxis].copy())
         jobs.extend(self._encoders.silence(rate_hz, outlets) for rate_hz, outlets in silent.items())
         return jobs
