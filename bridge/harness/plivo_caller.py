@@ -1,0 +1,298 @@
+"""A simulated Plivo call: the vendor's side of the audio-stream protocol, as a WebSocket client.
+
+It streams sound in real time, plays what the service sends as a phone would, and keeps what is heard. Use:
+
+    async with PlivoCaller(url, sound) as caller:
+        await caller.finished()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from bridge.core.ports import L16_16K, TICK_S, AudioFormat, CallStart
+from bridge.errors import BridgeError
+from bridge.harness.phone_playout import PhonePlayout
+from bridge.harness.sound import Loop, Samples, change_rate, decode, encode
+from bridge.legs.plivo_call_wire import CallWriter
+from bridge.legs.plivo_play_wire import (
+    Checkpoint,
+    ClearAudio,
+    PlayAudio,
+    SendDigits,
+    read_from_service,
+)
+from bridge.legs.plivo_wire import NotUnderstood
+
+OPEN_TIMEOUT_S = 10.0
+MAX_ARRIVALS = 100_000
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+
+class CallFailed(BridgeError):
+    """The call did not come about; `status` is the service's HTTP answer, where there was one."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(slots=True)
+class CallerFigures:
+    """What happened during a call."""
+
+    sent: int = 0
+    """Media messages."""
+    played: int = 0
+    """`playAudio` messages."""
+    checkpoints: int = 0
+    clears: int = 0
+    wrong_format: int = 0
+    """`playAudio` in another format than the stream's: dropped, or converted where that is allowed."""
+    not_understood: int = 0
+    late_s: float = 0.0
+    """The worst delay of a tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended."""
+
+    code: int
+    reason: str
+    by_service: bool
+
+
+def new_call(
+    audio_format: AudioFormat = L16_16K,
+    *,
+    tracks: tuple[str, ...] = ("inbound",),
+    headers: Mapping[str, str] | None = None,
+    call_id: str | None = None,
+) -> CallStart:
+    """What a call says of itself, with ids of its own; the same `call_id` makes it the same call again."""
+    return CallStart(
+        call_id or str(uuid.uuid4()),
+        str(uuid.uuid4()),
+        "MASIMULATEDCALLER000",
+        tracks,
+        audio_format,
+        headers or {},
+    )
+
+
+@dataclass
+class PlivoCaller:
+    """One call. `sound` is what the caller says: int16 [n] at the stream's rate, or one sound per track."""
+
+    url: str
+    sound: Samples | Mapping[str, Samples]
+    call: CallStart = field(default_factory=new_call)
+    loop_sound: bool = False
+    http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    convert: bool = False
+    """Play audio of other formats than the stream's too (the vendor does not)."""
+    on_heard: Callable[[Samples], None] | None = None
+    """Gets every 20 ms that the caller hears, in place of `heard`."""
+
+    def __post_init__(self) -> None:
+        self.format = self.call.audio_format
+        self.playout = PhonePlayout(self.format.rate_hz)
+        self.figures = CallerFigures()
+        self.digits_heard = ""
+        self.arrivals: deque[float] = deque(maxlen=MAX_ARRIVALS)
+        """When each `playAudio` came, on the loop's clock."""
+        self.said = np.zeros(self.format.frame_samples, np.int16)
+        """The last 20 ms said on the first track."""
+        self.end: CallEnd | None = None
+        sounds = self.sound if isinstance(self.sound, Mapping) else {self.call.tracks[0]: self.sound}
+        silence = np.zeros(0, np.int16)
+        self._loops = {
+            track: Loop(sounds.get(track, silence), self.format.frame_samples, repeat=self.loop_sound)
+            for track in self.call.tracks
+        }
+        self._writer = CallWriter(self.call)
+        self._heard: list[Samples] = []
+        self._socket: ClientConnection
+        self._work: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+        self._said_all = asyncio.Event()
+
+    # --- a call's course ---
+
+    async def __aenter__(self) -> PlivoCaller:
+        await self.dial()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.hang_up()
+
+    async def dial(self) -> None:
+        """Connect and say `start`; from then on the call goes on by itself. Raises CallFailed."""
+        try:
+            self._socket = await connect(
+                self.url,
+                additional_headers=dict(self.http_headers),
+                compression=None,
+                open_timeout=OPEN_TIMEOUT_S,
+                close_timeout=2,
+                max_size=MAX_MESSAGE_BYTES,
+                proxy=None,
+            )
+        except InvalidStatus as refused:
+            body = (refused.response.body or b"").decode(errors="replace").strip()[:300]
+            status = refused.response.status_code
+            raise CallFailed(f"the service answered {status} {body}".strip(), status) from None
+        except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as wrong:
+            text = str(wrong) or type(wrong).__name__
+            raise CallFailed(
+                f"cannot connect: {text.replace(self.url, self.url.partition('?')[0])}"
+            ) from None
+        await self._socket.send(self._writer.start(), text=True)
+        self._work = asyncio.create_task(self._go_on())
+
+    async def hang_up(self) -> None:
+        """End the call as a caller does, if it has not ended yet."""
+        if self._work is None:
+            return
+        if not self._over.is_set():
+            self.end = CallEnd(1000, "", by_service=False)
+            await self._socket.close()
+        self._work.cancel()
+        await asyncio.gather(self._work, return_exceptions=True)
+        self._over.set()
+
+    def drop(self) -> None:
+        """Lose the connection without a word."""
+        if self.end is None:
+            self.end = CallEnd(1006, "", by_service=False)
+        self._socket.transport.abort()
+
+    async def finished(self) -> None:
+        """Returns when everything has been said (never for a looped sound), or when the call is over."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._said_all, self._over)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def ended(self) -> CallEnd:
+        """Returns when the call is over."""
+        await self._over.wait()
+        assert self.end is not None
+        return self.end
+
+    async def press(self, digits: str) -> None:
+        """Press keys, one after another."""
+        for digit in digits:
+            message = self._writer.dtmf(self.call.tracks[0], digit, _unix_ms())
+            await self._socket.send(message, text=True)
+
+    async def send(self, message: bytes | str) -> None:
+        """Anything at all: for tests of what a service does with it."""
+        await self._socket.send(message, text=True if isinstance(message, bytes) else None)
+
+    # --- what it hears ---
+
+    @property
+    def heard(self) -> NDArray[np.int16]:
+        """Everything played to the caller so far, from the call's first 20 ms on: int16 [n]."""
+        return np.concatenate(self._heard) if self._heard else np.zeros(0, np.int16)
+
+    # --- inside ---
+
+    async def _go_on(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                talking = group.create_task(self._talk())
+                await self._listen()
+                talking.cancel()
+        except* ConnectionClosed:
+            pass
+        finally:
+            if self.end is None:
+                self.end = CallEnd(
+                    self._socket.close_code or 1006, self._socket.close_reason or "", by_service=True
+                )
+            self._over.set()
+
+    async def _talk(self) -> None:
+        """Play and send 20 ms at a time, on a steady schedule; what is late is made up for at once."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            pause = due - loop.time()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            self.figures.late_s = max(self.figures.late_s, loop.time() - due)
+            await self._tick()
+            due += TICK_S
+
+    async def _tick(self) -> None:
+        frame, reached = self.playout.tick()
+        if self.on_heard is not None:
+            self.on_heard(frame)
+        else:
+            self._heard.append(frame)
+        for name in reached:
+            await self._socket.send(self._writer.played(name), text=True)
+        if all(loop.over for loop in self._loops.values()):
+            self._said_all.set()
+        for at, (track, loop) in enumerate(self._loops.items()):
+            said = loop.next_frame()
+            if not at:
+                self.said = said
+            message = self._writer.media(track, encode(said, self.format), _unix_ms())
+            await self._socket.send(message, text=True)
+            self.figures.sent += 1
+
+    async def _listen(self) -> None:
+        async for message in self._socket:
+            try:
+                await self._obey(message)
+            except (NotUnderstood, ValueError):
+                self.figures.not_understood += 1
+
+    async def _obey(self, message: str | bytes) -> None:
+        match read_from_service(message):
+            case PlayAudio(media):
+                self.arrivals.append(asyncio.get_running_loop().time())
+                self.figures.played += 1
+                self._play(media.payload, media.audio_format(self.format))
+            case Checkpoint(name):
+                self.figures.checkpoints += 1
+                self.playout.checkpoint(name)
+            case ClearAudio():
+                self.figures.clears += 1
+                self.playout.clear()
+                await self._socket.send(self._writer.cleared(), text=True)
+            case SendDigits(digits):
+                self.digits_heard += digits
+
+    def _play(self, payload: bytes, audio_format: AudioFormat | None) -> None:
+        if audio_format == self.format:
+            self.playout.queue(decode(payload, self.format))
+            return
+        self.figures.wrong_format += 1
+        if self.convert and audio_format is not None:
+            sound = decode(payload, audio_format).astype(np.float64)
+            converted = change_rate(sound, audio_format.rate_hz, self.format.rate_hz)
+            self.playout.queue(np.rint(converted).clip(-32_768, 32_767).astype(np.int16))
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bridge.harness.phone_playout import PhonePlayout, Samples
+
+pytestmark = pytest.mark.unit
+
+
+def ramp(start: int, count: int) -> Samples:
+    return np.arange(start, start + count, dtype=np.int16)
+
+
+def test_audio_of_any_length_is_played_twenty_milliseconds_at_a_time() -> None:
+    playout = PhonePlayout(8000)
+    for start, count in ((1, 50), (51, 300), (351, 130)):
+        playout.queue(ramp(start, count))
+    assert playout.waiting_ms == 60
+    played = np.concatenate([playout.tick()[0] for _ in range(3)])
+    assert np.array_equal(played, ramp(1, 480))
+    assert playout.waiting_ms == 0
+    assert playout.underruns == 0
+    assert playout.longest_ms == 60
+
+
+def test_a_dry_queue_is_silence_and_a_partial_frame_an_underrun() -> None:
+    playout = PhonePlayout(8000)
+    assert not playout.tick()[0].any()
+    assert playout.underruns == 0
+    playout.queue(ramp(1, 100))
+    frame, _ = playout.tick()
+    assert np.array_equal(frame[:100], ramp(1, 100))
+    assert not frame[100:].any()
+    assert playout.underruns == 1
+
+
+def test_a_checkpoint_is_reached_when_what_was_before_it_has_been_played() -> None:
+    playout = PhonePlayout(8000)
+    playout.checkpoint("first")
+    playout.queue(ramp(1, 160))
+    playout.checkpoint("second")
+    playout.queue(ramp(1, 161))
+    playout.checkpoint("third")
+    assert playout.tick()[1] == ["first", "second"]
+    assert playout.tick()[1] == []
+    assert playout.tick()[1] == ["third"]
+
+
+def test_clearing_drops_audio_and_checkpoints() -> None:
+    playout = PhonePlayout(8000)
+    playout.queue(ramp(1, 1000))
+    playout.checkpoint("never")
+    playout.clear()
+    playout.checkpoint("after")
+    frame, reached = playout.tick()
+    assert not frame.any()
+    assert reached == ["after"]
+    assert playout.waiting_ms == 0
