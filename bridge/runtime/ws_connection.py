@@ -44,8 +44,11 @@ class WebSocketConnection(asyncio.Protocol):
         self._settings = register.settings
         self._counters = register.counters
         self._connections = server_state.connections
-        bound = self._settings.media_queue_bytes if accept.media else self._settings.queue_bytes
-        self._outgoing: Outgoing | None = Outgoing(transport, bound, media=accept.media)
+        self._outgoing: Outgoing | None = (
+            Outgoing(transport, self._settings.media_queue_bytes, self._settings.media_sndbuf_bytes)
+            if accept.media
+            else Outgoing(transport, self._settings.queue_bytes)
+        )
         self._limit = protocol.max_message_size = accept.max_message_bytes
         self._unparsed = 0
         """Bytes given to the protocol that no frame has come out of yet; 0 at the border of two frames."""

@@ -9,7 +9,6 @@ import sys
 import termios
 from collections import deque
 
-MEDIA_SNDBUF_BYTES = 8 * 1024
 MEDIA_HIGH_WATER_BYTES = 2 * 1024
 
 
@@ -21,8 +20,10 @@ class Outgoing:
 
     __slots__ = ("_bound", "_ended", "_fd", "_paused", "_queue", "_queued", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, bound: int, *, media: bool) -> None:
-        """`bound`: bytes that may wait here. `media`: shrink the transport's and the kernel's buffers."""
+    def __init__(self, transport: asyncio.Transport, bound: int, sndbuf_bytes: int | None = None) -> None:
+        """`bound`: bytes that may wait here. With `sndbuf_bytes` the kernel's and the transport's buffers are
+        made small, so that what waits can be seen here.
+        """
         self._transport = transport
         self._bound = bound
         self._queue: deque[bytes] = deque()
@@ -31,10 +32,10 @@ class Outgoing:
         self._ended = False
         connection = transport.get_extra_info("socket")
         self._fd = connection.fileno() if connection is not None else -1
-        if media:
+        if sndbuf_bytes is not None:
             transport.set_write_buffer_limits(high=MEDIA_HIGH_WATER_BYTES)
             if connection is not None:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MEDIA_SNDBUF_BYTES)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf_bytes)
 
     @property
     def unsent_bytes(self) -> int:
