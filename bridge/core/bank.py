@@ -118,6 +118,11 @@ class Bank(BankRows):
     def mix(self) -> None:
         """From `live` to `out`: crosspoints, limiter, int16."""
         n = len(self.rooms)
+        if not self.active[:n].any() and (self.limit_gain[:n] == 1).all():
+            self.quiet += 1
+            self.sounds[:n] = False
+            self.out[: n * (self.capacity + 1)] = 0
+            return
         active = self.active[:n].astype(np.float32)
         np.greater(np.matmul(self.crosspoint[:n], active[:, :, None])[:, :, 0], 0, out=self.sounds[:n])
         for row, old in self.moving:

@@ -15,7 +15,11 @@ from bridge.core.room import Room
 
 HISTORY = WARM_FRAMES
 """Past frames of every output row that are kept, for encoders to be warmed up with."""
-_FIRST_ROWS = 4
+_SLOTS = 2_048
+"""Slots in a bank: when they are used up another bank is opened, since growing would make a tick late.
+
+Memory that was never touched costs nothing.
+"""
 _LONG_QUIET = 1_000_000
 
 
@@ -30,7 +34,7 @@ class BankRows:
         self.moving: list[tuple[int, NDArray[np.float32]]] = []
         """Rows whose gains change in this tick, and what they were, [K+1, K]."""
         self._turn = turn % (HISTORY + 1)
-        self._allocate(_FIRST_ROWS)
+        self._allocate(max(1, _SLOTS // capacity))
 
     def _allocate(self, rows: int) -> None:
         k, s = self.capacity, self.samples
@@ -66,6 +70,11 @@ class BankRows:
         frames: NDArray[np.int16] = self.ring[self.order()[:-1], row, index]
         return frames
 
+    @property
+    def full(self) -> bool:
+        """There is no row for another room."""
+        return len(self.rooms) == len(self.live)
+
     def order(self) -> NDArray[np.intp]:
         """[HISTORY + 1]: the places of the frames in `ring`, oldest first."""
         return (self._turn + 1 + np.arange(HISTORY + 1)) % (HISTORY + 1)
@@ -87,8 +96,6 @@ class BankRows:
 
     def admit(self, room: Room) -> int:
         """Give `room` a row, with its numbers as they are; state of its own is only copied by `adopt`."""
-        if len(self.rooms) == len(self.live):
-            self._grow()
         row = len(self.rooms)
         self.rooms.append(room)
         self._wipe(row)
@@ -134,15 +141,6 @@ class BankRows:
             array[row] = array[last]
         self.ring[:, row] = self.ring[:, last]
         return moved
-
-    def _grow(self) -> None:
-        rows = len(self.live)
-        kept = [*self._state(), self.live, self.sounds]
-        ring = self.ring
-        self._allocate(2 * rows)
-        for new, old in zip([*self._state(), self.live, self.sounds], kept, strict=True):
-            new[:rows] = old
-        self.ring[:, :rows] = ring
 
     def _wipe(self, row: int) -> None:
         for array in self._state():

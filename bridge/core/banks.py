@@ -15,19 +15,18 @@ from bridge.core.settings import CoreSettings
 
 
 class Banks:
-    """All banks there are, by (rate, capacity). None is ever taken down: there are few."""
+    """All banks there are, one or more for a rate and capacity. None is ever taken down: there are few."""
 
     def __init__(self, settings: CoreSettings) -> None:
         self._settings = settings
-        self._banks: dict[tuple[int, int], Bank] = {}
+        self._banks: list[Bank] = []
         self._stages: dict[int, Stages] = {}
         self._turn = 0
         self.migrations = 0
-        self.handovers: list[Handover] = []
-        """Rooms whose rate has risen since the last tick."""
+        self._handovers: list[Handover] = []
 
     def __iter__(self) -> Iterator[Bank]:
-        return iter(self._banks.values())
+        return iter(self._banks)
 
     def __len__(self) -> int:
         return len(self._banks)
@@ -35,29 +34,39 @@ class Banks:
     def shift(self) -> None:
         """Begin a tick in all of them."""
         self._turn += 1
-        for bank in self._banks.values():
+        for bank in self._banks:
             bank.shift(self._turn)
+
+    def busy(self) -> list[Bank]:
+        """Those that hold rooms."""
+        return [bank for bank in self._banks if bank.rooms]
+
+    def take_handovers(self) -> list[Handover]:
+        """Rooms whose rate has risen since the last call."""
+        handovers, self._handovers = self._handovers, []
+        return handovers
 
     def settle(self, room: Room) -> Room | None:
         """Bring what the verbs have changed in `room` into its bank, or into another one.
 
         Gives the other room that was moved in order to fill a gap, if any.
         """
-        bank = self._bank(room.rate_hz, room.capacity)
         place, moved = room.place, None
         if place is None:
+            bank = self._bank(room.rate_hz, room.capacity)
             room.place = Place(bank, bank.admit(room))
-        elif place.bank is not bank:
+        elif (place.bank.rate_hz, place.bank.capacity) != (room.rate_hz, room.capacity):
+            bank = self._bank(room.rate_hz, room.capacity)
             self.migrations += 1
             if place.bank.rate_hz != bank.rate_hz:
-                self.handovers.append(Handover(room, place.bank, place.row))
+                self._handovers.append(Handover(room, place.bank, place.row))
             row = bank.admit(room)
             bank.adopt(row, place.bank, place.row)
             bank.update(row, room)
             moved = self.vacate(room)
             room.place = Place(bank, row)
         else:
-            bank.update(place.row, room)
+            place.bank.update(place.row, room)
         room.fresh.clear()
         return moved
 
@@ -72,10 +81,11 @@ class Banks:
         return moved
 
     def _bank(self, rate_hz: int, capacity: int) -> Bank:
-        key = (rate_hz, capacity)
-        if key not in self._banks:
-            self._banks[key] = Bank(rate_hz, capacity, self._stages_at(rate_hz), self._turn)
-        return self._banks[key]
+        for bank in self._banks:
+            if (bank.rate_hz, bank.capacity) == (rate_hz, capacity) and not bank.full:
+                return bank
+        self._banks.append(Bank(rate_hz, capacity, self._stages_at(rate_hz), self._turn))
+        return self._banks[-1]
 
     def _stages_at(self, rate_hz: int) -> Stages:
         if rate_hz not in self._stages:

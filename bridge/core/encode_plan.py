@@ -8,6 +8,7 @@ are inaudible, since every encoder knows the recent past of those it serves.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,7 @@ class EncodePlan:
         self._outlets: dict[int, list[int]] = {}  # by listener
         self._keys: dict[int, tuple[Room, int]] = {}  # by outlet
         self._programs: dict[Room, _Shared] = {}
+        self._listening: Counter[Room] = Counter()  # listeners in each room
         self._led: dict[int, _Shared] = {}  # streams led by a listener
         self._cables: list[_Cable] = []
         self._changed = False
@@ -78,6 +80,7 @@ class EncodePlan:
         if number is None:
             number = self._numbers[key] = self._table.add()
             self._rooms[number] = room
+            self._listening[room] += 1
             self._outlets[number] = []
             self._programs.setdefault(room, _Shared()).members.append(number)
         self._table.row[number] = place.row
@@ -102,8 +105,9 @@ class EncodePlan:
             self._leave(number)
             self._table.remove(number)
             del self._numbers[key], self._outlets[number], self._rooms[number]
-            if not any(room is key[0] for room in self._rooms.values()):
-                del self._programs[key[0]]
+            self._listening[key[0]] -= 1
+            if not self._listening[key[0]]:
+                del self._programs[key[0]], self._listening[key[0]]
             self._changed = True
 
     def rewire(self) -> None:

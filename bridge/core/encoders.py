@@ -97,6 +97,10 @@ class Encoders:
             jobs.append(EncodeJob(encoder, pcm, warm, stream.outlets, warm > 0))
         return jobs
 
+    def prepare(self, rate_hz: int) -> None:
+        """Do what takes a while, and raise OpusUnavailable if need be, before the first tick at `rate_hz`."""
+        self._silent(rate_hz)
+
     def silence(self, rate_hz: int, outlets: Sequence[int]) -> EncodeJob:
         """The job for those who have heard nothing for `QUIET_TICKS` or more."""
         self.silent_packets += len(outlets)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bridge.core.banks import Banks
 from bridge.core.encoders import Encoders
@@ -25,6 +24,7 @@ from bridge.core.pools import Pools
 from bridge.core.ports import AudioFormat, AudioInput, PacketInput, PlayInput
 from bridge.core.room import PROGRAM, Input, Room, Slot, UnknownName
 from bridge.core.settings import CoreSettings
+from bridge.core.wiring import Wiring
 from mediacodecs.levels import dbov
 
 __all__ = [
@@ -50,9 +50,7 @@ class MixBus:
         self._encoders = Encoders(settings.opus)
         self._outlets = Outlets(self._encoders)
         self._farewells = Farewells(self._pools)
-        self._renumbered: set[Room] = set()
-        self._rewired: set[Room] = set()
-        self._reroute = False
+        self._wiring = Wiring(self._banks, self._pools, self._outlets, self._farewells)
         self._number = 0
 
     # --- rooms and slots ---
@@ -71,9 +69,7 @@ class MixBus:
         for outlet in list(gone.program_outlets):
             self.close_outlet(outlet)
         del self._rooms[room]
-        self._rewired.discard(gone)
-        self._renumbered.discard(gone)
-        self._vacate(gone)
+        self._wiring.note_end(gone)
 
     def open_slot(self, room: str, slot: str, silent_for: Collection[str] = ()) -> None:
         """Open a slot that hears all others and is heard by them and in the program.
@@ -82,25 +78,25 @@ class MixBus:
         """
         there = self._room(room)
         there.open_slot(slot, silent_for)
-        self._rewired.add(there)
+        self._wiring.note_wires(there)
 
     def close_slot(self, room: str, slot: str) -> None:
         """Close it with its input and outlets."""
         there = self._room(room)
         self._close_slot(there, slot, fading=True)
-        self._rewired.add(there)
+        self._wiring.note_wires(there)
 
     def set_gain(self, room: str, listener: str, source: str, gain: float) -> None:
         """Set how loud `listener` (or `PROGRAM`) hears `source`, 0…16; cross-faded over one tick."""
         there = self._room(room)
         there.set_gain(listener, source, gain)
-        self._renumbered.add(there)
+        self._wiring.note_numbers(there)
 
     def set_fader(self, room: str, slot: str, gain: float) -> None:
         """Set how loud `slot` is for everybody, 0…16 (0: muted, for taps as well); ramped over one tick."""
         there = self._room(room)
         there.set_fader(slot, gain)
-        self._renumbered.add(there)
+        self._wiring.note_numbers(there)
 
     # --- inputs ---
 
@@ -132,7 +128,7 @@ class MixBus:
         if place.input is not None:
             fading = Farewells.needed(there, place.index)
             self._unplug(place, fading=fading, slot_closed=False)
-            self._rewired.add(there)
+            self._wiring.note_wires(there)
 
     # --- outlets ---
 
@@ -149,45 +145,47 @@ class MixBus:
         return number
 
     def open_packet_outlet(self, room: str, slot: str, *, solo: bool = False) -> int:
-        """The same in Opus packets."""
+        """The same in Opus packets. Raises OpusUnavailable."""
         there, source = self._source(room, slot, solo)
-        there.rate_hz = max(there.rate_hz, self._settings.opus_rate_hz)
+        rate_hz = max(there.rate_hz, self._settings.opus_rate_hz)
+        self._encoders.prepare(rate_hz)
+        there.rate_hz = rate_hz
         return self._outlets.open_packets(there, source, solo=solo)
 
     def close_outlet(self, outlet: int) -> None:
         """Give nothing more under that number. Raises UnknownName when it is not open."""
         self._outlets.close(outlet)
-        self._reroute = True
+        self._wiring.note_routes()
 
     # --- the tick ---
 
     def tick(self, now: float) -> TickResult:
         """Move everything on by 20 ms. `now` (seconds, monotonic) never goes back."""
         self._number += 1
-        self._settle()
-        self._route()
+        self._wiring.settle()
         for feed in self._pools.feeds.values():
             feed.pool.take(now)
         self._banks.shift()
         for feed in self._pools.feeds.values():
             feed.fill()
         events: list[CoreEvent] = []
-        for bank in self._banks:
+        banks = self._banks.busy()
+        for bank in banks:
             for room, index, talking in bank.take_in():
                 name = room.names[index]
                 if name is not None:
                     events.append(TalkingChanged(room.name, name, talking))
         self._farewells.sound()
-        for bank in self._banks:
+        for bank in banks:
             bank.mix()
-        for handover in self._banks.handovers:
+        for handover in self._banks.take_handovers():
             if handover.room.place is not None:
                 self._outlets.begin_with(handover.room, handover.sound(self._pools))
-        self._banks.handovers.clear()
         frames, encodes = self._outlets.give_frames(), self._outlets.give_encodes()
-        for bank in self._banks:
+        for bank in banks:
             bank.settle()
-        self._renumbered.update(self._farewells.done())
+        for room in self._farewells.done():
+            self._wiring.note_numbers(room)
         events += self._pools.events()
         return TickResult(self._number, frames, encodes, events)
 
@@ -252,7 +250,7 @@ class MixBus:
         made = slot.input = Input(pool, row, room, slot)
         self._pools.opened(made)
         room.rate_hz = max(room.rate_hz, pool.rate_hz)
-        self._rewired.add(room)
+        self._wiring.note_wires(room)
         return made
 
     def _unplug(self, slot: Slot, *, fading: bool, slot_closed: bool) -> None:
@@ -260,7 +258,7 @@ class MixBus:
         if old is None:
             return
         self._pools.unplug(old)
-        self._reroute = True
+        self._wiring.note_routes()
         if fading:
             self._farewells.add(old, slot_closed=slot_closed)
         else:
@@ -280,51 +278,5 @@ class MixBus:
         slot = None if name == PROGRAM else there.slot(name)
         if slot is None and solo:
             raise ValueError("the program is no slot's own sound")
-        self._rewired.add(there)
+        self._wiring.note_wires(there)
         return there, slot
-
-    def _vacate(self, room: Room) -> None:
-        moved = self._banks.vacate(room)
-        if moved is not None:
-            self._rewired.add(moved)
-        self._reroute = True
-
-    def _settle(self) -> None:
-        """Bring the changed rooms into their banks; those that stand elsewhere now are plugged in anew."""
-        for room in self._renumbered - self._rewired:
-            if room.place is not None:
-                self._banks.settle(room)
-                self._reroute = True
-        self._renumbered.clear()
-        while self._rewired:
-            room = self._rewired.pop()
-            moved = self._banks.settle(room)
-            if moved is not None:
-                self._rewired.add(moved)
-            self._replug(room)
-            self._reroute = True
-
-    def _replug(self, room: Room) -> None:
-        place = room.place
-        if place is None:
-            return
-        for slot in room.slots.values():
-            if slot.input is not None:
-                self._pools.feed(slot.input.pool).plug(slot.input.row, place, slot.index)
-        self._outlets.plug(room, place)
-
-    def _route(self) -> None:
-        """Tell the banks who is listened to alone, and the pools what anybody hears."""
-        if not self._reroute:
-            return
-        # Once more after this tick: what is fading will be silent by then.
-        self._reroute = bool(self._farewells) or any(bank.changing for bank in self._banks)
-        readers = self._outlets.readers(self._banks)
-        heard: dict[int, NDArray[np.bool_]] = {}
-        for bank in self._banks:
-            bank.tapped[:] = readers.alone[id(bank)]
-            heard[id(bank)] = bank.heard(readers.outputs[id(bank)]).reshape(-1)
-        for feed in self._pools.feeds.values():
-            feed.rewire()
-            feed.listen(heard)
-        self._farewells.listen()
