@@ -8,12 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    ViewportSize,
+    async_playwright,
+)
 
 SOUND = Path(__file__).resolve().parents[3] / "samples" / "caller_16k.wav"
 CHROMIUM = "/usr/bin/chromium"
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @dataclass
@@ -69,7 +77,7 @@ async def chromium(*, microphone: str = "fake", more: tuple[str, ...] = ()) -> A
 
 
 async def open_page(
-    browser: Browser, base: str, *, size: dict[str, int] = DESKTOP, scheme: str = "light", **more: Any
+    browser: Browser, base: str, *, size: ViewportSize = DESKTOP, scheme: str = "light", **more: Any
 ) -> Watched:
     """An empty page in a context of its own; `base` is the only origin it may talk to."""
     context: BrowserContext = await browser.new_context(viewport=size, color_scheme=scheme, **more)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from PIL import Image
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 
 from bridge.people import Actor, Conference, Participant, Role
 from tests.bridge.web.browser import PHONE, chromium, open_page
@@ -71,7 +71,7 @@ async def take(page: Page, name: str) -> None:
 
 
 async def operator(scene: Scene, browser: Browser) -> None:
-    size = {"width": 1280, "height": 900}
+    size: ViewportSize = {"width": 1280, "height": 900}
     page = (await open_page(browser, scene.bridge.base, size=size, scheme="light")).page
     await page.goto(f"{scene.bridge.base}/operator")
     await page.fill("#entry-application", APPLICATION)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bridge.core.ports import CloseReason
 from bridge.people import Conference, Participant, Role
@@ -273,7 +273,7 @@ async def test_changes_made_elsewhere_are_seen_at_once(running: Running, browser
     "size", [PHONE, {"width": 320, "height": 568}, {"width": 820, "height": 1180}, DESKTOP]
 )
 async def test_hostile_names_are_text_and_nothing_is_wider_than_the_window(
-    running: Running, browser: Browser, size: dict[str, int]
+    running: Running, browser: Browser, size: ViewportSize
 ) -> None:
     bridge = running.bridge
     for name in HOSTILE_NAMES:

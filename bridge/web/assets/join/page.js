@@ -4,11 +4,12 @@ import { announce, byId, icon, make, named, setText, toast } from "../shared/dom
 import { drawLevel } from "../shared/levels.js";
 import { Live } from "../shared/live.js";
 import { Mind } from "../shared/mind.js";
-import { forgetAddress, keepAddress, parseLink, takeAddress } from "./address.js";
+import { forgetAddress, keepAddress, takeAddress } from "./address.js";
+import { CallBar } from "./call_bar.js";
 import { Chat } from "./chat.js";
 import { Lobby, fillDevices } from "./lobby.js";
 import { Microphone } from "./microphone.js";
-import { PROBLEMS } from "./problems.js";
+import { ProblemView } from "./problem_view.js";
 import { Roster } from "./roster.js";
 import { Session } from "./session.js";
 import { SlowEar } from "./slow_ear.js";
@@ -29,6 +30,14 @@ class Page {
     this.microphone = new Microphone((what) => this.#microphoneChanged(what));
     this.lobby = new Lobby(this.microphone, (name, listenOnly) => this.#join(name, listenOnly));
     this.roster = new Roster(byId("tiles"), () => this.#peopleChanged());
+    this.bar = new CallBar();
+    this.problems = new ProblemView({
+      follow: (address) => this.#follow(address),
+      again: () => this.#restart(),
+      rejoin: () => this.#restart(),
+      retry: () => this.#retry(),
+      "listen-slow": () => this.#listenSlowly(),
+    });
     this.chat = new Chat({
       send: (to, text) => this.mind.sendMessage(this.address.conferenceId, to || this.address.conferenceId, text),
       nameOf: (id) => this.roster.nameOf(id),
@@ -97,7 +106,7 @@ class Page {
       state: (state, cause) => this.#state(state, cause),
       notification: (message) => this.#notified(message),
       sound: (stream) => this.#play(stream),
-      figures: (figures) => this.#figures(figures),
+      figures: (figures) => this.bar.drawFigures(figures),
     });
     this.session.start(this.microphone.track, this.muted);
   }
@@ -158,21 +167,8 @@ class Page {
   // --- what happens in a call ---
 
   #state(state, cause) {
-    const words = {
-      connecting: ["busy", cause === "busy" ? "Server busy, waiting" : cause === "offline" ? "Server not reached, trying again" : "Connecting"],
-      connected: ["good", this.ear ? "Connected (slow way)" : "Connected"],
-      reconnecting: ["busy", "Reconnecting"],
-      blocked: ["bad", "No connection"],
-      refused: ["bad", "Refused"],
-      over: ["bad", "Over"],
-    };
-    const [colour, text] = words[state];
-    byId("call-state").className = `pill ${colour}`;
-    setText(byId("call-state-text"), text);
-    announce(text);
-    byId("call").dataset.state = state;
-    if (state !== "connected") byId("call-figures").hidden = true;
-    if (state === "reconnecting") this.#notice("The connection broke off. It is being set up again; you need do nothing.");
+    this.bar.drawState(state, cause, Boolean(this.ear));
+    if (state === "reconnecting") this.bar.notice("The connection broke off. It is being set up again; you need do nothing.");
     if (state === "connected") {
       this.#sayMuted();
       this.#refresh();
@@ -229,7 +225,7 @@ class Page {
   }
 
   #sayMuted() {
-    this.#notice(this.mutedByOperator ? "An operator has muted you: the others do not hear you." : null);
+    this.bar.notice(this.mutedByOperator ? "An operator has muted you: the others do not hear you." : null);
   }
 
   #peopleChanged() {
@@ -246,19 +242,9 @@ class Page {
     } catch (error) {
       if (error.name !== "NotAllowedError") return;
       const start = make("button", { type: "button", class: "compact", text: "Play sound" });
-      start.addEventListener("click", () => sound.play().then(() => this.#notice(null)));
-      this.#notice("Your browser holds the sound back until you allow it.", start);
+      start.addEventListener("click", () => sound.play().then(() => this.bar.notice(null)));
+      this.bar.notice("Your browser holds the sound back until you allow it.", start);
     }
-  }
-
-  #figures({ rttMs, lossIn, lossOut, delayMs }) {
-    const parts = [];
-    if (rttMs !== null) parts.push(`${Math.round(rttMs)} ms round trip`);
-    if (delayMs !== null) parts.push(`${Math.round(delayMs)} ms buffer`);
-    const loss = Math.max(lossIn ?? 0, lossOut ?? 0);
-    if (lossIn !== null || lossOut !== null) parts.push(`${(100 * loss).toFixed(loss > 0.0005 ? 1 : 0)} % lost`);
-    setText(byId("call-figures"), parts.join(" · "));
-    byId("call-figures").hidden = parts.length === 0;
   }
 
   // --- the microphone ---
@@ -319,36 +305,18 @@ class Page {
     for (const name of VIEWS) byId(name).hidden = name !== view;
   }
 
-  #notice(text, button = null) {
-    const strip = byId("call-notice");
-    strip.hidden = text === null;
-    strip.replaceChildren(...(text === null ? [] : [icon("warning"), make("span", { class: "grow", text }), ...(button ? [button] : [])]));
-  }
-
   #problem(name) {
-    const problem = PROBLEMS[name];
     clearTimeout(this.timer);
     this.lobby.hide();
-    document.title = `${problem.title} · Mediabridge`;
-    byId("problem").dataset.problem = name;
-    byId("problem-title").textContent = problem.title;
-    byId("problem-text").textContent = problem.text;
-    byId("problem-hints").replaceChildren(...problem.hints.map((text) => make("li", { text })));
-    byId("problem-link").hidden = !problem.link;
-    const canReturn = Boolean(this.address);
-    const actions = {
-      open: ["Open", () => byId("problem-link").requestSubmit(), true],
-      again: ["Try again", () => this.#restart(), canReturn],
-      rejoin: ["Join again", () => this.#restart(), canReturn],
-      retry: ["Try again", () => this.#retry(), canReturn],
-      "listen-slow": ["Listen without UDP", () => this.#listenSlowly(), canReturn],
-    };
-    const buttons = problem.actions
-      .filter((action) => actions[action][2])
-      .map((action, index) => make("button", { type: "button", class: index === 0 ? "primary" : "", text: actions[action][0], on: { click: actions[action][1] } }));
-    byId("problem-actions").replaceChildren(...buttons);
+    this.problems.draw(name, Boolean(this.address));
     this.#show("problem");
-    byId("problem-title").focus();
+    this.problems.focus();
+  }
+
+  #follow(address) {
+    this.address = address;
+    this.mind = new Mind(address.applicationId, address.token);
+    this.#restart();
   }
 
   #restart() {
@@ -387,16 +355,6 @@ class Page {
     byId("dock-chat").addEventListener("click", () => this.#openChat(true));
     byId("chat-close").addEventListener("click", () => this.#openChat(false));
     byId("dock-select").addEventListener("change", (event) => this.#chooseMicrophone(event.target.value));
-    byId("problem-link").addEventListener("submit", (event) => {
-      event.preventDefault();
-      const address = parseLink(byId("problem-address").value);
-      byId("problem-address-error").textContent = address ? "" : "That is not a complete join link.";
-      byId("problem-address").setAttribute("aria-invalid", String(!address));
-      if (!address) return;
-      this.address = address;
-      this.mind = new Mind(address.applicationId, address.token);
-      this.#restart();
-    });
     document.addEventListener("keydown", (event) => {
       const typing = event.target.closest?.("input, textarea, select, dialog");
       if (event.key === "Escape" && byId("call-chat").classList.contains("open")) this.#openChat(false);
