@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -39,7 +40,7 @@ async def open_engine(url: str) -> AsyncEngine:
 async def _sqlite(url: URL) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise ConfigError("database_url: SQLite needs a file, so that the state outlives the server")
-    await asyncio.to_thread(_make_private, Path(url.database))
+    lock = await asyncio.to_thread(_take, Path(url.database))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
@@ -49,18 +50,30 @@ async def _sqlite(url: URL) -> AsyncEngine:
         pool_timeout=STATEMENT_TIMEOUT_S,
         connect_args={"timeout": STATEMENT_TIMEOUT_S},
     )
+    event.listen(engine.sync_engine, "engine_disposed", lambda disposed: lock.close())
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
-def _make_private(file: Path) -> None:
-    """Names and messages are nobody else's business."""
+def _take(file: Path) -> BinaryIO:
+    """The file, made if need be, for this server alone; gives what holds the lock.
+
+    Names and messages are nobody else's business, and two servers on one file would each know half of the
+    people. The lock ends with the process, however it ends.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        lock = open(os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT, 0o600), "rb")
     except OSError as wrong:
         raise ConfigError(f"cannot keep the state in {file}: {wrong.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ConfigError(f"another server keeps its state in {file}: it must end first") from None
+    return lock
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -23,6 +23,7 @@ from bridge.errors import Draining, LimitReached, NoSuchParticipant, NoSuchRoom,
 from bridge.people import NO_MEDIA, Actor, Conference, Layout, Media, Participant, Role
 from bridge.routing import Routing
 from bridge.store import SqlStore
+from tests.kit.records import MemoryRecords
 from tests.kit.switchboards import FakeSwitchboard
 
 pytestmark = pytest.mark.unit
@@ -37,16 +38,19 @@ def everything_in(folder: Path) -> bytes:
 
 
 class House:
-    """A directory on a store in a folder, which can be started again; `now` is what the test says."""
+    """A directory that can be started again, on a store in a folder or in memory; tests set `now`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.address = f"sqlite:///{folder / 'state.sqlite3'}"
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.memory = MemoryRecords()
         self.now = 1_700_000_000.0
         self.settings = DirectorySettings()
         self.changes: list[Change] = []
 
     async def start(self) -> Directory:
-        self.store = await SqlStore.open(self.address)
+        self.store: SqlStore | MemoryRecords = self.memory
+        if self.folder is not None:
+            self.store = await SqlStore.open(f"sqlite:///{self.folder / 'state.sqlite3'}")
         self.board = FakeSwitchboard()
         self.directory = Directory(self.store, self.board, self.settings, now=lambda: self.now)
         self.directory.subscribe(self.changes.append)
@@ -55,7 +59,8 @@ class House:
 
     async def stop(self) -> None:
         await self.directory.close()
-        await self.store.close()
+        if isinstance(self.store, SqlStore):
+            await self.store.close()
 
     async def again(self, **settings: float) -> Directory:
         await self.stop()
@@ -74,7 +79,15 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house() -> AsyncIterator[House]:
+    house = House()
+    await house.start()
+    yield house
+    await house.stop()
+
+
+@pytest.fixture
+async def stored_house(tmp_path: Path) -> AsyncIterator[House]:
     house = House(tmp_path)
     await house.start()
     yield house
@@ -169,13 +182,13 @@ async def test_a_new_participant_has_the_conferences_layout_and_is_not_there(hou
     assert house.directory.participant_by_token(token) == ann
 
 
-async def test_tokens_are_kept_as_hashes_only(house: House, tmp_path: Path) -> None:
-    conference = await house.conference()
-    _, token = await house.directory.add_participant(conference, by=BY)
-    assert token not in repr(await house.store.load())
-    await house.stop()
+async def test_tokens_are_kept_as_hashes_only(stored_house: House, tmp_path: Path) -> None:
+    conference = await stored_house.conference()
+    _, token = await stored_house.directory.add_participant(conference, by=BY)
+    assert token not in repr(await stored_house.store.load())
+    await stored_house.stop()
     assert token.encode() not in everything_in(tmp_path)
-    await house.start()
+    await stored_house.start()
 
 
 async def test_tokens_are_told_apart(house: House) -> None:
@@ -201,15 +214,16 @@ async def test_changes_are_told_with_before_and_after(house: House) -> None:
     assert house.changes == [ParticipantChanged(ann, changed, BY)]
 
 
-async def test_two_changes_at_once_both_hold(house: House) -> None:
-    conference = await house.conference()
-    ann = await house.person(conference)
+async def test_two_changes_at_once_both_hold(stored_house: House) -> None:
+    conference = await stored_house.conference()
+    ann = await stored_house.person(conference)
     await asyncio.gather(
-        house.directory.change_participant(ann, by=BY, name="Anne"),
-        house.directory.change_participant(ann, by=BY, priority=7.0),
+        stored_house.directory.change_participant(ann, by=BY, name="Anne"),
+        stored_house.directory.change_participant(ann, by=BY, priority=7.0),
     )
-    now = house.directory.participant(conference, ann.id)
+    now = stored_house.directory.participant(conference, ann.id)
     assert (now.name, now.priority) == ("Anne", 7.0)
+    assert [person for person, _ in (await stored_house.store.load()).participants] == [now]
 
 
 async def test_who_comes_online_during_a_change_stays_online(house: House) -> None:
@@ -338,6 +352,7 @@ async def test_presence_and_media_follow_the_leg(house: House) -> None:
         (False, None, NO_MEDIA, NO_MEDIA),
     ]
     assert all(change.by == Actor.participant(ann.id) for change in house.changes)
+    await house.directory.close()  # whoever was to be removed is gone by now
     assert house.directory.participant(conference, ann.id) == ann
 
 
@@ -410,7 +425,7 @@ async def test_only_persistent_messages_are_kept(house: House) -> None:
     conference = await house.conference()
     await house.directory.send_message(conference, by=BY, send_to=APP, text="gone")
     kept = await house.directory.send_message(conference, by=BY, send_to=APP, text="stays", persistent=True)
-    assert await house.store.messages(conference.id) == [kept]
+    assert house.memory.messages == [kept]
     assert kept.sent_by == APP
 
 
@@ -458,20 +473,44 @@ async def test_many_at_once_cannot_exceed_a_limit(house: House) -> None:
 
 
 async def test_a_place_is_free_again_when_the_store_fails(house: House) -> None:
-    await house.again(conferences=1, messages_per_conference=1)
-
-    async def fails(*anything: object) -> None:
-        raise OSError("disk full")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(house.store, "add_conference", fails)
-        with pytest.raises(OSError, match="disk full"):
-            await house.conference()
+    await house.again(conferences=1, participants=1, messages_per_conference=1)
+    house.memory.broken = OSError("disk full")
+    with pytest.raises(OSError, match="disk full"):
+        await house.conference()
     assert house.directory.conferences() == []
+    house.memory.broken = None
     conference = await house.conference()
+    house.memory.broken = OSError("disk full")
+    with pytest.raises(OSError, match="disk full"):
+        await house.person(conference)
+    with pytest.raises(OSError, match="disk full"):
+        await house.directory.send_message(conference, by=BY, send_to=APP, text="0", persistent=True)
+    house.memory.broken = None
+    await house.person(conference)
     await house.directory.send_message(conference, by=BY, send_to=APP, text="1", persistent=True)
     with pytest.raises(LimitReached, match="messages_per_conference"):
         await house.directory.send_message(conference, by=BY, send_to=APP, text="2", persistent=True)
+
+
+async def test_what_could_not_be_kept_did_not_happen(house: House) -> None:
+    conference = await house.conference()
+    ann, token = await house.directory.add_participant(conference, by=BY)
+    await house.directory.connect(ann, OFFER)
+    house.changes.clear()
+    house.memory.broken = OSError("disk full")
+    for change in (
+        house.directory.change_participant(ann, by=BY, muted=True),
+        house.directory.change_conference(conference, by=BY, name="Retro"),
+        house.directory.remove_participant(ann, by=BY),
+        house.directory.remove_participants(conference, by=BY),
+        house.directory.close_conference(conference, by=BY),
+    ):
+        with pytest.raises(OSError, match="disk full"):
+            await change
+    assert house.directory.conference(APP, conference.id) == conference
+    assert house.directory.participant_by_token(token) == ann
+    assert house.board.ended == [] and house.changes == []
+    assert not house.board.routings[conference.id, ann.id].muted
 
 
 async def test_while_draining_nobody_new_is_taken_in(house: House) -> None:
@@ -489,21 +528,21 @@ async def test_while_draining_nobody_new_is_taken_in(house: House) -> None:
 # --- restart ---
 
 
-async def test_a_restart_brings_everything_back_but_calls(house: House) -> None:
-    conference = await house.conference()
-    ann, token = await house.directory.add_participant(
+async def test_a_restart_brings_everything_back_but_calls(stored_house: House) -> None:
+    conference = await stored_house.conference()
+    ann, token = await stored_house.directory.add_participant(
         conference, by=BY, name="Ann", priority=2.0, role=Role.MODERATOR, language="fr"
     )
-    ann = await house.directory.change_participant(ann, by=BY, muted=True, hears={"x": 0.5})
-    caller = await house.person(conference, transient=True)
-    house.board.up(conference.id, ann.id)
-    house.board.up(conference.id, caller.id)
-    directory = await house.again()
+    ann = await stored_house.directory.change_participant(ann, by=BY, muted=True, hears={"x": 0.5})
+    caller = await stored_house.person(conference, transient=True)
+    stored_house.board.up(conference.id, ann.id)
+    stored_house.board.up(conference.id, caller.id)
+    directory = await stored_house.again()
     assert directory.conferences(APP) == [conference]
     assert directory.participants(conference) == [ann]
     assert directory.participant_by_token(token) == ann
-    assert house.board.rooms == {conference.id}
-    assert [person for person, _ in (await house.store.load()).participants] == [ann]
+    assert stored_house.board.rooms == {conference.id}
+    assert [person for person, _ in (await stored_house.store.load()).participants] == [ann]
 
 
 async def test_who_ran_out_of_time_while_the_server_was_down_ends_at_the_start(house: House) -> None:

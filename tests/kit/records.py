@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ class MemoryRecords:
     messages: list[Message] = field(default_factory=list)
     broken: Exception | None = None
 
-    def _check(self) -> None:
+    async def _reach(self) -> None:
+        await asyncio.sleep(0)  # others have their turn meanwhile, as with a real store
         if self.broken is not None:
             raise self.broken
 
@@ -28,32 +30,32 @@ class MemoryRecords:
         return Kept(tuple(self.conferences.values()), tuple(self.participants.values()), counts)
 
     async def add_conference(self, conference: Conference) -> None:
-        self._check()
+        await self._reach()
         self.conferences[conference.id] = conference
 
     async def change_conference(self, conference: Conference) -> None:
         await self.add_conference(conference)
 
     async def remove_conference(self, conference_id: str) -> None:
-        self._check()
+        await self._reach()
         del self.conferences[conference_id]
         for participant, _ in list(self.participants.values()):
             if participant.conference_id == conference_id:
                 del self.participants[participant.id]
 
     async def add_participant(self, participant: Participant, token_hash: str) -> None:
-        self._check()
+        await self._reach()
         self.participants[participant.id] = (participant, token_hash)
 
     async def change_participant(self, participant: Participant) -> None:
-        self._check()
+        await self._reach()
         self.participants[participant.id] = (participant, self.participants[participant.id][1])
 
     async def remove_participants(self, participant_ids: Iterable[str]) -> None:
-        self._check()
+        await self._reach()
         for participant_id in participant_ids:
             del self.participants[participant_id]
 
     async def add_message(self, message: Message) -> None:
-        self._check()
+        await self._reach()
         self.messages.append(message)

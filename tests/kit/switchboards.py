@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bridge.core.ports import CloseReason, InputName, LegSpec, WebRtcOffer
@@ -24,7 +24,8 @@ class FakeSwitchboard:
     ended: list[tuple[str, str, CloseReason]] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
-    while_connecting: Callable[[], object] | None = None
+    while_connecting: Callable[[], Awaitable[object]] | None = None
+    """Happens before a `connect` has any effect."""
     listeners: list[Callable[[SwitchEvent], None]] = field(default_factory=list)
 
     def open_room(self, room_id: str) -> None:
@@ -38,12 +39,10 @@ class FakeSwitchboard:
     async def connect(self, room_id: str, participant_id: str, spec: LegSpec, routing: Routing) -> Connection:
         if self.errors:
             raise self.errors.pop(0)
+        if self.while_connecting is not None:
+            await self.while_connecting()
         self.connected[room_id, participant_id] = spec
         self.routings[room_id, participant_id] = routing
-        if self.while_connecting is not None:
-            result = self.while_connecting()
-            if hasattr(result, "__await__"):
-                await result
         answer = f"answer to {spec.sdp}" if isinstance(spec, WebRtcOffer) else None
         return Connection(answer, renegotiated=False)
 

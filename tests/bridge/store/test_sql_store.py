@@ -115,6 +115,15 @@ async def test_the_sqlite_file_is_readable_by_its_owner_only(tmp_path: Path) -> 
     await store.close()
 
 
+async def test_a_file_is_one_servers_at_a_time(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'bridge.sqlite3'}"
+    first = await SqlStore.open(address)
+    with pytest.raises(ConfigError, match="another server keeps its state"):
+        await SqlStore.open(address)
+    await first.close()
+    await (await SqlStore.open(address)).close()
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [
