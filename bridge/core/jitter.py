@@ -38,6 +38,8 @@ class Arrivals:
         self._settings = settings
         self._tick = 0
         self.jitter_ms = np.zeros(0)
+        self.reserve_ms = np.zeros(0)
+        """What the row should hold beyond its jitter, for a purpose of its owner's."""
         self._earliest = np.zeros((_WINDOWS, 0))  # least delay in each window, s
         self._spare = np.zeros((_WINDOWS, 0))  # least spare in each window, ms
         self._new_earliest = np.zeros(0)
@@ -50,6 +52,7 @@ class Arrivals:
     def grow(self, capacity: int) -> None:
         """Make room for more rows."""
         self.jitter_ms = grown(self.jitter_ms, capacity, 0.0)
+        self.reserve_ms = grown(self.reserve_ms, capacity, 0.0)
         self._earliest = grown(self._earliest.T, capacity, np.inf).T.copy()
         self._spare = grown(self._spare.T, capacity, np.inf).T.copy()
         self._new_earliest = grown(self._new_earliest, capacity, np.inf)
@@ -63,7 +66,7 @@ class Arrivals:
 
     def clear(self, row: int) -> None:
         """Forget everything about the row."""
-        self.jitter_ms[row] = 0.0
+        self.jitter_ms[row] = self.reserve_ms[row] = 0.0
         self.restart(row)
         self.begin(np.array([row]))
 
@@ -124,7 +127,7 @@ class Arrivals:
     def surplus_ms(self, row: int) -> float:
         """What could be taken out of the row's buffer; negative: what is missing; 0 when not known yet."""
         least = float(self._spare[:, row].min())
-        return least if least < np.inf else 0.0
+        return least - float(self.reserve_ms[row]) if least < np.inf else 0.0
 
     def plan(
         self, able: NDArray[np.bool_], quiet: NDArray[np.bool_], depth_ms: NDArray[np.float64]
@@ -134,7 +137,7 @@ class Arrivals:
         `able` [top]: rows that could be; `quiet` [top]: those where nobody would hear it.
         """
         top = len(able)
-        spare = self._spare[:, :top].min(axis=0)
+        spare = self._spare[:, :top].min(axis=0) - self.reserve_ms[:top]
         jitter = self.jitter_ms[:top]
         surplus = spare - _RESERVE * jitter
         enough = np.where(quiet, _QUIET_MS, np.maximum(_LOUD_MS, _LOUD_SHARE * jitter))

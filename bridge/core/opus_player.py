@@ -46,7 +46,7 @@ class OpusPlayer:
         if voice.fill < self._frame:
             if wanted and not rows.silent[row] and not hushed:
                 voice.conceal(TICK)
-                rows.concealed[row] += 1
+                rows.concealed[row] += not rows.quiet[row]
             else:
                 voice.silence(TICK)
             rows.owed[row] += TICK
@@ -201,6 +201,8 @@ class OpusPlayer:
         payload, stamp, duration = ring.packet(row, found)
         rows.lost[row] += found - due
         rows.due[row] = found
+        copied = packet_has_fec(payload)
+        rows.repairable[row] += copied
         # The lost ones cannot have filled more than this; the rest is a pause.
         missing = min((found - due) * duration, _LONGEST + duration) - rows.owed_cells[row]
         self._settle(row, stamp)
@@ -211,7 +213,7 @@ class OpusPlayer:
         if not wanted or rows.silent[row]:
             voice.silence(missing)
             return
-        again = duration if missing >= duration and packet_has_fec(payload) else 0
+        again = duration if missing >= duration and copied else 0
         if missing > again:
             voice.conceal(missing - again)
             rows.concealed[row] += max(round((missing - again) / TICK), 1)

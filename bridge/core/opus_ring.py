@@ -35,14 +35,12 @@ class OpusPool:
         self.block = np.zeros((0, rate_hz // 50), dtype=np.float32)
         self.sounding = np.zeros(0, dtype=np.bool_)
         self.wanted = np.zeros(0, dtype=np.bool_)
-        self._quiet = np.zeros(0, dtype=np.bool_)
         self._grow(FIRST_CAPACITY)
 
     def _grow(self, capacity: int) -> None:
         self.block = grown(self.block, capacity, 0.0)
         self.sounding = grown(self.sounding, capacity, False)
         self.wanted = grown(self.wanted, capacity, True)
-        self._quiet = grown(self._quiet, capacity, True)
         self._frames = list(self.block)
         self._first_slots = np.arange(capacity) * self._state.ring.depth
 
@@ -54,7 +52,7 @@ class OpusPool:
             self._grow(2 * len(self.block))
             self._state.grow(len(self.block))
         self._state.open(row, voice)
-        self._quiet[row] = self.wanted[row] = True
+        self.wanted[row] = True
         return row
 
     def close(self, row: int) -> None:
@@ -81,7 +79,7 @@ class OpusPool:
         state, ring = self._state, self._state.ring
         state.edge = now + TICK_S - self._settings.margin_ms / 1000
         state.start(top, now)
-        state.arrivals.fold(top)
+        state.fold(top)
         playing, wanted, silent = state.playing[:top], self.wanted[:top], state.silent[:top]
         due, position = state.due[:top], state.position[:top]
         corrected = self._correct(top)
@@ -125,7 +123,7 @@ class OpusPool:
         """Shorten or lengthen what a few rows hold; gives the rows whose frame is thereby made."""
         state = self._state
         able = state.playing[:top] & (state.owed[:top] == 0)
-        quiet = self._quiet[:top] | ~self.wanted[:top]
+        quiet = state.quiet[:top] | ~self.wanted[:top]
         plan = state.arrivals.plan(able, quiet, state.depths_ms(top))
         for row, wish_ms in plan:
             calm, wanted = bool(quiet[row]), bool(self.wanted[row])
@@ -145,7 +143,7 @@ class OpusPool:
         self.block[np.flatnonzero(hush)] = 0.0
         self.sounding[:top] = sounds
         self._state.silent[made] = ~sounds[made]
-        np.less_equal(peak, self._settings.quiet_peak, out=self._quiet[:top])
+        np.less_equal(peak, self._settings.quiet_peak, out=self._state.quiet[:top])
 
     def look(self, row: int) -> InputLook:
         """Counters and depths of the row."""

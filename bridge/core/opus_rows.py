@@ -14,6 +14,10 @@ from bridge.core.voice import Voice
 PER_MS = OPUS_RATE_HZ / 1000
 TINY = 2
 """Packets of so few bytes say only that there is nothing to say (libopus' discontinuous transmission)."""
+_FORGETS = 0.998
+"""A tick; what happened ten seconds ago counts a third."""
+_MANY = 4.0
+"""That is somewhat less than one packet in a hundred."""
 
 
 class OpusRows:
@@ -33,6 +37,8 @@ class OpusRows:
         """Nothing is stored, faded or owed: a packet of 20 ms makes a frame."""
         self.silent = np.zeros(0, dtype=np.bool_)
         """What was decoded last was silence."""
+        self.quiet = np.zeros(0, dtype=np.bool_)
+        """Nobody would hear if a little of it were missing."""
         self.stale = np.zeros(0, dtype=np.bool_)
         """Packets have gone by undecoded."""
         self.fresh = np.zeros(0, dtype=np.bool_)
@@ -45,6 +51,8 @@ class OpusRows:
         """Time made up without moving the position, in 48 kHz samples."""
         self.fill = np.zeros(0, dtype=np.int64)
         """Samples stored, at `rate_hz`."""
+        self.repairable = np.zeros(0)
+        """Packets lost lately whose followers carry a copy of them."""
         self.starts_at = np.zeros(0)
         """When a row that waits begins to play; inf: nothing waits."""
         self.frames_in = np.zeros(0, dtype=np.int64)
@@ -61,7 +69,9 @@ class OpusRows:
         self.playing = grown(self.playing, capacity, False)
         self.steady = grown(self.steady, capacity, False)
         self.silent = grown(self.silent, capacity, False)
+        self.quiet = grown(self.quiet, capacity, True)
         self.stale = grown(self.stale, capacity, False)
+        self.repairable = grown(self.repairable, capacity, 0.0)
         self.fresh = grown(self.fresh, capacity, True)
         self.due = grown(self.due, capacity, 0)
         self.position = grown(self.position, capacity, 0)
@@ -94,7 +104,8 @@ class OpusRows:
         for zero in (self.recovered, self.dropped, self.lost, self.corrected):
             zero[row] = 0
         self.playing[row] = self.steady[row] = self.silent[row] = self.stale[row] = False
-        self.fresh[row] = True
+        self.fresh[row] = self.quiet[row] = True
+        self.repairable[row] = 0.0
         self.starts_at[row] = np.inf
 
     def close(self, row: int) -> None:
@@ -187,15 +198,15 @@ class OpusRows:
 
     def start(self, top: int, now: float) -> None:
         """Let rows below `top` play whose time has come."""
-        begins = np.flatnonzero(self.starts_at[:top] <= now)
-        if not begins.size:
-            return
-        self.starts_at[begins] = np.inf
-        self.arrivals.begin(begins)
-        for row in begins.tolist():
-            self._start(row)
+        due = np.flatnonzero(self.starts_at[:top] <= now)
+        patience_s = self.settings.patience_ms / 1000
+        for row in due.tolist():
+            if self.depth_ms(row) >= PTIME_MS or self.starts_at[row] + patience_s <= now:
+                self._start(row)
 
     def _start(self, row: int) -> None:
+        self.starts_at[row] = np.inf
+        self.arrivals.begin(np.array([row]))
         ring = self.ring
         due = ring.next_held(row, self.due_cells[row])
         self.lost[row] += due - self.due_cells[row]
@@ -209,6 +220,15 @@ class OpusRows:
         self.due[row], self.position[row] = due, stamp
         self.playing[row] = True
         self.fresh[row] = self.steady[row] = False
+
+    def fold(self, top: int) -> None:
+        """Once a tick: take into account what came since the last one."""
+        self.arrivals.fold(top)
+        repairable, reserve_ms = self.repairable[:top], self.arrivals.reserve_ms[:top]
+        repairable *= _FORGETS
+        # A copy can only be used when the packet that carries it is there before it is needed.
+        reserve_ms[repairable > _MANY] = PTIME_MS
+        reserve_ms[repairable < _MANY / 2] = 0.0
 
     def depth_ms(self, row: int) -> float:
         """Audio that is there and not yet played."""

@@ -21,8 +21,6 @@ from bridge.core.splice import Splicer
 _SILENT_PEAK = 8.0
 """The smallest step of µ-law: what never exceeds it is silence."""
 _FADE_MS = 5
-_PATIENCE_S = 0.04
-"""A scrap shorter than a frame is played all the same when no more has come for so long."""
 
 
 class PlayoutPool:
@@ -193,7 +191,8 @@ class PlayoutPool:
             return
         ring, n = self._ring, self._frame
         depth = ring.head[:top] - ring.tail[:top]
-        rows = np.flatnonzero((starts_at <= now) & ((depth >= n) | (starts_at + _PATIENCE_S <= now)))
+        patient_from = now - self._settings.patience_ms / 1000
+        rows = np.flatnonzero((starts_at <= now) & ((depth >= n) | (starts_at <= patient_from)))
         # After a stall everything comes at once: only what may be held back on purpose is worth playing.
         keep = self._largest[rows] + int(self._settings.max_depth_ms * self._per_ms)
         stale = np.maximum(depth[rows] - keep, 0)

@@ -62,6 +62,8 @@ class PlayoutSettings:
     """The same for packets."""
     corrections_per_tick: int = 8
     """Rows, in one pool, that may be lengthened or shortened within a tick."""
+    patience_ms: float = 40.0
+    """A scrap shorter than a frame is played all the same when no more has come for so long."""
     quiet_peak: float = 150.0
     """Sound that never exceeds this (int16 scale) may be cut or stretched at any place."""
 
