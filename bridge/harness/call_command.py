@@ -23,7 +23,7 @@ WRONG_USE = 2
 TAIL_S = 1.0
 """How long to listen on once everything has been said."""
 MAX_TAIL_S = 60.0
-"""The same while something is still being played to the caller."""
+"""At most so long for what is then still waiting to be played."""
 SHOW_EVERY_S = 0.5
 GOOD_CODES = (1000, 1001, 1005)
 """What a service closes with when nothing is wrong."""
@@ -104,11 +104,8 @@ async def _enough(caller: PlivoCaller, seconds: float | None) -> None:
         return
     await caller.finished()
     await asyncio.sleep(TAIL_S)
-    waited = TAIL_S
-    while caller.playout.waiting_ms and waited < MAX_TAIL_S:
-        pause = min(caller.playout.waiting_ms / 1000 + 0.1, MAX_TAIL_S - waited)
-        await asyncio.sleep(pause)
-        waited += pause
+    # Once: a service that never stops sending would keep the queue from ever being empty.
+    await asyncio.sleep(min(caller.playout.waiting_ms / 1000, MAX_TAIL_S))
 
 
 def _judge(caller: PlivoCaller, end: CallEnd | None, progress: bool) -> int:

@@ -30,7 +30,7 @@ async def test_a_call_streams_the_file_and_records_the_answer(
         assert await run_call(url, wav=wav, codec="l16-8k", record=record) == OK
     heard, rate_hz = soundfile.read(record, dtype="int16")
     assert rate_hz == 8000
-    assert len(heard) == pytest.approx(8000 * 1.6, abs=800)
+    assert 8000 * 1.5 < len(heard) < 8000 * 2.2
     assert level_of(heard[800:4000], 8000, 440) == pytest.approx(8000, rel=0.05)
     assert "longest backlog" in capsys.readouterr().err
 
