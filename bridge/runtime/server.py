@@ -142,7 +142,7 @@ async def _drain(lifecycle: Lifecycle, drain_seconds: float, stop: StopSignals) 
     log.info("- draining for up to %g s; a second signal ends at once", drain_seconds)
     lifecycle.drain()
     outcome = await _first_of(drain_seconds, lifecycle.finished(), _insisted(stop))
-    if outcome is None:
+    if outcome is None and drain_seconds > 0:
         log.warning("x the drain is over and calls are still live: closing them")
     waits = [lifecycle.close()]
     limit = INSISTED_CLOSE_TIMEOUT_S
