@@ -148,4 +148,5 @@ def test_any_value_of_a_secret_name_is_hidden(value: str) -> None:
         f"access_token={marked}&a=b",
         f"Authorization: Bearer {marked}",
     ):
-        assert value not in redactor.redact(line)
+        hidden = redactor.redact(line)
+        assert marked not in hidden and quote(marked) not in hidden
