@@ -90,7 +90,8 @@ class Heard:
         """Amplitude a sine would have to be as loud, window by window."""
         part, size = self.between(begin_s, end_s), round(window_s * self.rate_hz)
         windows = part[: len(part) // size * size].reshape(-1, size).astype(np.float64)
-        return np.sqrt(2 * np.mean(windows**2, axis=1))
+        levels: NDArray[np.float64] = np.sqrt(2 * np.mean(windows**2, axis=1))
+        return levels
 
 
 def play_raw(
