@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.people import Actor, Conference, Message, Participant
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,22 @@ Change = (
     | MessageSent
     | DigitReceived
 )
+
+
+class ChangeFeed:
+    """Passes changes on to whoever subscribed, in the order of subscription."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def subscribe(self, listener: Callable[[Change], None]) -> None:
+        """Call `listener` with every change from now on; it must not block."""
+        self._listeners.append(listener)
+
+    def tell(self, change: Change) -> None:
+        """A listener that fails is logged, and stops nobody."""
+        for listener in self._listeners:
+            try:
+                listener(change)
+            except Exception:
+                log.exception("x a listener failed on %s", type(change).__name__)

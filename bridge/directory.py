@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from bridge.changes import (
     Change,
+    ChangeFeed,
     ConferenceChanged,
     ConferenceClosed,
     MessageSent,
@@ -57,8 +58,13 @@ class Directory:
         self._now = now
         self._register = Register(self._settings)
         self._endings = Endings(self.end_expired)
-        self._listeners: list[Callable[[Change], None]] = []
-        self._presence = Presence(self._register, switchboard, self._emit, self._call_over)
+        self._feed = ChangeFeed()
+        self._presence = Presence(
+            self._register,
+            switchboard,
+            self._feed.tell,
+            call_over=lambda gone: self.remove_participant(gone, by=Actor.system()),
+        )
 
     async def load(self) -> None:
         """Bring back what was kept, but who was made for a call; from now on, end conferences in time."""
@@ -79,7 +85,7 @@ class Directory:
 
     def subscribe(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` with every change, on the loop; it must not block."""
-        self._listeners.append(listener)
+        self._feed.subscribe(listener)
 
     # --- conferences ---
 
@@ -141,7 +147,7 @@ class Directory:
             if changed != before:
                 await self._records.change_conference(changed)
                 gathering.conference = changed
-                self._emit(ConferenceChanged(before, changed, by))
+                self._feed.tell(ConferenceChanged(before, changed, by))
             return changed
 
     async def close_conference(self, conference: Conference, *, by: Actor, expired: bool = False) -> None:
@@ -150,7 +156,7 @@ class Directory:
             newest = self._register.gathering(conference.id).conference
             await self._records.remove_conference(conference.id)
             self._register.drop_conference(conference.id)
-            self._emit(ConferenceClosed(newest, by, expired))
+            self._feed.tell(ConferenceClosed(newest, by, expired))
         log.info("- conference %s", "expired" if expired else "closed", extra={"room": conference.id})
         await self._switchboard.close_room(conference.id, CloseReason.ENDED)
 
@@ -202,7 +208,7 @@ class Directory:
             with self._register.place_for_participant(participant):
                 await self._records.add_participant(participant, hash_of(token))
             self._register.add_participant(participant, hash_of(token))
-            self._emit(ParticipantAdded(participant, by))
+            self._feed.tell(ParticipantAdded(participant, by))
         return participant, token
 
     def participant(self, conference: Conference, participant_id: str) -> Participant:
@@ -240,7 +246,7 @@ class Directory:
             self._register.put(changed)
             if routing_of(changed) != routing_of(before):
                 self._presence.reroute(changed)
-            self._emit(ParticipantChanged(before, changed, by))
+            self._feed.tell(ParticipantChanged(before, changed, by))
             return changed
 
     async def remove_participant(self, participant: Participant, *, by: Actor) -> None:
@@ -287,7 +293,7 @@ class Directory:
             if persistent:
                 with self._register.place_for_message(conference.id):
                     await self._records.add_message(message)
-            self._emit(MessageSent(message, by))
+            self._feed.tell(MessageSent(message, by))
         return message
 
     # --- inside ---
@@ -301,14 +307,4 @@ class Directory:
         for participant in leaving:
             newest = self._register.newest(participant)
             self._register.drop_participant(newest)
-            self._emit(ParticipantRemoved(newest, by))
-
-    async def _call_over(self, participant: Participant) -> None:
-        await self.remove_participant(participant, by=Actor.system())
-
-    def _emit(self, change: Change) -> None:
-        for listener in self._listeners:
-            try:
-                listener(change)
-            except Exception:
-                log.exception("x a listener failed on %s", type(change).__name__)
+            self._feed.tell(ParticipantRemoved(newest, by))

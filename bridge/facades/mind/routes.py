@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends
@@ -18,17 +16,14 @@ from bridge.core.ports import WebRtcOffer
 from bridge.directory import Directory
 from bridge.errors import BadInput, NoSuchParticipant, NotAllowed
 from bridge.facades.mind import errors, openapi_page, wire
+from bridge.facades.mind.door import WatchDoor
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.gate import Asking, Gate, Tokens, bearer
-from bridge.facades.mind.notifications import Notifications, Sender, Watcher
+from bridge.facades.mind.notifications import Notifications, Sender
 from bridge.facades.mind.operations import CONFERENCE_PATH, DESCRIPTIONS, Description, extra, responses
 from bridge.facades.mind.permissions import Operation, may_change
 from bridge.people import Conference, Participant
 from bridge.sockets import Accept, Refuse, UpgradeRequest
-
-WATCH_PATH = re.compile(r"/([0-9a-fA-F-]{32,36})/([0-9a-fA-F-]{32,36})/?")
-MAX_WATCHER_MESSAGE = 4096
-"""Applications have nothing to say on their WebSocket."""
 
 AnyBody = TypeVar("AnyBody", bound=wire.Body)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -55,6 +50,7 @@ class MindFacade:
         self._gate = Gate(directory, applications)
         self._settings = settings or MindSettings()
         self.notifications = Notifications(directory, switchboard)
+        self._door = WatchDoor(self._gate, self.notifications)
 
     def router(self) -> APIRouter:
         """Every path with and without a slash at its end; for the root of an origin, without a prefix.
@@ -92,15 +88,7 @@ class MindFacade:
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
         """The application's notifications, on the conference's own path."""
-        ids = _ids(request.path)
-        if ids is None:
-            return None
-        try:
-            _, conference = self._gate.conference(request.bearer, *ids, Operation.WATCH)
-        except Exception as error:
-            said = errors.answer(error)
-            return Refuse(said.status_code, bytes(said.body), headers=tuple(errors.headers_of(error).items()))
-        return Accept(Watcher(self.notifications, conference.id), max_message_bytes=MAX_WATCHER_MESSAGE)
+        return self._door(request)
 
     # --- conferences ---
 
@@ -290,14 +278,6 @@ def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> Non
 
 def _token(request: Request) -> str | None:
     return bearer(request.headers, request.query_params)
-
-
-def _ids(path: str) -> tuple[str, str] | None:
-    found = WATCH_PATH.fullmatch(path)
-    try:
-        return (str(UUID(found[1])), str(UUID(found[2]))) if found else None
-    except ValueError:
-        return None
 
 
 def _ok(resource: Any = None) -> Response:
