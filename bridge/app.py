@@ -22,7 +22,7 @@ from bridge.core.ports import CallTrack, CloseReason, WebRtcOffer
 from bridge.core.settings import CoreSettings
 from bridge.directory import Directory, DirectorySettings
 from bridge.dispatch import Dispatch
-from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings, openapi_page
+from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings
 from bridge.histogram import TickTimes
 from bridge.legs.plivo_leg import PlivoLegs
@@ -172,7 +172,6 @@ class Bridge:
             app.add_api_route("/metrics", self._metrics, include_in_schema=False)
         app.include_router(self.pages.router())
         app.include_router(self.plivo.router())
-        app.include_router(openapi_page.router())
         app.include_router(self.mind.router())
         app.add_middleware(CrossOrigin)
         return app

@@ -137,6 +137,8 @@ async def _call(url: str) -> None:
     from bridge.harness.call_command import run_call
 
     while True:
-        code = await run_call(url, wav=SAMPLE, codec="l16-16k", record=None, loop=True, seconds=None)
+        code = await run_call(
+            url, wav=SAMPLE, codec="l16-16k", record=None, loop=True, seconds=None, progress=False
+        )
         log.info("- the sample call ended (%d), dialling again", code)
         await asyncio.sleep(REDIAL_S)

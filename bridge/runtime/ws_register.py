@@ -26,7 +26,7 @@ class WebSocketSettings:
     queue_bytes: int = 1024 * 1024
     media_queue_bytes: int = 16 * 1024
     """What may wait in front of a socket (a media socket) whose peer is slow to read."""
-    media_sndbuf_bytes: int = 8 * 1024
+    media_sndbuf_bytes: int = 16 * 1024
     """The kernel's send buffer of a media socket (Linux doubles it). It must hold what is sent in one round
     trip: L16 at 16 kHz fills 8 KiB in some 160 to 230 ms.
     """
