@@ -50,6 +50,11 @@ class Bank(BankRows):
         """Begin tick number `turn`: the newest outputs become the past."""
         self._turn = turn % (HISTORY + 1)
         self.count = 0
+        self.solo, self.solo_before = self.solo_before, self.solo
+        np.copyto(self.solo_sounded, self.solo_sounds)
+        np.copyto(self.sounded, self.sounds)
+        np.copyto(self.alike_before, self.alike)
+        self.solo_sounds[:] = False
 
     def take_in(self) -> list[tuple[Room, int, bool]]:
         """From `stage` to `live`: fader, level, taps, gate. Gives (room, index, talking) where it changed."""
@@ -87,11 +92,10 @@ class Bank(BankRows):
     def _tap(self, x: NDArray[np.float32], slots: NDArray[np.intp]) -> None:
         if not self.tapped.any():
             return
-        self.solo_sounds[:] = False
         wanted = np.flatnonzero(self.tapped.reshape(-1)[slots])
         taken = slots[wanted]
-        self.solo[taken] = np.clip(np.rint(x[wanted]), -32_768, 32_767)
-        self.solo_sounds[taken] = True
+        self.solo.reshape(-1, self.samples)[taken] = np.clip(np.rint(x[wanted]), -32_768, 32_767)
+        self.solo_sounds.reshape(-1)[taken] = True
 
     def _place(self, x: NDArray[np.float32], slots: NDArray[np.intp], passing: NDArray[np.bool_]) -> None:
         if not passing.all():
@@ -121,6 +125,7 @@ class Bank(BankRows):
         if not self.active[:n].any() and (self.limit_gain[:n] == 1).all():
             self.quiet += 1
             self.sounds[:n] = False
+            self.alike[:n] = True
             self.out[: n * (self.capacity + 1)] = 0
             return
         active = self.active[:n].astype(np.float32)
@@ -129,10 +134,20 @@ class Bank(BankRows):
             self.sounds[row] |= np.matmul(old, active[row]) > 0
         self.quiet += 1
         self.quiet[self.sounds] = 0
+        self._compare(n)
         if self.capacity > LARGEST_BANK:
             mix_hall(self, self._stages.limiter, self._ramp)
         else:
             self._mix_all(n)
+
+    def _compare(self, n: int) -> None:
+        """Find the outputs that are the program's double: equal gains for all that sounds, equal limiters."""
+        gains, active, limit = self.crosspoint[:n], self.active[:n, np.newaxis], self.limit_gain[:n]
+        apart = ((gains != gains[:, -1:]) & active).any(axis=2)
+        apart |= limit != limit[:, -1:]
+        for row, old in self.moving:
+            apart[row] |= ((old != old[-1:]) & active[row]).any(axis=1)
+        np.logical_not(apart, out=self.alike[:n])
 
     def _mix_all(self, n: int) -> None:
         """All rooms in one product."""

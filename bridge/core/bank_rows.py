@@ -53,16 +53,27 @@ class BankRows:
         self.sum = np.zeros((rows, k + 1, s), dtype=np.float32)
         self.ring = np.zeros((HISTORY + 1, rows, k + 1, s), dtype=np.int16)
         self.sounds = np.zeros((rows, k + 1), dtype=np.bool_)
+        self.sounded = np.zeros((rows, k + 1), dtype=np.bool_)  # what sounds was in the tick before
+        self.alike = np.zeros((rows, k + 1), dtype=np.bool_)  # gives exactly what the program gives
+        self.alike_before = np.zeros((rows, k + 1), dtype=np.bool_)
         self.quiet = np.zeros((rows, k + 1), dtype=np.int32)  # ticks since it sounded
         self.tapped = np.zeros((rows, k), dtype=np.bool_)  # somebody wants this slot alone
-        self.solo = np.zeros((rows * k, s), dtype=np.int16)
-        self.solo_sounds = np.zeros(rows * k, dtype=np.bool_)
+        self.solo = np.zeros((rows, k, s), dtype=np.int16)
+        self.solo_before = np.zeros((rows, k, s), dtype=np.int16)
+        self.solo_sounds = np.zeros((rows, k), dtype=np.bool_)  # False: solo holds nothing of this tick
+        self.solo_sounded = np.zeros((rows, k), dtype=np.bool_)  # the same of solo_before
 
     @property
     def out(self) -> NDArray[np.int16]:
         """[rows * (K+1), S]: what every slot hears, and every room's program."""
         newest: NDArray[np.int16] = self.ring[self._turn]
         return newest.reshape(-1, self.samples)
+
+    @property
+    def before(self) -> NDArray[np.int16]:
+        """[rows * (K+1), S]: `out` of the tick before."""
+        frames: NDArray[np.int16] = self.ring[(self._turn + HISTORY) % (HISTORY + 1)]
+        return frames.reshape(-1, self.samples)
 
     def past(self, flat: int) -> NDArray[np.int16]:
         """[HISTORY, S]: the frames of output `flat` before the newest, oldest first; a copy."""
@@ -79,26 +90,31 @@ class BankRows:
         """[HISTORY + 1]: the places of the frames in `ring`, oldest first."""
         return (self._turn + 1 + np.arange(HISTORY + 1)) % (HISTORY + 1)
 
-    def _state(self) -> list[NDArray[Any]]:
-        """Everything of a room that outlasts a tick and is not on its desk: arrays [rows, K or K+1, ...]."""
+    def _of_slots(self) -> list[NDArray[Any]]:
+        """What is kept of slots: arrays [rows, K, ...]. All zeros is the state of a slot just opened."""
         gate, meter = self.gate, self.meter
-        per_slot: list[NDArray[Any]] = [
-            gate.open,
-            gate.hang,
-            gate.held,
-            gate.floor,
-            meter.power,
-            meter.talking,
-            meter.run,
-        ]
-        per_slot += [self.fader, self.fader_before, self.active, self.crosspoint]
-        return [*per_slot, self.limit_gain, self.quiet]
+        kept: list[NDArray[Any]] = [gate.open, gate.hang, gate.held, gate.floor]
+        kept += [meter.power, meter.talking, meter.run, self.fader, self.fader_before]
+        kept += [self.active, self.live, self.solo, self.solo_sounds]
+        return kept
+
+    def _of_outputs(self) -> list[NDArray[Any]]:
+        """What is kept of outputs: arrays [rows, K+1, ...]."""
+        return [self.limit_gain, self.quiet, self.sounds, self.alike, *self.ring]
+
+    def _reset_outputs(self, row: int, index: int | slice) -> None:
+        for array in self._of_outputs():
+            array[row, index] = 0
+        self.limit_gain[row, index] = 1
+        self.quiet[row, index] = _LONG_QUIET
 
     def admit(self, room: Room) -> int:
         """Give `room` a row, with its numbers as they are; state of its own is only copied by `adopt`."""
         row = len(self.rooms)
         self.rooms.append(room)
-        self._wipe(row)
+        for array in self._of_slots():
+            array[row] = 0
+        self._reset_outputs(row, slice(None))
         self.crosspoint[row] = room.gains
         self.fader[row] = self.fader_before[row] = room.faders
         return row
@@ -106,26 +122,21 @@ class BankRows:
     def adopt(self, row: int, other: BankRows, other_row: int) -> None:
         """Take over what `other` knew of the room that is now in `row`.
 
-        Past frames only come along when the rate is the same; see `Handover`.
+        Sound only comes along when the rate is the same; see `Handover`.
         """
         k = other.capacity
-        states = (
-            (self.gate, other.gate, GateState.__slots__),
-            (self.meter, other.meter, MeterState.__slots__),
-            (self, other, ("fader_before",)),
-        )
-        for state, others, names in states:
-            for name in names:
-                getattr(state, name)[row, :k] = getattr(others, name)[other_row]
         self.crosspoint[row] = 0
         self.crosspoint[row, :k, :k] = other.crosspoint[other_row, :k]
         self.crosspoint[row, -1, :k] = other.crosspoint[other_row, -1]
-        for mine, theirs in ((self.limit_gain, other.limit_gain), (self.quiet, other.quiet)):
-            mine[row, :k] = theirs[other_row, :k]
-            mine[row, -1] = theirs[other_row, k]
-        if self.rate_hz == other.rate_hz:
-            self.ring[:, row, :k] = other.ring[:, other_row, :k]
-            self.ring[:, row, -1] = other.ring[:, other_row, k]
+        for mine, theirs in zip(self._of_slots(), other._of_slots(), strict=True):
+            if mine.shape[2:] == theirs.shape[2:]:
+                mine[row, :k] = theirs[other_row]
+        for mine, theirs in zip(self._of_outputs(), other._of_outputs(), strict=True):
+            if mine.shape[2:] == theirs.shape[2:]:
+                mine[row, :k] = theirs[other_row, :k]
+                mine[row, -1] = theirs[other_row, k]
+        if self.rate_hz != other.rate_hz:
+            self.active[row] = self.solo_sounds[row] = self.sounds[row] = False
 
     def remove(self, row: int) -> Room | None:
         """Free `row`. The last room moves into the gap; it is given back when there is one."""
@@ -135,32 +146,17 @@ class BankRows:
         if row == last:
             return None
         self.rooms[row] = moved
-        for array in self._state():
+        for array in (*self._of_slots(), *self._of_outputs(), self.crosspoint):
             array[row] = array[last]
-        for array in (self.live, self.sounds):
-            array[row] = array[last]
-        self.ring[:, row] = self.ring[:, last]
         return moved
-
-    def _wipe(self, row: int) -> None:
-        for array in self._state():
-            array[row] = 0
-        self.limit_gain[row] = 1
-        self.quiet[row] = _LONG_QUIET
-        self.live[row] = 0
-        self.sounds[row] = False
-        self.ring[:, row] = 0
 
     def update(self, row: int, room: Room) -> None:
         """Take over the numbers of `room`; what changes for slots that were there before is cross-faded."""
         fresh = sorted(room.fresh)
         for index in fresh:
-            for array in self._state()[:-2]:
-                array[row, ..., index] = 0
-            self.limit_gain[row, index] = 1
-            self.quiet[row, index] = _LONG_QUIET
-            self.live[row, index] = 0
-            self.ring[:, row, index] = 0
+            for array in self._of_slots():
+                array[row, index] = 0
+            self._reset_outputs(row, index)
             self.fader_before[row, index] = room.faders[index]
         old = self.crosspoint[row].copy()
         old[fresh, :] = room.gains[fresh, :]

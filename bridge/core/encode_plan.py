@@ -168,29 +168,28 @@ class EncodePlan:
     # --- who hears the same ---
 
     def _sort(self, bank: Bank, numbers: NDArray[np.intp]) -> None:
+        """Take listeners out of streams that are not what they hear, and into those that long were."""
         table = self._table
-        apart = table.differ(bank, numbers, table.leads(bank, numbers))
-        led = numbers[table.lead[numbers] != PROGRAM_LEADS]
+        apart = ~bank.alike[table.row[numbers], table.index[numbers]]
+        own = table.lead[numbers] != PROGRAM_LEADS
+        led = numbers[own]
+        moved: set[int] = set()
         if led.size:
-            program = np.full(len(led), bank.capacity)
-            same = ~table.differ(bank, led, program)
-            table.agreed[led] = np.where(same, table.agreed[led] + 1, 0)
-            for number in led[table.agreed[led] >= AGREE_TICKS].tolist():
+            table.agreed[led] = np.where(apart[own], 0, table.agreed[led] + 1)
+            apart[own] = table.differ(bank, led)
+            moved.update(led[table.agreed[led] >= AGREE_TICKS].tolist())
+            for number in moved:
                 self._move(number, PROGRAM_LEADS)
-            if len(led) > 1:
-                self._join_twins(bank, led)
+            moved |= self._join_twins(bank, led)
         if apart.any():
-            self._split(bank, numbers[apart].tolist())
+            self._split(bank, [number for number in numbers[apart].tolist() if number not in moved])
 
     def _split(self, bank: Bank, numbers: list[int]) -> None:
         """Give those who do not hear what their streams encode new ones, together if they hear the same."""
         groups: dict[tuple[Room, int, bytes], int] = {}
         for number in numbers:
-            table = self._table
-            old = int(table.lead[number])
-            if not table.differ(bank, np.array([number]), table.leads(bank, np.array([number])))[0]:
-                continue  # it has come over to another stream in this very tick
-            lead = groups.setdefault((self._rooms[number], old, table.heard(bank, number)), number)
+            key = (self._rooms[number], int(self._table.lead[number]), self._table.heard(bank, number))
+            lead = groups.setdefault(key, number)
             if lead == number:
                 self._leave(number)
                 self._led[number] = _Shared()
@@ -198,20 +197,25 @@ class EncodePlan:
             else:
                 self._move(number, lead)
 
-    def _join_twins(self, bank: Bank, led: NDArray[np.intp]) -> None:
-        """Bring together streams of a room that have encoded the same for long enough."""
+    def _join_twins(self, bank: Bank, led: NDArray[np.intp]) -> set[int]:
+        """Bring together streams of a room that have encoded the same for long enough; gives who moved."""
         table = self._table
         led = led[table.lead[led] != PROGRAM_LEADS]
+        if len(led) < 2:
+            return set()
         first = table.first_alike(bank, led)
         lead, other = table.lead[led], table.lead[first]
         table.twinned[led] = np.where(
             lead == other, 0, np.where(table.twin[led] == other, table.twinned[led] + 1, 1)
         )
         table.twin[led] = other
+        moved: set[int] = set()
         ripe = np.flatnonzero(table.twinned[led] >= AGREE_TICKS)
         for number, target in zip(led[ripe].tolist(), other[ripe].tolist(), strict=True):
             if target in self._led and table.heard(bank, number) == table.heard(bank, target):
                 self._move(number, target)
+                moved.add(number)
+        return moved
 
     def _stream(self, number: int) -> _Shared:
         lead = int(self._table.lead[number])

@@ -24,9 +24,9 @@ class OldSound:
 
     rate_hz: int
     mixes: NDArray[np.float32]
-    """[k+1, S]: what its slots hear, and at last the program."""
+    """[k+1, 2S]: what its slots hear, and at last the program; the tick before and this one."""
     solos: NDArray[np.float32]
-    """[k, S]: its slots alone."""
+    """[k, 2S]: its slots alone."""
 
 
 class Handover:
@@ -40,6 +40,7 @@ class Handover:
         self._crosspoint = bank.crosspoint[row].copy()
         self._limit_gain = bank.limit_gain[row].copy()
         self._fader = bank.fader_before[row].copy()
+        self._solo_past = bank.solo[row] * bank.solo_sounds[row][:, np.newaxis]
         self._past = bank.ring[bank.order(), row]  # [frames, k+1, S], copied
 
     def sound(self, pools: Pools) -> OldSound:
@@ -61,7 +62,10 @@ class Handover:
         mixes = np.matmul(self._crosspoint, solos * passing[:, np.newaxis])
         self._bank.limit(mixes, self._limit_gain)
         self._splice(place, mixes)
-        return OldSound(self.rate_hz, mixes, solos)
+        mixes = np.concatenate((self._past[-1], mixes), axis=1, dtype=np.float32)
+        return OldSound(
+            self.rate_hz, mixes, np.concatenate((self._solo_past, solos), axis=1, dtype=np.float32)
+        )
 
     def _splice(self, place: Place, mixes: NDArray[np.float32]) -> None:
         """Let the outputs of `place` follow on what was heard, without the resampler's delay."""

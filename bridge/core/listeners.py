@@ -44,9 +44,11 @@ class Listeners:
         """`number` may be given to another."""
         self._free.append(number)
 
-    def differ(self, bank: Bank, numbers: NDArray[np.intp], than: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """[n]: what listeners `numbers` of `bank` hear now is not what output `than` of their room gives."""
-        rows, index = self.row[numbers], self.index[numbers]
+    def differ(self, bank: Bank, numbers: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """[n]: what listeners `numbers` hear now is not what the leads of their streams hear; none is led by
+        the program.
+        """
+        rows, index, than = self.row[numbers], self.index[numbers], self.index[self.lead[numbers]]
         active = bank.active[rows]
         gains = bank.crosspoint
         apart = ((gains[rows, index] != gains[rows, than]) & active).any(axis=1)
@@ -55,11 +57,6 @@ class Listeners:
             here = np.flatnonzero(rows == row)
             apart[here] |= ((old[index[here]] != old[than[here]]) & active[here]).any(axis=1)
         return np.asarray(apart, dtype=np.bool_)
-
-    def leads(self, bank: Bank, numbers: NDArray[np.intp]) -> NDArray[np.intp]:
-        """[n]: the outputs that the streams of `numbers` encode."""
-        lead = self.lead[numbers]
-        return np.where(lead == PROGRAM_LEADS, bank.capacity, self.index[lead])
 
     def heard(self, bank: Bank, number: int) -> bytes:
         """What `number` hears now, as something that can be compared."""

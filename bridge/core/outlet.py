@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.bank import Bank
-from bridge.core.filter_memory import FilterMemory
 from bridge.core.ports import AudioFormat, Encoding
 from bridge.core.room import Place
 from mediacodecs.g711 import ulaw_encode
+from mediacodecs.resample import resampler
 
 _FILTER_MS = 7.0
 """By then both resamplers on the new way, in and out, have all the past they need."""
@@ -37,7 +37,7 @@ class _Cable:
     rows: NDArray[np.intp]
     sources: NDArray[np.intp]
     outlets: list[int]
-    memory: FilterMemory | None
+    resampled: bool
 
 
 class FrameOutlets:
@@ -54,7 +54,6 @@ class FrameOutlets:
         self._source_of = np.zeros(16, dtype=np.intp)  # flat output, or flat slot
         self._rows: dict[int, int] = {}
         self._free = list(range(15, -1, -1))
-        self._memories: dict[int, FilterMemory] = {}
         self._cables: list[_Cable] = []
         self._changed = False
         self._old: dict[int, NDArray[np.float32]] = {}  # by row: what this tick begins with instead
@@ -73,12 +72,6 @@ class FrameOutlets:
                 self._grow()
             row = self._rows[outlet] = self._free.pop()
             self._outlet_of[row] = outlet
-            for memory in self._memories.values():
-                memory.forget(row)
-        elif self._banks[self._bank_of[row]].rate_hz != bank.rate_hz:
-            memory_there = self._memories.get(bank.rate_hz)
-            if memory_there is not None:
-                memory_there.forget(row)
         self._bank_of[row] = self._banks.index(bank)
         width = bank.capacity if self.solo else bank.capacity + 1
         self._source_of[row] = place.row * width + index
@@ -92,13 +85,16 @@ class FrameOutlets:
             self._free.append(row)
             self._changed = True
 
-    def begin_with(self, outlet: int, frame: NDArray[np.float32], rate_hz: int) -> None:
-        """In this tick `outlet` goes over from `frame` [S], at the rate it had before, to its new source."""
-        row = self._rows[outlet]
+    def begin_with(self, outlet: int, sound: NDArray[np.float32], rate_hz: int) -> None:
+        """In this tick `outlet` goes over from the second half of `sound` [2S] to its new source.
+
+        The first half is the tick before; `rate_hz` is that of both.
+        """
+        before, now = sound.reshape(2, 1, -1)
         if rate_hz != self.audio_format.rate_hz:
-            rows = np.array([row], dtype=np.intp)
-            frame = self._memory(rate_hz).run(rows, frame[np.newaxis])[0]
-        self._old[row] = frame
+            change = resampler(rate_hz, self.audio_format.rate_hz)
+            now = change.process(now, before[:, before.shape[1] - change.history_samples :].copy())
+        self._old[self._rows[outlet]] = now[0]
 
     def rewire(self) -> None:
         """Call after plugging, before the next tick."""
@@ -109,10 +105,9 @@ class FrameOutlets:
         for number, bank in enumerate(self._banks):
             rows = np.flatnonzero(self._bank_of == number)
             if rows.size:
-                same = bank.rate_hz == self.audio_format.rate_hz
-                memory = None if same else self._memory(bank.rate_hz)
+                resampled = bank.rate_hz != self.audio_format.rate_hz
                 outlets = self._outlet_of[rows].tolist()
-                self._cables.append(_Cable(bank, rows, self._source_of[rows], outlets, memory))
+                self._cables.append(_Cable(bank, rows, self._source_of[rows], outlets, resampled))
 
     def mark(self, wanted: dict[int, NDArray[np.bool_]]) -> None:
         """Set, in the flat mask of each bank (by id), the outputs or slots that are read here."""
@@ -126,24 +121,14 @@ class FrameOutlets:
         return batches
 
     def _give(self, cable: _Cable) -> FrameBatch:
-        bank = cable.bank
-        frames = bank.solo if self.solo else bank.out
-        sounds = (bank.solo_sounds if self.solo else bank.sounds.reshape(-1))[cable.sources]
-        if cable.memory is not None:
-            before = cable.memory.ringing[cable.rows]
-            cable.memory.ringing[cable.rows] = sounds
-            sounds = sounds | before
+        bank, sources = cable.bank, cable.sources
+        sounds = (bank.solo_sounds if self.solo else bank.sounds).reshape(-1)[sources]
+        if cable.resampled:  # a filter sounds on after its input
+            sounds = sounds | (bank.solo_sounded if self.solo else bank.sounded).reshape(-1)[sources]
         payloads = [self._silence] * len(cable.outlets)
         on = np.flatnonzero(sounds)
         if on.size:
-            pcm = frames[cable.sources[on]]
-            if cable.memory is not None:
-                sound = cable.memory.run(cable.rows[on], pcm.astype(np.float32))
-                np.rint(sound, out=sound)
-                pcm = np.clip(sound, -32_768, 32_767, out=sound).astype(np.int16)
-            if self._old:
-                self._go_over(cable.rows[on], pcm)
-            made = wire_frames(pcm, self.audio_format)
+            made = self._make(cable, on)
             if len(made) == len(payloads):
                 payloads = made
             else:
@@ -151,19 +136,48 @@ class FrameOutlets:
                     payloads[at] = payload
         return FrameBatch(self.audio_format, cable.outlets, payloads, (~sounds).tolist())
 
-    def _go_over(self, rows: NDArray[np.intp], pcm: NDArray[np.int16]) -> None:
-        """Cross-fade in the rows of `pcm` that begin with something else."""
-        time_ms = np.arange(pcm.shape[1], dtype=np.float32) / (self.audio_format.rate_hz / 1000)
-        new = np.clip((time_ms - _FILTER_MS) / _CROSS_FADE_MS, 0, 1)
-        for at, row in enumerate(rows.tolist()):
-            old = self._old.get(row)
-            if old is not None:
-                pcm[at] = np.clip(np.rint(old + (pcm[at] - old) * new), -32_768, 32_767)
+    def _make(self, cable: _Cable, on: NDArray[np.intp]) -> list[bytes]:
+        """The frames of the outlets `on` of a cable. What several hear alike is resampled and coded once."""
+        sources = cable.sources[on]
+        if not cable.resampled:
+            pcm = cable.bank.solo.reshape(-1, cable.bank.samples) if self.solo else cable.bank.out
+            return wire_frames(self._gone_over(cable.rows[on], pcm[sources]), self.audio_format)
+        if not self.solo:
+            sources = _sparing(cable.bank, sources)
+        distinct, group = np.unique(sources, return_inverse=True)
+        change = resampler(cable.bank.rate_hz, self.audio_format.rate_hz)
+        sound = change.process(*self._sound(cable.bank, distinct, change.history_samples))
+        np.rint(sound, out=sound)
+        pcm = np.clip(sound, -32_768, 32_767, out=sound).astype(np.int16)
+        if self._old:
+            return wire_frames(self._gone_over(cable.rows[on], pcm[group]), self.audio_format)
+        made = wire_frames(pcm, self.audio_format)
+        return [made[at] for at in group.tolist()]
 
-    def _memory(self, rate_hz: int) -> FilterMemory:
-        if rate_hz not in self._memories:
-            self._memories[rate_hz] = FilterMemory(rate_hz, self.audio_format.rate_hz, len(self._bank_of))
-        return self._memories[rate_hz]
+    def _sound(
+        self, bank: Bank, sources: NDArray[np.intp], tail: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """[n, S] of this tick and the last `tail` samples [n, tail] of the one before."""
+        if not self.solo:
+            before = bank.before[:, bank.samples - tail :]
+            return bank.out[sources].astype(np.float32), before[sources].astype(np.float32)
+        solo, before = bank.solo.reshape(-1, bank.samples), bank.solo_before.reshape(-1, bank.samples)
+        sounds, sounded = bank.solo_sounds.reshape(-1)[sources], bank.solo_sounded.reshape(-1)[sources]
+        return (
+            np.multiply(solo[sources], sounds[:, np.newaxis], dtype=np.float32),
+            np.multiply(before[sources, bank.samples - tail :], sounded[:, np.newaxis], dtype=np.float32),
+        )
+
+    def _gone_over(self, rows: NDArray[np.intp], pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+        """`pcm` [n, S], where those of `rows` that begin with something else go over from that."""
+        if self._old:
+            time_ms = np.arange(pcm.shape[1], dtype=np.float32) / (self.audio_format.rate_hz / 1000)
+            new = np.clip((time_ms - _FILTER_MS) / _CROSS_FADE_MS, 0, 1)
+            for at, row in enumerate(rows.tolist()):
+                old = self._old.get(row)
+                if old is not None:
+                    pcm[at] = np.clip(np.rint(old + (pcm[at] - old) * new), -32_768, 32_767)
+        return pcm
 
     def _grow(self) -> None:
         old = len(self._bank_of)
@@ -171,8 +185,16 @@ class FrameOutlets:
         self._bank_of = np.concatenate((self._bank_of, np.full(old, -1, dtype=np.intp)))
         self._source_of = np.concatenate((self._source_of, np.zeros(old, dtype=np.intp)))
         self._free.extend(range(2 * old - 1, old - 1, -1))
-        for memory in self._memories.values():
-            memory.grow(2 * old)
+
+
+def _sparing(bank: Bank, outputs: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The flat outputs to be read in place of `outputs`: the program's, where they gave the same for 40 ms.
+
+    That is more than any resampler remembers.
+    """
+    double = (bank.alike & bank.alike_before).reshape(-1)[outputs]
+    width = bank.capacity + 1
+    return np.where(double, outputs // width * width + bank.capacity, outputs)
 
 
 def wire_frames(pcm: NDArray[np.int16], audio_format: AudioFormat) -> list[bytes]:

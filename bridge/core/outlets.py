@@ -116,8 +116,8 @@ class Outlets:
             if isinstance(one.kind, FrameOutlets):
                 index = one.index if one.slot is not None else len(old.solos)
                 if index < len(old.solos) or one.slot is None:
-                    frame = (old.solos if one.kind.solo else old.mixes)[index]
-                    one.kind.begin_with(number, frame, old.rate_hz)
+                    sound = (old.solos if one.kind.solo else old.mixes)[index]
+                    one.kind.begin_with(number, sound, old.rate_hz)
 
     def give_frames(self) -> list[FrameBatch]:
         """The tick's raw frames."""

@@ -69,12 +69,15 @@ class SoloPackets:
             if place is None:
                 continue
             bank = place.bank
-            source.quiet = 0 if bank.solo_sounds[source.slot] else source.quiet + 1
+            sounds = bank.solo_sounds.reshape(-1)[source.slot]
+            source.quiet = 0 if sounds else source.quiet + 1
             if source.quiet >= QUIET_TICKS:
                 silent.setdefault(bank.rate_hz, []).extend(source.outlets)
                 continue
-            frame = bank.solo[source.slot] if source.quiet == 0 else np.zeros(bank.samples, dtype=np.int16)
+            frame = np.zeros((1, bank.samples), dtype=np.int16)
+            if sounds:
+                frame[0] = bank.solo.reshape(-1, bank.samples)[source.slot]
             # Nothing to warm up with: whoever listens begins with this sound anyway.
-            jobs += self._encoders.jobs([source], bank.rate_hz, frame[np.newaxis].copy())
+            jobs += self._encoders.jobs([source], bank.rate_hz, frame)
         jobs.extend(self._encoders.silence(rate_hz, outlets) for rate_hz, outlets in silent.items())
         return jobs
