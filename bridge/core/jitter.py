@@ -17,14 +17,14 @@ from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, grown
 from bridge.core.ports import PTIME_MS
 
 _WINDOWS = 4
-_WINDOW_TICKS = 50
-"""Together the last three to four seconds."""
-_ATTACK, _RELEASE = 0.25, 0.003
+_WINDOW_FOLDS = 25
+"""Together the last three to four seconds, of two ticks a fold."""
+_ATTACK, _RELEASE = 0.4, 0.006
 """The jitter follows late arrivals at once and forgets them within seconds: some 95 % are less late."""
 _STALL_S = 1.0
 _RESERVE = 0.1
 """Share of the jitter that is left in the buffer though nothing has needed it lately."""
-_KNOWN_TICKS = 50
+_KNOWN_FOLDS = 25
 _QUIET_MS, _LOUD_MS, _LOUD_SHARE = 1.0, 5.0, 0.15
 """Surplus that is worth a correction: in silence; in sound, at least, and as a share of the jitter."""
 _URGENT_MS = 60.0
@@ -45,7 +45,7 @@ class Arrivals:
         self._new_earliest = np.zeros(0)
         self._new_latest = np.zeros(0)
         self._new_spare = np.zeros(0)
-        self._known = np.zeros(0, dtype=np.int64)  # ticks with arrivals since the row began to play
+        self._known = np.zeros(0, dtype=np.int64)  # folds with arrivals since the row began to play
         self._rests_until = np.zeros(0, dtype=np.int64)
         self.grow(FIRST_CAPACITY)
 
@@ -103,15 +103,17 @@ class Arrivals:
         return max(wait_ms, 0.0) / 1000
 
     def fold(self, top: int) -> None:
-        """Once a tick: take what came since the last time into the figures of rows below `top`."""
+        """Once a tick: take what came into the figures of rows below `top`, every second time."""
         self._tick += 1
-        window, turn = divmod(self._tick, _WINDOW_TICKS)
+        if not self.planning:
+            return
+        window, turn = divmod(self._tick // 2, _WINDOW_FOLDS)
         window %= _WINDOWS
         if turn == 0:
             self._earliest[window] = np.inf
             self._spare[window] = np.inf
         earliest, latest = self._new_earliest[:top], self._new_latest[:top]
-        fresh = np.flatnonzero(latest > -np.inf)
+        fresh = (latest > -np.inf).nonzero()[0]
         if not fresh.size:
             return
         np.minimum(self._earliest[window, :top], earliest, out=self._earliest[window, :top])
@@ -123,6 +125,11 @@ class Arrivals:
         earliest.fill(np.inf)
         latest.fill(-np.inf)
         self._new_spare[:top].fill(np.inf)
+
+    @property
+    def planning(self) -> bool:
+        """Whether in this tick corrections are to be planned at all: every second one, to save time."""
+        return self._tick % 2 == 0
 
     def surplus_ms(self, row: int) -> float:
         """What could be taken out of the row's buffer; negative: what is missing; 0 when not known yet."""
@@ -141,9 +148,9 @@ class Arrivals:
         jitter = self.jitter_ms[:top]
         surplus = spare - _RESERVE * jitter
         enough = np.where(quiet, _QUIET_MS, np.maximum(_LOUD_MS, _LOUD_SHARE * jitter))
-        too_deep = (surplus >= enough) & (self._known[:top] >= _KNOWN_TICKS) & (spare < np.inf)
+        too_deep = (surplus >= enough) & (self._known[:top] >= _KNOWN_FOLDS) & (spare < np.inf)
         too_short = (spare < 0) & (depth_ms < self._settings.max_depth_ms)
-        due = np.flatnonzero((too_deep | too_short) & able & (self._rests_until[:top] <= self._tick))
+        due = ((too_deep | too_short) & able & (self._rests_until[:top] <= self._tick)).nonzero()[0]
         if not due.size:
             return []
         wish = np.where(too_deep[due], surplus[due], spare[due])

@@ -57,6 +57,8 @@ class OpusPlayer:
 
     def idle(self, idle: NDArray[np.intp]) -> None:
         """For these rows nothing was there before, and nothing comes now."""
+        if not idle.size:
+            return
         rows = self._rows
         rows.owed[idle] += TICK
         rows.steady[idle] = False

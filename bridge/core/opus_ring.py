@@ -96,7 +96,7 @@ class OpusPool:
         passed = still | unheard | heard
         slow = playing & ~passed & ~idle
         slow[corrected] = False
-        decoding, slow_rows = np.flatnonzero(heard), np.flatnonzero(slow)
+        decoding, slow_rows = heard.nonzero()[0], slow.nonzero()[0]
         payloads = [
             ring.payloads[row][slot]
             for row, slot in zip(decoding.tolist(), (due[decoding] % ring.depth).tolist(), strict=True)
@@ -110,18 +110,20 @@ class OpusPool:
         hushed = [
             row for row in slow_rows.tolist() if self._player.play(row, bool(wanted[row]), self._frames[row])
         ]
-        self._player.idle(np.flatnonzero(idle))
+        self._player.idle(idle.nonzero()[0])
         was_silent = silent[decoding]
         made = np.concatenate((decoding, slow_rows, np.array(corrected, dtype=np.intp)))
         made = made[wanted[made]]
         self._finish(top, made)
         silent[hushed] = True
-        for index in np.flatnonzero(was_silent & silent[decoding]).tolist():
+        for index in (was_silent & silent[decoding]).nonzero()[0].tolist():
             state.voice(int(decoding[index])).remember_hush(payloads[index])
 
     def _correct(self, top: int) -> list[int]:
         """Shorten or lengthen what a few rows hold; gives the rows whose frame is thereby made."""
         state = self._state
+        if not state.arrivals.planning:
+            return []
         able = state.playing[:top] & (state.owed[:top] == 0)
         quiet = state.quiet[:top] | ~self.wanted[:top]
         plan = state.arrivals.plan(able, quiet, state.depths_ms(top))
@@ -140,7 +142,7 @@ class OpusPool:
         sounds = peak > _SILENT_PEAK
         hush = self.sounding[:top] & ~sounds
         hush[made] |= ~sounds[made]
-        self.block[np.flatnonzero(hush)] = 0.0
+        self.block[hush.nonzero()[0]] = 0.0
         self.sounding[:top] = sounds
         self._state.silent[made] = ~sounds[made]
         np.less_equal(peak, self._settings.quiet_peak, out=self._state.quiet[:top])

@@ -125,7 +125,8 @@ class OpusRows:
     def push(self, row: int, payload: bytes, number: int, timestamp: int, duration: int, now: float) -> None:
         """Keep a packet until it is due, or count why not."""
         tiny = len(payload) <= TINY
-        hush = tiny or payload in self.voice(row).hushes
+        voice = self.voices[row]
+        hush = tiny or (voice is not None and payload in voice.hushes)
         arrival, serial, stamp = self.ring.put(row, payload, number, timestamp, duration, hush, now)
         if arrival is Arrival.RESTARTED:
             self._begin(row, serial)
@@ -144,7 +145,8 @@ class OpusRows:
             if late_ms > -self.settings.max_depth_ms:
                 self.arrivals.came(row, delay_s, late_ms)
             return
-        ahead = max(stamp - position - self.owed_cells[row], 0) + self.fill_cells[row] * self.ratio
+        ahead = stamp - position - self.owed_cells[row]
+        ahead = (ahead if ahead > 0 else 0) + self.fill_cells[row] * self.ratio
         spare_ms = ahead / PER_MS
         self.arrivals.came(row, delay_s, spare_ms if now <= self.edge else spare_ms - PTIME_MS)
         if serial - due >= self.ring.depth:
@@ -198,7 +200,7 @@ class OpusRows:
 
     def start(self, top: int, now: float) -> None:
         """Let rows below `top` play whose time has come."""
-        due = np.flatnonzero(self.starts_at[:top] <= now)
+        due = (self.starts_at[:top] <= now).nonzero()[0]
         patience_s = self.settings.patience_ms / 1000
         for row in due.tolist():
             if self.depth_ms(row) >= PTIME_MS or self.starts_at[row] + patience_s <= now:

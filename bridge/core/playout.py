@@ -150,11 +150,11 @@ class PlayoutPool:
         in_stock = playing & (depth >= n)
         smooth = in_stock & (self._gap[:top] == 0)
         done = self._correct(smooth, depth)
-        rough = np.flatnonzero(playing & ~smooth)
+        rough = (playing & ~smooth).nonzero()[0]
         smooth[done] = False
         filled = np.zeros(top, dtype=np.bool_)
         peak = np.zeros(top, dtype=np.float32)
-        heard = np.flatnonzero(smooth & wanted)
+        heard = (smooth & wanted).nonzero()[0]
         if heard.size:
             wire = ring.read(heard, ring.tail[heard], n)
             if heard.size == top:
@@ -169,17 +169,17 @@ class PlayoutPool:
         filled[done] = True
         touched = filled | self.sounding[:top]
         filled &= wanted
-        regained = np.flatnonzero(filled & self._unheard[:top])
+        regained = (filled & self._unheard[:top]).nonzero()[0]
         if regained.size:
             self.block[regained, : len(self._fade_in)] *= self._fade_in
         np.logical_not(wanted, out=self._unheard[:top])
-        sound = np.flatnonzero(filled)
+        sound = filled.nonzero()[0]
         if sound.size == top:
             peak[:] = np.abs(self.block[:top]).max(axis=1)
         elif sound.size:
             peak[sound] = np.abs(self.block[sound]).max(axis=1)
         sounds = filled & (peak > _SILENT_PEAK)
-        hush = np.flatnonzero(touched & ~sounds)
+        hush = (touched & ~sounds).nonzero()[0]
         if hush.size:
             self.block[hush] = 0.0
         self.sounding[:top] = sounds
@@ -236,6 +236,8 @@ class PlayoutPool:
 
     def _correct(self, able: NDArray[np.bool_], depth: NDArray[np.int64]) -> list[int]:
         """Shorten or lengthen what a few rows hold; gives the rows whose frame is thereby made."""
+        if not self._arrivals.planning:
+            return []
         top = len(able)
         quiet = self._quiet[:top] | ~self.wanted[:top]
         done = []

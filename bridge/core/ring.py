@@ -55,12 +55,12 @@ class WireRing:
         self._samples[row] = self._silence
 
     def write(self, row: int, payload: bytes | memoryview, count: int) -> int:
-        """Append `count` whole samples; gives how many of the oldest had to go."""
+        """Append the first `count` samples of `payload`; gives how many of the oldest had to go."""
         width, size = self._width, self._size
         head = self.head_cells[row]
         pushed_out = head + count - self.tail_cells[row] - self.limit
         if count > size:
-            payload = payload[(count - size) * width :]
+            payload = payload[(count - size) * width : count * width]
             head += count - size
             count = size
         at = head % size
@@ -69,7 +69,7 @@ class WireRing:
         start = begin + at * width
         self._cells[start : start + first * width] = payload[: first * width]
         if first < count:
-            self._cells[begin : begin + (count - first) * width] = payload[first * width :]
+            self._cells[begin : begin + (count - first) * width] = payload[first * width : count * width]
         if at < self.reach or first < count:
             end = begin + size * width
             self._cells[end : end + self.reach * width] = self._cells[begin : begin + self.reach * width]

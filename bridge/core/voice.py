@@ -14,7 +14,8 @@ _STEADY_MS = 20
 """So long what is made up stays as loud as libopus makes it."""
 _STORE_MS = 400
 _FADE_MS = 5
-_HUSHES = 16
+_HUSHES = 128
+"""Coded silence comes as one packet over and over, or in a few dozen variants (65 with libopus' defaults)."""
 _PIECE = 120
 """libopus conceals multiples of 2.5 ms (at 48 kHz)."""
 

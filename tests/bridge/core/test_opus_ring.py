@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -196,9 +198,12 @@ def test_silence_that_is_not_sent_is_not_lost() -> None:
         assert heard.depths_ms.max() <= 45
 
 
-def test_a_muted_microphone_is_not_decoded_again_and_again() -> None:
-    sound = np.concatenate((tone(440, 0.5, 48_000), np.zeros(48_000 * 2), tone(440, 1, 48_000)))
-    sent = packets(sound, OpusSettings(application="lowdelay"))
+@pytest.mark.parametrize("application", ["lowdelay", "voip"])
+def test_a_muted_microphone_is_not_decoded_again_and_again(
+    application: Literal["lowdelay", "voip"],
+) -> None:
+    sound = np.concatenate((tone(440, 0.5, 48_000), np.zeros(48_000 * 10), tone(440, 1, 48_000)))
+    sent = packets(sound, OpusSettings(application=application))
     made = pool()
     decodes = 0
     row = made.open()
@@ -216,9 +221,12 @@ def test_a_muted_microphone_is_not_decoded_again_and_again() -> None:
         made.push(row, *packet, at)
         made.take(at + 0.01)
         blocks.append(made.block[row].copy())
-    assert decodes < 25 + 50 + 25
-    assert np.array_equal(np.concatenate(blocks)[48_000 * 3 :], decoded(sent)[48_000 * 3 :])
-    assert made.look(row).frames_in == 175 and made.look(row).concealed == 0
+    assert decodes < 25 + 150 + 50
+    heard, exact = np.concatenate(blocks), decoded(sent)
+    # The same sound, though the decoder was left out for ten seconds; SILK remembers a little.
+    limit = 0 if application == "lowdelay" else 100
+    assert np.abs(heard - exact)[round(10.6 * 48_000) :].max() <= limit
+    assert made.look(row).frames_in == 575 and made.look(row).concealed == 0
 
 
 def test_numbers_and_timestamps_may_wrap() -> None:
