@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bridge.core import bank_rows
 from bridge.core.mixbus import PROGRAM, CoreSettings
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K
 from tests.kit.mixing import Desk, wire
@@ -139,3 +140,29 @@ def test_opus_may_run_at_a_lower_rate_and_still_goes_on_when_that_rises() -> Non
     assert find_tones(sound[:38400][9600:], 48_000)[400] == pytest.approx(8000, rel=0.05)
     assert find_tones(sound[50 * 960 :], 48_000)[400] == pytest.approx(8000, rel=0.05)
     assert click_score(sound[9600:], 48_000, 400) < 0.5
+
+
+def test_rooms_that_do_not_fit_into_a_bank_get_another_one(monkeypatch) -> None:
+    monkeypatch.setattr(bank_rows, "_SLOTS", 8)
+    desk = Desk()
+    outlets = {}
+    for number in range(15):
+        name = f"room {number}"
+        desk.bus.open_room(name)
+        for slot in ("x", "y"):
+            desk.bus.open_slot(name, slot)
+        frequency = 300 + 100 * number
+        desk.bus.open_queue(name, "x", L16_8K).play(wire(tone(frequency, 4, 8_000, 8000)))
+        outlets[name] = (frequency, desk.bus.open_frame_outlet(name, "y", L16_8K))
+    desk.run(20)
+    assert desk.bus.figures().banks == 4
+    for number in (0, 1, 5, 14):
+        desk.bus.close_room(f"room {number}")
+        del outlets[f"room {number}"]
+    for number in (2, 3, 4):
+        desk.bus.open_slot(f"room {number}", "z")  # and into a bank of another size
+    desk.run(30)
+    for frequency, outlet in outlets.values():
+        sound = np.frombuffer(b"".join(desk.frames[outlet][5:]), np.int16)
+        assert find_tones(sound, 8_000) == {frequency: pytest.approx(8000, rel=0.01)}
+        assert click_score(sound, 8_000, frequency) < 0.2
