@@ -6,8 +6,6 @@ conceals and thereby plays later from then on; what is too much is taken out aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -281,7 +279,3 @@ class PlayoutPool:
             dropped=-(-int(self._dropped[row]) // n),
             corrected=int(self._corrected[row]),
         )
-
-    def depths_ms(self, rows: Iterable[int]) -> list[float]:
-        """Audio held by each of `rows`."""
-        return [float(self._ring.head[row] - self._ring.tail[row]) / self._per_ms for row in rows]
