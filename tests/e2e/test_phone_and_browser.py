@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 import httpx
@@ -16,9 +17,9 @@ from plivo.utils.signature_v3 import construct_get_url, construct_post_url, get_
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K
 from bridge.harness.plivo_caller import CallFailed, PlivoCaller, new_call
-from tests.kit.app_socket import AppSocket
+from tests.kit.app_socket import AppSocket, Notification
 from tests.kit.browser_peer import BrowserPeer, Heard, Tone, ask_over_http
-from tests.kit.ears import AMPLITUDE, listen, phone, until
+from tests.kit.ears import AMPLITUDE, listen, listen_all, phone, until
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN, Invited, RunningBridge
 from tests.kit.tones import tone
 
@@ -81,8 +82,8 @@ async def meeting(bridge: RunningBridge) -> AsyncIterator[Meeting]:
 
 
 async def test_everybody_hears_all_others_at_their_level_and_nobody_themselves(meeting: Meeting) -> None:
-    anna, bert, cleo, dora = await asyncio.gather(
-        *(listen(ear, 1.2, 1.0) for ear in (meeting.anna, meeting.bert, meeting.cleo, meeting.dora))
+    anna, bert, cleo, dora = await listen_all(
+        meeting.anna, meeting.bert, meeting.cleo, meeting.dora, skip=1.0
     )
     anna.has(BERT, CLEO)
     anna.lacks(ANNA, DORA)
@@ -108,7 +109,7 @@ async def test_the_far_side_of_a_phone_is_never_flooded(meeting: Meeting) -> Non
 async def test_roles_decide_at_once_who_is_heard(meeting: Meeting) -> None:
     await meeting.role("Dora", "speaker")
     await meeting.role("Bert", "attendee")
-    anna, cleo, bert = await asyncio.gather(*map(listen, (meeting.anna, meeting.cleo, meeting.bert)))
+    anna, cleo, bert = await listen_all(meeting.anna, meeting.cleo, meeting.bert)
     anna.has(CLEO, DORA)
     cleo.has(ANNA, DORA)
     bert.has(ANNA, CLEO, DORA)
@@ -125,7 +126,7 @@ async def test_the_operator_mutes_and_decides_who_hears_whom(meeting: Meeting) -
     cleo_id = meeting.people["Cleo"].id
     await meeting.operate("Anna", muted=True)
     await meeting.operate("Bert", hears={cleo_id: 0.0, meeting.people["Dora"].id: 0.5})
-    bert, cleo, anna = await asyncio.gather(*map(listen, (meeting.bert, meeting.cleo, meeting.anna)))
+    bert, cleo, anna = await listen_all(meeting.bert, meeting.cleo, meeting.anna)
     bert.lacks(ANNA, CLEO)
     assert bert.level_db(DORA) == pytest.approx(-6.0, abs=1.5)
     cleo.has(BERT)
@@ -157,8 +158,8 @@ async def test_keys_are_told_to_the_application(meeting: Meeting) -> None:
     await meeting.anna.press("5#")
     anna = meeting.people["Anna"].id
     digits = []
-    for digit in "5#":
-        came = await meeting.app.wait(lambda one, digit=digit: one.get("resource") == {"digit": digit}, after)
+    for resource in ({"digit": "5"}, {"digit": "#"}):
+        came = await meeting.app.wait(partial(has_resource, resource), after)
         digits.append((came["type"], came["location"]))
     assert digits == 2 * [("created", f"/participants/{anna}/dtmf")]
 
@@ -204,6 +205,10 @@ async def test_who_hangs_up_is_offline_and_may_call_again(meeting: Meeting) -> N
     await meeting.bert.dial()
     await meeting.app.about(bert.id, len(meeting.app.came), online=True)
     (await listen(meeting.cleo)).has(ANNA, BERT)
+
+
+def has_resource(resource: object, one: Notification) -> bool:
+    return bool(one.get("resource") == resource)
 
 
 # --- calls that bring their own participant ---

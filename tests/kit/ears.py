@@ -69,9 +69,14 @@ async def listen(ear: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0
     end = start + round(seconds * rate_hz)
     await asyncio.sleep(skip + seconds)
     async with asyncio.timeout(10):
-        while len(heard := ear.heard) < end:
+        while len(heard := ear.heard) < end:  # noqa: ASYNC110 - it is told to nobody
             await asyncio.sleep(0.02)
     return Sound.of(heard[start:end], rate_hz)
+
+
+async def listen_all(*ears: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0.6) -> list[Sound]:
+    """What several hear at the same time."""
+    return await asyncio.gather(*(listen(ear, seconds, skip) for ear in ears))
 
 
 def phone(
