@@ -49,7 +49,7 @@ class EncodePool:
 
     def __init__(self, *, inline_jobs: int = 4, workers: int | None = None, max_behind: int = 5) -> None:
         # One core is left to the loop; on a single core threads only add switches.
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
         count = workers if workers is not None else max(0, min(4, cores - 1))
         self._inline = inline_jobs if count else sys.maxsize
         self._workers = [ThreadPoolExecutor(1, thread_name_prefix=f"encode-{n}") for n in range(count)]
