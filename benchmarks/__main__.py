@@ -16,6 +16,7 @@ RESULTS = HERE / "results"
 
 RUNS: dict[str, tuple[list[str], list[str]]] = {
     "codecs": (["codecs.py"], ["--quick"]),
+    "intake": (["intake.py"], ["--quick"]),
     "tick": (["tick.py"], ["--quick"]),
     "webrtc_packets": (["webrtc_packets.py"], ["--peers", "10", "--seconds", "2"]),
     "plivo_legs": (["plivo_legs.py"], ["--legs", "50", "--seconds", "4"]),
