@@ -119,7 +119,8 @@ async def test_the_vendor_s_types_read_what_the_bridge_says_to_a_call(
     url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={bridge.token}"
     call = new_call(audio_format)
     writer = CallWriter(call)
-    plays, checkpoints = [], []
+    plays: list[PlayAudioEvent] = []
+    checkpoints: list[CheckpointEvent] = []
     async with connect(url, proxy=None) as socket, asyncio.timeout(20):
         await socket.send(writer.start(), text=True)
         while len(plays) < 20 or not checkpoints:
