@@ -18,8 +18,9 @@ from playwright.async_api import (
     async_playwright,
 )
 
+from tests.kit.chromium import chromium_path
+
 SOUND = Path(__file__).resolve().parents[3] / "samples" / "caller_16k.wav"
-CHROMIUM = "/usr/bin/chromium"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -58,18 +59,20 @@ class Watched:
 
 
 @contextlib.asynccontextmanager
-async def chromium(*, microphone: str = "fake", more: tuple[str, ...] = ()) -> AsyncIterator[Browser]:
-    """`microphone`: `fake` (a sound file), `denied`, or `none` (there is no such device)."""
+async def chromium(
+    *, microphone: str = "fake", more: tuple[str, ...] = (), sound: Path = SOUND
+) -> AsyncIterator[Browser]:
+    """`microphone`: `fake` (plays `sound`), `denied`, or `none` (there is no such device)."""
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *more]
     if microphone == "fake":
         arguments += ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-                      f"--use-file-for-fake-audio-capture={SOUND}"]  # fmt: skip
+                      f"--use-file-for-fake-audio-capture={sound}"]  # fmt: skip
     elif microphone == "denied":
         arguments += ["--use-fake-device-for-media-stream", "--deny-permission-prompts"]
     else:
         arguments += ["--use-fake-ui-for-media-stream"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=arguments)
         try:
             yield browser
         finally:

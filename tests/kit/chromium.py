@@ -1,0 +1,21 @@
+"""Where Chromium is on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def chromium_path() -> str:
+    """The browser that the set-up found, else an installed one; without any the test is skipped."""
+    noted = ROOT / ".cache" / "chromium.path"
+    found = os.environ.get("CHROMIUM") or (noted.read_text().strip() if noted.exists() else None)
+    path = found or shutil.which("chromium")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    return path
