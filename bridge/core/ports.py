@@ -43,6 +43,13 @@ class AudioFormat:
     rate_hz: int
 
     @property
+    def title(self) -> str:
+        """As people read it: `L16 16 kHz`, `µ-law 8 kHz`, `Opus`."""
+        if self.encoding is Encoding.OPUS:
+            return "Opus"
+        return f"{'µ-law' if self.encoding is Encoding.ULAW else 'L16'} {self.rate_hz // 1000} kHz"
+
+    @property
     def frame_samples(self) -> int:
         """Samples in one tick."""
         return self.rate_hz * PTIME_MS // 1000
@@ -216,6 +223,7 @@ class LegLook:
     state: str
     """`connecting`, `connected`, `interrupted` or `closed`."""
     format: str = ""
+    """Of its audio, as people read it (`AudioFormat.title`)."""
     round_trip_ms: float | None = None
     loss: float | None = None
     """Share of packets lost on the way to us, 0…1."""

@@ -26,7 +26,6 @@ from bridge.core.ports import (
     MixSource,
 )
 from bridge.legs.plivo_figures import PlivoFigures
-from bridge.legs.plivo_format import format_name
 from bridge.legs.plivo_lag import LagSettings, Move, PlaybackLag
 from bridge.legs.plivo_link import Admit, LinkSettings, Over, PlivoLink
 from bridge.legs.plivo_play_wire import PlayAudioWriter, write_checkpoint, write_clear_audio
@@ -138,7 +137,7 @@ class PlivoLeg:
         return LegLook(
             kind=self.kind,
             state=self._state,
-            format=f"{format_name(self._format)};rate={self._format.rate_hz}",
+            format=self._format.title,
             backlog_ms=backlog_ms or 0.0,
             figures={
                 "backlog_known": float(backlog_ms is not None),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.core.events import LegClosed, LegConnected, LegEvent, LegInterrupted, TextReceived
-from bridge.core.ports import CloseReason, LegLook, LegPort, LegSpec, WebRtcOffer
+from bridge.core.ports import OPUS, CloseReason, LegLook, LegPort, LegSpec, WebRtcOffer
 from bridge.errors import LimitReached
 from bridge.legs.aiortc_seams import MediaTransport
 from bridge.legs.rtcp_reports import Reports
@@ -153,7 +153,7 @@ class WebRtcLeg:
         return LegLook(
             kind=self.kind,
             state=self.state,
-            format="opus/48000",
+            format=OPUS.title,
             round_trip_ms=None if round_trip is None else round_trip * 1000,
             loss=max((stream.loss for stream in streams), default=None),
             figures={

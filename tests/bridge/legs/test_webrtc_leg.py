@@ -346,7 +346,7 @@ async def test_look_tells_round_trip_jitter_and_loss() -> None:
         mid = await pair.peer.join_plain(Tone(440))
         await play(pair.port.outputs[mid][1], tone_packets(500, 3.5))
         look = pair.leg.look()
-        assert look.state == "connected" and look.format == "opus/48000"
+        assert look.state == "connected" and look.format == "Opus"
         assert look.round_trip_ms is not None and 0 <= look.round_trip_ms < 200
         assert look.loss == 0.0
         assert look.figures["packets_in"] > 100 and look.figures["packets_out"] > 100
