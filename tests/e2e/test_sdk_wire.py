@@ -262,6 +262,22 @@ async def test_an_expelled_participant_is_told_4001_and_a_deleted_conference_400
         assert (await sdk_call(stays, "GET", "/")).status_code in (401, 404)
 
 
+async def test_a_conference_whose_time_is_up_ends_with_4000_for_everybody(tmp_path: Path) -> None:
+    async with RunningBridge(tmp_path, {"MEDIABRIDGE_LIMITS_CONFERENCE_HOURS": "0.001"}) as bridge:
+        conference = await bridge.open_conference("Three seconds")
+        guest, caller = await bridge.invite(conference, "Guest"), await bridge.invite(conference, "Caller")
+        url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={caller.token}"
+        async with AppSocket(bridge, conference) as app, sdk(guest) as peer, phone(url, CALLER) as call:
+            await peer.join_as_sdk()
+            await peer.text(lambda text: text == "4000", timeout=8)
+            assert await app.closed() == 4000
+            assert app.came[-1] == {"type": "deleted", "location": "/"}
+            async with asyncio.timeout(5):
+                assert (await call.ended()).code == 1000
+        gone = await bridge.call("GET", f"/{bridge.application}/{conference}")
+        assert gone.status_code == 404
+
+
 async def test_after_a_kill_the_same_tokens_begin_a_new_session_that_hears_again(tmp_path: Path) -> None:
     bridge = RunningBridge(tmp_path, {"MEDIABRIDGE_DRAIN_SECONDS": "0"})
     async with bridge:
