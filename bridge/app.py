@@ -109,7 +109,13 @@ class Bridge:
                 max_message_bytes=limits.websocket_message_bytes,
             ),
         )
-        self.pages = WebPages(self.directory, self.switchboard, applications, self.readings.server)
+        self.pages = WebPages(
+            self.directory,
+            self.switchboard,
+            applications,
+            self.readings.server,
+            config.webrtc.ice_servers,
+        )
         self.web_sockets = make_protocol(
             [self.plivo.door, self.pages.door, self.mind.door],
             WebSocketSettings(trusted_proxies=tuple(config.trusted_proxies)),

@@ -2,6 +2,7 @@
 
 GET /            what this is, with links
 GET /join        the join page; its link is /join#/{application}/{conference}/{token}
+GET /join/ice    which STUN and TURN servers that page may use
 GET /operator    the operator's page
 GET /web/…       styles, scripts, pictures
 
@@ -11,13 +12,14 @@ Tokens come in the fragment or are typed in, so that no page request and no log 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
 from bridge.sockets import Accept, Refuse, UpgradeRequest
+from bridge.web.ice import IceServer, IceServers
 from bridge.web.live import Live
 from bridge.web.operator import OperatorApi
 from bridge.web.ports import FiguresNow, People, Rooms, Tokens
@@ -81,10 +83,16 @@ class WebPages:
     """Everything the browser's side needs; `router` for HTTP, `door` for WebSockets."""
 
     def __init__(
-        self, directory: People, switchboard: Rooms, applications: Tokens, figures: FiguresNow
+        self,
+        directory: People,
+        switchboard: Rooms,
+        applications: Tokens,
+        figures: FiguresNow,
+        ice_servers: Sequence[IceServer] = (),
     ) -> None:
         self.live = Live(directory, switchboard, applications)
         self._operator = OperatorApi(directory, switchboard, applications, figures)
+        self._ice = IceServers(directory, applications, ice_servers)
         self._assets = read_assets()
 
     def router(self) -> APIRouter:
@@ -96,6 +104,7 @@ class WebPages:
             "/web/{path:path}", self._asset, methods=["GET", "HEAD"], include_in_schema=False
         )
         router.include_router(self._operator.router())
+        router.include_router(self._ice.router())
         return router
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:

@@ -41,6 +41,7 @@ export class Session {
     this.attempt = 0;
     this.failures = 0;
     this.iceFailures = 0;
+    this.iceServers = null;
     this.wasConnected = false;
     this.over = false;
     this.negotiating = Promise.resolve();
@@ -106,12 +107,19 @@ export class Session {
   async #connect() {
     this.#drop();
     const { attempt } = this;
-    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
-    this.peer = peer;
+    const mine = () => attempt === this.attempt && !this.over;
     this.negotiating = Promise.resolve();
+    try {
+      this.iceServers ??= await this.mind.iceServers();
+    } catch (error) {
+      if (mine()) this.#failed(error);
+      return;
+    }
+    if (!mine()) return;
+    const peer = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
+    this.peer = peer;
     const channel = peer.createDataChannel("", { negotiated: true, id: 1, ordered: true });
     if (this.track) this.track.enabled = !this.muted;
-    const mine = () => attempt === this.attempt && !this.over;
 
     channel.addEventListener("open", () => mine() && this.#connected());
     channel.addEventListener("message", (event) => mine() && this.#heard(event.data));

@@ -46,4 +46,9 @@ export class Mind {
   sendMessage(conference, sendTo, text) {
     return call("POST", `/${this.applicationId}/${conference}/messages`, this.token, { sendTo, text, persistent: false });
   }
+
+  /** STUN and TURN servers, as `RTCPeerConnection` wants them. Not of the Mind API: the bridge's own. */
+  async iceServers() {
+    return (await call("GET", "/join/ice", this.token)).iceServers;
+  }
 }
