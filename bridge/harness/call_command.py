@@ -30,6 +30,10 @@ GOOD_CODES = (1000, 1001, 1005)
 _METER = "▁▂▃▄▅▆▇█"
 
 
+def _to_stderr(text: str) -> None:
+    print(f"mediabridge: {text}", file=sys.stderr)
+
+
 async def run_call(
     url: str,
     *,
@@ -39,22 +43,28 @@ async def run_call(
     loop: bool = False,
     seconds: float | None = None,
     progress: bool = True,
+    complain: Callable[[str], None] = _to_stderr,
 ) -> int:
     """Make the call and give the exit code: 0 it went well, 1 it failed, 2 it could not be tried.
 
     Without `seconds` it lasts as long as the file, and until what is still being played has been heard; with
-    `loop` it lasts until it is interrupted or the service ends it. Mistakes and, with `progress`, levels and
-    backlog are shown on standard error; a query string never is.
+    `loop` it lasts until it is interrupted or the service ends it. `complain` is told what went wrong; with
+    `progress`, levels and backlog are shown on standard error. A query string never is.
     """
+
+    def failed(text: str, code: int = FAILED) -> int:
+        complain(text)
+        return code
+
     if urlsplit(url).scheme not in ("ws", "wss"):
-        return _complain("the address must begin with ws:// or wss://", WRONG_USE)
+        return failed("the address must begin with ws:// or wss://", WRONG_USE)
     audio_format = CODECS.get(codec)
     if audio_format is None:
-        return _complain(f"there is no codec {codec}; choose one of {', '.join(CODECS)}", WRONG_USE)
+        return failed(f"there is no codec {codec}; choose one of {', '.join(CODECS)}", WRONG_USE)
     try:
         sound = load(wav, audio_format.rate_hz)
     except (OSError, ValueError) as wrong:
-        return _complain(str(wrong), WRONG_USE)
+        return failed(str(wrong), WRONG_USE)
     with ExitStack() as files:
         heard = Meter()
         hear: Callable[[Samples], None] = heard.feed
@@ -64,7 +74,7 @@ async def run_call(
                     soundfile.SoundFile(record, "w", audio_format.rate_hz, 1, "PCM_16", format="WAV")
                 )
             except (OSError, soundfile.LibsndfileError) as wrong:
-                return _complain(f"cannot write {record}: {wrong}", WRONG_USE)
+                return failed(f"cannot write {record}: {wrong}", WRONG_USE)
 
             def hear(frame: Samples) -> None:
                 heard.feed(frame)
@@ -73,8 +83,8 @@ async def run_call(
         caller = PlivoCaller(url, sound, new_call(audio_format), loop_sound=loop, on_heard=hear)
         try:
             await caller.dial()
-        except CallFailed as failed:
-            return _complain(str(failed), FAILED)
+        except CallFailed as refused:
+            return failed(str(refused))
         try:
             async with asyncio.TaskGroup() as group:
                 showing = group.create_task(_show(caller, heard)) if progress else None
@@ -83,7 +93,17 @@ async def run_call(
                     showing.cancel()
         finally:
             await caller.hang_up()
-    return _judge(caller, end, progress)
+    if progress:
+        _sum_up(caller)
+    figures = caller.figures
+    if figures.wrong_format or figures.not_understood:
+        complain(
+            f"{figures.wrong_format} playAudio in another format than the stream's and "
+            f"{figures.not_understood} messages that make no sense were dropped"
+        )
+    if end is not None and end.by_service and end.code not in GOOD_CODES:
+        return failed(f"the service ended the call with {end.code} {end.reason}".rstrip())
+    return OK
 
 
 async def _last(caller: PlivoCaller, seconds: float | None) -> CallEnd | None:
@@ -108,23 +128,13 @@ async def _enough(caller: PlivoCaller, seconds: float | None) -> None:
     await asyncio.sleep(min(caller.playout.waiting_ms / 1000, MAX_TAIL_S))
 
 
-def _judge(caller: PlivoCaller, end: CallEnd | None, progress: bool) -> int:
+def _sum_up(caller: PlivoCaller) -> None:
     figures = caller.figures
-    if progress:
-        print(
-            f"sent {figures.sent / 50:.1f} s, got {figures.played} playAudio, "
-            f"longest backlog {caller.playout.longest_ms:.0f} ms, {figures.clears} clears",
-            file=sys.stderr,
-        )
-    if figures.wrong_format or figures.not_understood:
-        print(
-            f"mediabridge: {figures.wrong_format} playAudio in another format than the stream's and "
-            f"{figures.not_understood} messages that make no sense were dropped",
-            file=sys.stderr,
-        )
-    if end is not None and end.by_service and end.code not in GOOD_CODES:
-        return _complain(f"the service ended the call with {end.code} {end.reason}".rstrip(), FAILED)
-    return OK
+    print(
+        f"sent {figures.sent / 50:.1f} s, got {figures.played} playAudio, "
+        f"longest backlog {caller.playout.longest_ms:.0f} ms, {figures.clears} clears",
+        file=sys.stderr,
+    )
 
 
 class Meter:
@@ -175,8 +185,3 @@ def _bar(level_db: float) -> str:
     eighths = round(max(0.0, min(1.0, (level_db + 60) / 60)) * 80)
     full, rest = divmod(eighths, 8)
     return (_METER[-1] * full + (_METER[rest - 1] if rest else "")).ljust(10, "·")
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"mediabridge: {text}", file=sys.stderr)
-    return code

@@ -12,10 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def chromium_path() -> str:
-    """The browser that the set-up found, else an installed one; without any the test is skipped."""
+    """The browser that the set-up found, else an installed one; without any the test skips, or fails in CI."""
     noted = ROOT / ".cache" / "chromium.path"
     found = os.environ.get("CHROMIUM") or (noted.read_text().strip() if noted.exists() else None)
     path = found or shutil.which("chromium")
     if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing: run tests/kit/install_browser.sh")
         pytest.skip("no Chromium on this machine")
     return path

@@ -113,3 +113,15 @@ async def test_a_service_that_is_not_there_or_ends_the_call_badly_is_a_failure(
     assert "s3cret" not in shown
     async with service(say_goodbye) as url:
         assert await run_call(url, wav=wav, loop=True) == OK
+
+
+async def test_what_went_wrong_can_be_told_elsewhere(wav: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def restart(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.close(1012, "restart")
+
+    told: list[str] = []
+    async with service(restart) as url:
+        assert await run_call(url, wav=wav, loop=True, progress=False, complain=told.append) == FAILED
+    assert told == ["the service ended the call with 1012 restart"]
+    assert capsys.readouterr().err == ""
