@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def chromium_path() -> str:
-    """The browser that the set-up found, else an installed one; without any the test skips, or fails in CI."""
+    """The browser that the set-up found, else an installed one; without any a test skips, or fails in CI."""
     noted = ROOT / ".cache" / "chromium.path"
     found = os.environ.get("CHROMIUM") or (noted.read_text().strip() if noted.exists() else None)
     path = found or shutil.which("chromium")
