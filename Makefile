@@ -7,6 +7,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPING := .venv/.developing
 BROWSER := .cache/chromium.path
+NODE := .cache/node.path
 
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
@@ -27,7 +28,7 @@ run: $(INSTALLED)
 	@exec $(BIN)/mediabridge demo $(ARGS)
 
 test: $(DEVELOPING) $(BROWSER)
-	@CHROMIUM="$$(cat $(BROWSER))" $(BIN)/pytest $(or $(ARGS),-m 'not load')
+	@CHROMIUM="$$(cat $(BROWSER))" PLAYWRIGHT_NODEJS_PATH="$$(cat $(NODE))" $(BIN)/pytest $(or $(ARGS),-m 'not load')
 
 check: $(DEVELOPING)
 	$(BIN)/ruff format --check .
@@ -35,8 +36,8 @@ check: $(DEVELOPING)
 	$(BIN)/mypy
 	$(BIN)/pytest -q -p no:cacheprovider tests/test_architecture.py
 
-bench: $(DEVELOPING) $(BROWSER)
-	@CHROMIUM="$$(cat $(BROWSER))" $(BIN)/python -m benchmarks $(ARGS)
+bench: $(DEVELOPING)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # --- set-up: done once, and again when what it depends on has changed ---
 
@@ -57,8 +58,8 @@ $(DEVELOPING): pyproject.toml constraints.txt | .venv
 	  { rm -rf .venv; echo "python3-venv is missing: apt-get install -y make python3-venv" >&2; exit 1; }
 
 # Looked at every time: a browser can be removed behind our back.
-$(BROWSER): .FORCE
-	@tests/kit/install_browser.sh $@
+$(BROWSER): .FORCE | $(DEVELOPING)
+	@tests/kit/install_browser.sh
 
 .PHONY: .FORCE
 .FORCE:
