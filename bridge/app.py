@@ -79,7 +79,7 @@ class Bridge:
         )
 
         self.tick_times = TickTimes()
-        self.watch = TickWatch()
+        self.watch = TickWatch(limits.late_ticks_percent / 100)
         self.clock = Clock()
         self.encode_pool = EncodePool()
         self.pacer = Pacer(

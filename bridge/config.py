@@ -108,6 +108,8 @@ class LimitsConfig:
     conferences: int = setting(whole(1, 1_000_000), 2_000)
     legs: int = setting(whole(1, 100_000), 2_000)
     """Media connections at one time."""
+    late_ticks_percent: float = setting(number(0, 100), 25.0)
+    """New media is refused while more ticks than that begin late; 100: never."""
     data_channel_messages_per_second: float = setting(number(0.1, 10_000), 20.0)
     conference_hours: float = setting(number(0.001, 24 * 366), 24.0)
 

@@ -11,14 +11,17 @@ JUDGED_TICKS = 100
 LATE_S = 0.010
 """Half a tick: with this much a far side's buffer begins to feel it."""
 TOO_MANY = 0.25
-FEW_ENOUGH = 0.05
-"""Shares of late ticks at which new media is refused, and taken again."""
+"""Share of late ticks at which new media is refused."""
+FEW_ENOUGH = 0.2
+"""Share of that share at which it is taken again."""
 
 
 class TickWatch:
     """The last minute of lateness and duration, and a verdict with hysteresis."""
 
-    def __init__(self) -> None:
+    def __init__(self, too_many: float = TOO_MANY) -> None:
+        """`too_many` as a share, 0…1."""
+        self._too_many = too_many
         self._lateness = np.zeros(WINDOW_TICKS)
         self._duration = np.zeros(WINDOW_TICKS)
         self._seen = 0
@@ -34,7 +37,7 @@ class TickWatch:
         if self._seen % JUDGED_TICKS:
             return False
         share, self._late_now = self._late_now / JUDGED_TICKS, 0
-        limit = FEW_ENOUGH if self.overloaded else TOO_MANY
+        limit = self._too_many * (FEW_ENOUGH if self.overloaded else 1.0)
         verdict = share > limit
         changed, self.overloaded = verdict != self.overloaded, verdict
         return changed

@@ -35,6 +35,16 @@ def test_overload_ends_only_when_hardly_any_tick_is_late() -> None:
     assert not watch.overloaded
 
 
+def test_how_many_are_too_many_can_be_chosen() -> None:
+    strict, never = TickWatch(0.0), TickWatch(1.0)
+    run(strict, [0.03] + [0.0] * (JUDGED_TICKS - 1))
+    assert strict.overloaded
+    run(strict, [0.0] * JUDGED_TICKS)
+    assert not strict.overloaded
+    run(never, [0.03] * JUDGED_TICKS)
+    assert not never.overloaded
+
+
 def test_percentiles_are_of_the_last_minute() -> None:
     watch = TickWatch()
     run(watch, [1.0] * 3000)

@@ -209,11 +209,7 @@ window.call = async (method, path, body) => {
   return { status: answer.status, body: text ? JSON.parse(text) : null };
 };
 window.ask = async (sdp) => {
-  let { status, body } = await call("POST", "/", { sdp });
-  for (let again = 0; status === 503 && again < 5; again += 1) {  // too busy at the moment
-    await new Promise((wake) => setTimeout(wake, 2000));
-    ({ status, body } = await call("POST", "/", { sdp }));
-  }
+  const { status, body } = await call("POST", "/", { sdp });
   if (status !== 200) throw new Error(`${status}`);
   return body.sdp;
 };

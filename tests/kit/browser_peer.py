@@ -39,26 +39,11 @@ SLOTS = {"primary": 0, "secondary": 2}
 
 
 def ask_over_http(conference: str, token: str, statuses: list[int] | None = None) -> Ask:
-    """Offers go to a conference's URI as the SDKs send them; each status is appended to `statuses`.
-
-    Without `statuses` a server that is too busy at the moment is asked again for a while.
-    """
+    """Offers go to a conference's URI as the SDKs send them; each status is appended to `statuses`."""
 
     async def ask(sdp: str) -> str:
-        response = await post(sdp)
-        for _ in range(5 if statuses is None else 0):
-            if response.status_code != 503:
-                break
-            await asyncio.sleep(min(float(response.headers.get("Retry-After", 1)), 3.0))
-            response = await post(sdp)
-        if statuses is not None:
-            statuses.append(response.status_code)
-        response.raise_for_status()
-        return str(response.json()["sdp"])
-
-    async def post(sdp: str) -> httpx.Response:
         async with httpx.AsyncClient(timeout=10) as http:
-            return await http.post(
+            response = await http.post(
                 conference.rstrip("/") + "/",
                 json={"sdp": sdp},
                 headers={
@@ -67,6 +52,10 @@ def ask_over_http(conference: str, token: str, statuses: list[int] | None = None
                     "Mind-SDK": "Mind Web SDK 5.11.0",
                 },
             )
+        if statuses is not None:
+            statuses.append(response.status_code)
+        response.raise_for_status()
+        return str(response.json()["sdp"])
 
     return ask
 
