@@ -1,4 +1,4 @@
-"""Where Chromium is on this machine."""
+"""Where Chromium is on this machine, and how patient tests are with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
+
+# Chromium draws when it gets around to it; on two busy cores the library's 5 s are too few.
+expect.set_options(timeout=20_000)
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -173,7 +173,7 @@ async def test_without_udp_the_conference_is_heard_over_the_page_s_own_connectio
         "(RTCPeerConnection.prototype.setRemoteDescription) }"
     )
     await bob.page.get_by_role("button", name="Join", exact=True).click()
-    await bob.page.get_by_role("button", name="Listen without UDP").click(timeout=25_000)
+    await bob.page.get_by_role("button", name="Listen without UDP").click(timeout=60_000)
     await connected(bob.page)
     await expect(bob.page.locator(".tile", has_text="Ada").locator(".face.talking")).to_be_visible(
         timeout=10_000
