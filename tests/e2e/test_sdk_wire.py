@@ -18,7 +18,7 @@ from bridge.core.ports import ULAW_8K
 from bridge.harness.plivo_caller import PlivoCaller
 from tests.kit.app_socket import AppSocket, Notification
 from tests.kit.browser_peer import BrowserPeer, Tone, ask_over_http
-from tests.kit.ears import AMPLITUDE, listen, phone, until
+from tests.kit.ears import AMPLITUDE, hears, listen, phone, until
 from tests.kit.running_bridge import Invited, RunningBridge
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -111,32 +111,22 @@ async def test_the_state_is_there_as_soon_as_the_channel_is_open(seminar: Semina
 
 
 async def test_the_conference_is_the_mix_without_the_listener(seminar: Seminar) -> None:
-    mix = await listen(seminar.leader.heard[seminar.leader_mid])
-    mix.has(CALLER, GUEST)
-    mix.lacks(LEADER)
-    (await listen(seminar.caller)).has(LEADER, GUEST)
+    await hears(seminar.leader.heard[seminar.leader_mid], CALLER, GUEST, but_not=(LEADER,))
+    await hears(seminar.caller, LEADER, GUEST)
 
 
 async def test_a_section_is_used_for_one_sound_after_another(seminar: Seminar) -> None:
     guest, people = seminar.guest, seminar.people
     mid = await guest.subscribe(f"{people['Caller'].id}#primary")
-    alone = await listen(guest.heard[mid])
-    alone.has(CALLER)
-    alone.lacks(LEADER, GUEST)
+    await hears(guest.heard[mid], CALLER, but_not=(LEADER, GUEST))
     await guest.unsubscribe(mid)
     assert await guest.subscribe(f"{people['Leader'].id}#primary") == mid
-    other = await listen(guest.heard[mid], skip=1.0)
-    other.has(LEADER)
-    other.lacks(CALLER)
+    await hears(guest.heard[mid], LEADER, but_not=(CALLER,))
     await guest.unsubscribe(mid)
     assert await guest.subscribe(f"{people['Caller'].id}#primary") == mid
-    back = await listen(guest.heard[mid], skip=1.0)
-    back.has(CALLER)
-    back.lacks(LEADER)
+    await hears(guest.heard[mid], CALLER, but_not=(LEADER,))
     await guest.relabel(mid, "conference")
-    mix = await listen(guest.heard[mid], skip=1.0)
-    mix.has(CALLER, LEADER)
-    mix.lacks(GUEST)
+    await hears(guest.heard[mid], CALLER, LEADER, but_not=(GUEST,))
     await guest.unsubscribe(mid)
 
 
@@ -157,14 +147,10 @@ async def test_a_second_sound_is_in_the_mix_when_a_moderator_sends_it_only(semin
     await seminar.leader.publish(Tone(MUSIC, AMPLITUDE), "secondary")
     both = {"audio": True, "video": False}
     await seminar.app.about(people["Leader"].id, secondaryMedia=both)
-    heard = await listen(seminar.caller)
-    heard.has(LEADER, GUEST, MUSIC)
-    own = await listen(seminar.leader.heard[seminar.leader_mid])
-    own.lacks(MUSIC)
+    await hears(seminar.caller, LEADER, GUEST, MUSIC)
+    await hears(seminar.leader.heard[seminar.leader_mid], but_not=(MUSIC,))
     mid = await seminar.guest.subscribe(f"{people['Leader'].id}#secondary")
-    alone = await listen(seminar.guest.heard[mid], skip=1.0)
-    alone.has(MUSIC)
-    alone.lacks(LEADER)
+    await hears(seminar.guest.heard[mid], MUSIC, but_not=(LEADER,))
     await seminar.guest.unsubscribe(mid)
     after = len(seminar.app.came)
     await seminar.leader.publish(None, "secondary")
@@ -172,11 +158,9 @@ async def test_a_second_sound_is_in_the_mix_when_a_moderator_sends_it_only(semin
 
     await seminar.guest.publish(Tone(MUSIC, AMPLITUDE), "secondary")
     await seminar.app.about(people["Guest"].id, secondaryMedia=both)
-    heard = await listen(seminar.caller)
-    heard.has(LEADER, GUEST)
-    heard.lacks(MUSIC)
+    await hears(seminar.caller, LEADER, GUEST, but_not=(MUSIC,))
     mid = await seminar.leader.subscribe(f"{people['Guest'].id}#secondary")
-    (await listen(seminar.leader.heard[mid], skip=1.0)).has(MUSIC)
+    await hears(seminar.leader.heard[mid], MUSIC)
     await seminar.leader.unsubscribe(mid)
     await seminar.guest.publish(None, "secondary")
 
@@ -286,7 +270,7 @@ async def test_after_a_kill_the_same_tokens_begin_a_new_session_that_hears_again
         url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={caller.token}"
         async with sdk(guest) as peer, phone(url, CALLER) as call:
             (mid,) = await peer.join_as_sdk(publish=Tone(GUEST, AMPLITUDE), subscribe=["conference"])
-            (await listen(peer.heard[mid])).has(CALLER)
+            await hears(peer.heard[mid], CALLER)
             await bridge.kill()
             async with asyncio.timeout(5):
                 assert (await call.ended()).by_service
@@ -299,8 +283,8 @@ async def test_after_a_kill_the_same_tokens_begin_a_new_session_that_hears_again
         async with sdk(guest) as peer, phone(url, CALLER) as call:
             (mid,) = await peer.join_as_sdk(publish=Tone(GUEST, AMPLITUDE), subscribe=["conference"])
             await until(lambda: online(bridge, guest))
-            (await listen(peer.heard[mid])).has(CALLER)
-            (await listen(call)).has(GUEST)
+            await hears(peer.heard[mid], CALLER)
+            await hears(call, GUEST)
         assert "Traceback" not in bridge.log
 
 

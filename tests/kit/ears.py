@@ -7,7 +7,7 @@ held up says nothing about the bridge.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,15 +49,14 @@ class Sound:
         """The usual level."""
         return float(np.median(self.levels_db(frequency_hz, against)))
 
-    def has(self, *frequencies_hz: float) -> None:
-        """Each of these tones, as loud as it was sent."""
-        found = {frequency: round(self.level_db(frequency), 1) for frequency in frequencies_hz}
-        assert all(abs(level) <= SAME_DB for level in found.values()), found
-
-    def lacks(self, *frequencies_hz: float) -> None:
-        """None of these tones."""
-        found = {frequency: round(self.level_db(frequency), 1) for frequency in frequencies_hz}
-        assert all(level <= ABSENT_DB for level in found.values()), found
+    def missing(self, wanted: Collection[float], unwanted: Collection[float]) -> dict[float, float]:
+        """Wanted tones that are not as loud as they were sent, and unwanted ones, with their levels in dB."""
+        levels = {hertz: round(self.level_db(hertz), 1) for hertz in (*wanted, *unwanted)}
+        return {
+            hertz: level
+            for hertz, level in levels.items()
+            if (abs(level) > SAME_DB if hertz in wanted else level > ABSENT_DB)
+        }
 
 
 async def listen(ear: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0.6) -> Sound:
@@ -74,9 +73,17 @@ async def listen(ear: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0
     return Sound.of(heard[start:end], rate_hz)
 
 
-async def listen_all(*ears: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0.6) -> list[Sound]:
-    """What several hear at the same time."""
-    return await asyncio.gather(*(listen(ear, seconds, skip) for ear in ears))
+async def hears(
+    ear: PlivoCaller | Heard, *tones: float, but_not: Collection[float] = (), within_s: float = 12.0
+) -> None:
+    """These tones as loud as they were sent and none of the others, for most of a second, soon.
+
+    How soon depends on what waits in the listener's own buffer, and on what else the machine does.
+    """
+    loop = asyncio.get_running_loop()
+    last = loop.time() + within_s
+    while wrong := (await listen(ear, 0.8, 0.4)).missing(tones, but_not):
+        assert loop.time() < last, f"dB of what is not as it should be: {wrong}"
 
 
 def phone(
