@@ -11,6 +11,8 @@ import sys
 from importlib import metadata
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 
 from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
@@ -180,6 +182,7 @@ class Bridge:
         app.include_router(self.plivo.router())
         app.include_router(self.mind.router())
         app.add_middleware(CrossOrigin)
+        app.add_exception_handler(HTTPException, _no_such_call)
         return app
 
     def metrics_http(self) -> FastAPI:
@@ -204,6 +207,13 @@ class Bridge:
     async def _metrics(self, request: Request) -> Response:
         page, content_type = self.metrics.page(request.headers.get("accept", ""))
         return Response(page, media_type=content_type)
+
+
+async def _no_such_call(request: Request, error: Exception) -> Response:
+    """What no route takes up, in the form that every error has here."""
+    assert isinstance(error, HTTPException)
+    body = {"error": error.detail.lower(), "status": error.status_code}
+    return JSONResponse(body, error.status_code, error.headers)
 
 
 def _unready(why: str) -> Response:

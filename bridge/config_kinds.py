@@ -57,8 +57,10 @@ def _base_url(written: str) -> str:
 
 def _port_range(written: str) -> PortRange:
     low, dash, high = written.partition("-")
+    if not dash or not (low.strip().isdecimal() and high.strip().isdecimal()):
+        raise ValueError
     ports = PortRange(int(low), int(high))
-    if not dash or not 1024 <= ports.low <= ports.high <= 65535:
+    if not 1024 <= ports.low <= ports.high <= 65535:
         raise ValueError
     return ports
 

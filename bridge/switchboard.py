@@ -119,13 +119,13 @@ class Switchboard:
         room = self._rooms.pop(room_id, None)
         if room is None:
             return
-        seats = list(room.seats.items())
+        seats = list(room.seats.values())
         room.seats.clear()
-        for participant_id, seat in seats:
+        for seat in seats:
             seat.port.close()
-            self._emit(LegDown(room_id, participant_id, reason.value))
+            self._say_down(seat, reason.value)
         room.patch.close()
-        await asyncio.gather(*(self._close_leg(seat, reason) for _, seat in seats))
+        await asyncio.gather(*(self._close_leg(seat, reason) for seat in seats))
 
     async def connect(self, room_id: str, participant_id: str, spec: LegSpec, routing: Routing) -> Connection:
         """Give the participant a leg, in place of the one it has, or renegotiate that one.
@@ -165,10 +165,7 @@ class Switchboard:
                 self._spawn_close(old, CloseReason.REPLACED)
             if new.up:
                 self._say_up(new)
-            log.info(
-                "- connected",
-                extra={"room": room_id, "participant": participant_id, "leg": leg.kind},
-            )
+            log.info("- connected", extra=_where(new))
             return Connection(answer, renegotiated=False)
 
     async def disconnect(self, room_id: str, participant_id: str, reason: CloseReason) -> None:
@@ -177,7 +174,7 @@ class Switchboard:
         seat = room.seats.pop(participant_id, None) if room else None
         if seat is not None:
             seat.port.close()
-            self._emit(LegDown(room_id, participant_id, reason.value))
+            self._say_down(seat, reason.value)
             await self._close_leg(seat, reason)
 
     def route(self, room_id: str, participant_id: str, routing: Routing) -> None:
@@ -282,6 +279,10 @@ class Switchboard:
         for name in sorted(port.open_inputs):
             self._emit(MediaChanged(port.room_id, port.participant_id, name, True))
 
+    def _say_down(self, seat: _Seat, cause: str) -> None:
+        log.info("- disconnected: %s", cause, extra=_where(seat))
+        self._emit(LegDown(seat.port.room_id, seat.port.participant_id, cause))
+
     def _leg_event(self, room_id: str, participant_id: str, seat: _Seat, event: LegEvent) -> None:
         room = self._rooms.get(room_id)
         current = room is not None and room.seats.get(participant_id) is seat
@@ -298,7 +299,7 @@ class Switchboard:
                 seat.port.close()
                 if current and room is not None:
                     del room.seats[participant_id]
-                    self._emit(LegDown(room_id, participant_id, cause))
+                    self._say_down(seat, cause)
                 self._spawn_close(seat, CloseReason.FAILED)
             case DigitPressed(digit):
                 if current:
@@ -322,9 +323,10 @@ class Switchboard:
                 "x a leg did not close cleanly (%.1f s)",
                 monotonic() - started,
                 exc_info=True,
-                extra={
-                    "room": seat.port.room_id,
-                    "participant": seat.port.participant_id,
-                    "leg": seat.leg.kind,
-                },
+                extra=_where(seat),
             )
+
+
+def _where(seat: _Seat) -> dict[str, str]:
+    """What a log line carries beside its text."""
+    return {"room": seat.port.room_id, "participant": seat.port.participant_id, "leg": seat.leg.kind}

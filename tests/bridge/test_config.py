@@ -193,6 +193,7 @@ def test_the_application_of_the_variables_takes_the_place_of_the_same_one_in_the
         ("[webrtc]\nloopback_candidate = 1", "webrtc.loopback_candidate must be true or false, not 1"),
         ("[webrtc]\nudp_port_range = '5000'", "webrtc.udp_port_range must be"),
         ("[webrtc]\nudp_port_range = '5000-4000'", "webrtc.udp_port_range must be"),
+        ("[webrtc]\nudp_port_range = 'x-y'", "webrtc.udp_port_range must be .* not 'x-y'$"),
         ("[webrtc]\nudp_port_range = '80-90'", "webrtc.udp_port_range must be"),
         ("[webrtc]\nannounced_addresses = ['localhost']", "webrtc.announced_addresses must be"),
         ("[webrtc]\nice_servers = ['http://x']", "webrtc.ice_servers must be"),

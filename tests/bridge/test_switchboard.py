@@ -354,6 +354,21 @@ async def test_closing_a_room_closes_its_legs_and_its_place_in_the_mixer() -> No
         await studio.phone("a")
 
 
+async def test_the_log_tells_who_came_and_went_and_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "bridge.switchboard")
+    studio = Studio()
+    await studio.phone("a")
+    await studio.board.disconnect("room", "a", CloseReason.EXPELLED)
+    kind = caplog.records[0].leg  # type: ignore[attr-defined]
+    assert [
+        (line.getMessage(), line.room, line.participant, line.leg)  # type: ignore[attr-defined]
+        for line in caplog.records
+    ] == [
+        ("- connected", "room", "a", kind),
+        (f"- disconnected: {CloseReason.EXPELLED.value}", "room", "a", kind),
+    ]
+
+
 async def test_empty_room_takes_no_place_in_the_mixer() -> None:
     studio = Studio()
     await studio.phone("a")

@@ -28,11 +28,17 @@ def test_openblas_of_numpy_is_kept_to_one_thread() -> None:
     if not blas.use_one_thread():
         pytest.skip("this NumPy has no OpenBLAS of its own")
     assert _threads() == [1]
+    # Not the first rounds: threads that an earlier product woke spin on for some 100 ms, at nobody's request.
+    assert np.median([_processors_used() for _ in range(11)][6:]) < 1.3
+
+
+def _processors_used() -> float:
+    """How many, on average, during a few products."""
     square = np.ones((700, 700), np.float32)
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(5):
         square @ square
-    assert time.process_time() - cpu < 1.3 * (time.perf_counter() - wall) + 0.01
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
 
 
 def test_numpy_without_its_own_openblas_is_told_apart(

@@ -49,6 +49,15 @@ async def test_who_may_not_watch_is_refused_before_the_upgrade(tmp_path: Path) -
             assert json.loads(refused.value.response.body or b"")["status"] == status
 
 
+async def test_what_no_call_answers_to_is_refused_as_any_error_is(tmp_path: Path) -> None:
+    async with RunningBridge(tmp_path) as bridge, asyncio.timeout(30):
+        lost = await bridge.call("GET", "/no/such/call/at/all")
+        wrong = await bridge.call("PUT", f"/{bridge.application}/")
+    assert (lost.status_code, lost.json()) == (404, {"error": "not found", "status": 404})
+    assert (wrong.status_code, wrong.json()) == (405, {"error": "method not allowed", "status": 405})
+    assert "POST" in wrong.headers["Allow"]
+
+
 async def test_conferences_people_and_tokens_survive_a_kill(tmp_path: Path) -> None:
     async with RunningBridge(tmp_path) as bridge, asyncio.timeout(40):
         conference = await bridge.open_conference("Stand-up")
