@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Config
+from bridge.config_source import load
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +77,13 @@ def test_every_setting_is_written_down_and_no_other() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     told = re.findall(r"^\| `([a-z0-9_.]+)` \|", page, re.MULTILINE)
     assert told == keys(Config)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md"])
+def test_the_settings_shown_are_taken_as_they_stand(page: str, tmp_path: Path) -> None:
+    shown = re.findall(r"^```toml\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    for number, settings in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(settings.replace("sha256:…", "sha256:" + "ab" * 32))
+        load(file, {}, {})
