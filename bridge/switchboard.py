@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_S = 5.0
 """What a leg gets to say goodbye before it is abandoned."""
+MAX_EARLY_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class _Seat:
     port: Port
     leg: Leg
     up: bool = False
+    early_digits: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_EARLY_DIGITS))
+    """Pressed while the leg was being set up; the oldest are lost when they are too many."""
 
 
 @dataclass(slots=True)
@@ -165,6 +169,8 @@ class Switchboard:
                 self._spawn_close(old, CloseReason.REPLACED)
             if new.up:
                 self._say_up(new)
+            while new.early_digits:
+                self._emit(Digit(room_id, participant_id, new.early_digits.popleft()))
             log.info("- connected", extra=_where(new))
             return Connection(answer, renegotiated=False)
 
@@ -304,6 +310,8 @@ class Switchboard:
             case DigitPressed(digit):
                 if current:
                     self._emit(Digit(room_id, participant_id, digit))
+                else:
+                    seat.early_digits.append(digit)
             case TextReceived(text):
                 if current:
                     self._emit(Text(room_id, participant_id, text))

@@ -111,10 +111,18 @@ class Browser(Phone):
         self.packets.append(payload)
 
 
+class Hasty(Phone):
+    """Somebody who presses a key before the leg is set up."""
+
+    async def start(self) -> str | None:
+        self.port.emit(DigitPressed("7"))
+        return await super().start()
+
+
 class Studio:
     """A switchboard on a real mixer, a manual clock, and everything that happened."""
 
-    def __init__(self, max_legs: int = 100) -> None:
+    def __init__(self, max_legs: int = 100, phone: type[Phone] = Phone) -> None:
         self.bus = MixBus(CoreSettings())
         self.dispatch = Dispatch()
         self.legs: dict[str, Phone] = {}
@@ -123,7 +131,7 @@ class Studio:
         self.board = Switchboard(
             self.bus,
             self.dispatch,
-            {CallTrack: self._factory(Phone), WebRtcOffer: self._factory(Browser)},
+            {CallTrack: self._factory(phone), WebRtcOffer: self._factory(Browser)},
             max_legs=max_legs,
         )
         self.board.subscribe(self.events.append)
@@ -331,6 +339,16 @@ async def test_what_legs_report_comes_out_as_events() -> None:
     ]
     assert "5" not in repr(studio.events[2])
     assert studio.board.legs() == {}
+
+
+async def test_a_key_pressed_while_the_leg_is_set_up_is_told_once_it_is_there() -> None:
+    studio = Studio(phone=Hasty)
+    await studio.phone("a")
+    assert studio.events == [
+        LegUp("room", "a", "phone"),
+        MediaChanged("room", "a", "primary", True),
+        Digit("room", "a", "7"),
+    ]
 
 
 async def test_texts_reach_one_participant_and_unknown_ones_are_dropped() -> None:
