@@ -19,6 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 help:
 	@echo "make run     a server on http://127.0.0.1:8080 with a demo conference and a caller, and a link to join"
+	@echo "             (ARGS='--port 8081' for another port)"
 	@echo "make test    all tests (ARGS='tests/bridge -k name' for some)"
 	@echo "make check   format, lint, types, import rule"
 	@echo "make bench   measure this machine"
