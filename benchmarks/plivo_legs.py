@@ -8,41 +8,14 @@ L16 at 16 kHz, server on one core, callers on another; user and system time of t
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 from measure import report
-from processes import ROOT, cpu_seconds, free_port, pinned, running_bridge, wait_for_port
+from processes import ROOT, SETTLE_S, cost_of_crowd, free_port, pinned, running_bridge, wait_for_port
 
 HERE = Path(__file__).resolve().parent
-SETTLE_S = 3.0
-
-
-def load(urls: list[str], pid: int, arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
-    """CPU ms of `pid` per leg-second while the callers in `urls` talk, and the callers' figures."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
-        listed.write("\n".join(urls))
-        listed.flush()
-        callers = subprocess.Popen(
-            [*pinned(1), sys.executable, str(HERE / "call_load.py"), listed.name,
-             "--room", str(arguments.room), "--sounding", str(arguments.sounding),
-             "--seconds", str(arguments.seconds + SETTLE_S + 1)],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert callers.stdout is not None
-        if callers.stdout.readline().strip() != "ready":
-            raise RuntimeError("the callers did not get through")
-        time.sleep(SETTLE_S)
-        began, spent = time.monotonic(), cpu_seconds(pid)
-        time.sleep(arguments.seconds)
-        spent, took = cpu_seconds(pid) - spent, time.monotonic() - began
-        figures = json.loads(callers.stdout.read())
-        callers.wait()
-    return 1000 * spent / took / len(urls), figures
 
 
 def measure_bridge(arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
@@ -55,7 +28,7 @@ def measure_bridge(arguments: argparse.Namespace) -> tuple[float, dict[str, floa
             urls.append(
                 f"ws://127.0.0.1:{bridge.port}/{bridge.application}/{conference}/plivo?access_token={token}"
             )
-        return load(urls, bridge.pid, arguments)
+        return cost_of_crowd("call_load.py", urls, bridge.pid, arguments)
 
 
 def measure_obvious(arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
@@ -66,7 +39,7 @@ def measure_obvious(arguments: argparse.Namespace) -> tuple[float, dict[str, flo
     try:
         wait_for_port(port, server)
         urls = [f"ws://127.0.0.1:{port}/room{n // arguments.room}" for n in range(arguments.legs)]
-        return load(urls, server.pid, arguments)
+        return cost_of_crowd("call_load.py", urls, server.pid, arguments)
     finally:
         server.terminate()
         server.wait()

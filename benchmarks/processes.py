@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -48,6 +49,35 @@ def wait_for_port(port: int, process: subprocess.Popen[Any], seconds: float = 30
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"nothing listens on {port}")
+
+
+SETTLE_S = 4.0
+"""From the moment everybody is there until the cost is read."""
+
+
+def cost_of_crowd(
+    script: str, clients: list[str], pid: int, arguments: argparse.Namespace
+) -> tuple[float, dict[str, float]]:
+    """CPU ms of `pid` per client-second while `clients` (lines for `script`) are there, and their figures."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
+        listed.write("\n".join(clients))
+        listed.flush()
+        crowd = subprocess.Popen(
+            [*pinned(1), sys.executable, str(ROOT / "benchmarks" / script), listed.name,
+             "--room", str(arguments.room), "--sounding", str(arguments.sounding),
+             "--seconds", str(arguments.seconds + SETTLE_S + 1)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert crowd.stdout is not None
+        if crowd.stdout.readline().strip() != "ready":
+            raise RuntimeError("the clients did not get in")
+        time.sleep(SETTLE_S)
+        began, spent = time.monotonic(), cpu_seconds(pid)
+        time.sleep(arguments.seconds)
+        spent, took = cpu_seconds(pid) - spent, time.monotonic() - began
+        figures = json.loads(crowd.stdout.read())
+        crowd.wait()
+    return 1000 * spent / took / len(clients), figures
 
 
 class Bridge:

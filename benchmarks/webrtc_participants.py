@@ -10,41 +10,14 @@ carry (`--obvious-people`).
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 from measure import report
-from processes import ROOT, cpu_seconds, free_port, pinned, running_bridge, wait_for_port
+from processes import ROOT, cost_of_crowd, free_port, pinned, running_bridge, wait_for_port
 
 HERE = Path(__file__).resolve().parent
-SETTLE_S = 4.0
-
-
-def load(people: list[str], pid: int, arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
-    """CPU ms of `pid` per participant-second while `people` (`URI TOKEN`) are there, and their figures."""
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
-        listed.write("\n".join(people))
-        listed.flush()
-        crowd = subprocess.Popen(
-            [*pinned(1), sys.executable, str(HERE / "webrtc_load.py"), listed.name,
-             "--room", str(arguments.room), "--sounding", str(arguments.sounding),
-             "--seconds", str(arguments.seconds + SETTLE_S + 1)],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert crowd.stdout is not None
-        if crowd.stdout.readline().strip() != "ready":
-            raise RuntimeError("the participants did not get in")
-        time.sleep(SETTLE_S)
-        began, spent = time.monotonic(), cpu_seconds(pid)
-        time.sleep(arguments.seconds)
-        spent, took = cpu_seconds(pid) - spent, time.monotonic() - began
-        figures = json.loads(crowd.stdout.read())
-        crowd.wait()
-    return 1000 * spent / took / len(people), figures
 
 
 def measure_bridge(arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
@@ -55,7 +28,7 @@ def measure_bridge(arguments: argparse.Namespace) -> tuple[float, dict[str, floa
                 conference = bridge.open_conference()
             uri = f"http://127.0.0.1:{bridge.port}/{bridge.application}/{conference}"
             people.append(f"{uri} {bridge.invite(conference)}")
-        return load(people, bridge.pid, arguments)
+        return cost_of_crowd("webrtc_load.py", people, bridge.pid, arguments)
 
 
 def measure_obvious(arguments: argparse.Namespace) -> tuple[float, dict[str, float]]:
@@ -69,7 +42,7 @@ def measure_obvious(arguments: argparse.Namespace) -> tuple[float, dict[str, flo
             f"http://127.0.0.1:{port}/app/room{n // arguments.room} -"
             for n in range(arguments.obvious_people)
         ]
-        return load(people, server.pid, arguments)
+        return cost_of_crowd("webrtc_load.py", people, server.pid, arguments)
     finally:
         server.terminate()
         server.wait()
