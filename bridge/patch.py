@@ -113,9 +113,9 @@ class RoomPatch:
         self._gains = GainTable(lambda to, of, gain: bus.set_gain(room_id, to, of, gain))
         self._solo_outputs: dict[str, list[tuple[Port, Output]]] = {}
 
-    def look(self) -> RoomLook | None:
+    def look(self, *, watched: bool) -> RoomLook | None:
         """None while the room has no place in the mixer."""
-        return self._bus.look(self.room_id) if self._open else None
+        return self._bus.look(self.room_id, watched=watched) if self._open else None
 
     def route(self, participant_id: str, routing: Routing) -> None:
         """Apply `routing` to the slots the participant has, and keep it for those to come."""

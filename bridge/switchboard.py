@@ -201,10 +201,10 @@ class Switchboard:
         if seat is not None:
             seat.leg.send(text)
 
-    def look(self, room_id: str) -> RoomStatus:
-        """What goes on in a room. Raises NoSuchRoom."""
+    def look(self, room_id: str, *, watched: bool = False) -> RoomStatus:
+        """What goes on in a room; `watched` gives levels even of those whom nobody hears. Raises NoSuchRoom."""
         room = self._room(room_id)
-        look = room.patch.look()
+        look = room.patch.look(watched=watched)
         if look is None:
             return RoomStatus()
         participants = {}

@@ -191,9 +191,14 @@ class MixBus:
 
     # --- looking ---
 
-    def look(self, room: str) -> RoomLook:
-        """What goes on in a room now."""
+    def look(self, room: str, *, watched: bool = False) -> RoomLook:
+        """What goes on in a room now.
+
+        `watched`: somebody looks at the levels, so for the next second even what nobody hears is decoded.
+        """
         there = self._room(room)
+        if watched:
+            self._wiring.note_watched(there)
         slots: dict[str, SlotLook] = {}
         place = there.place
         levels = talking = None

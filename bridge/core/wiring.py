@@ -11,6 +11,9 @@ from bridge.core.outlets import Outlets
 from bridge.core.pools import Pools
 from bridge.core.room import Room
 
+WATCHED_TICKS = 50
+"""How long a look at the levels keeps even what nobody hears decoded: several looks of a live page."""
+
 
 class Wiring:
     """Call `note…` whenever something changes, `settle` at the tick edge."""
@@ -24,6 +27,7 @@ class Wiring:
         self._renumbered: dict[Room, None] = {}
         self._rewired: dict[Room, None] = {}
         self._rerouted = False
+        self._watched: dict[Room, int] = {}  # ticks left
 
     def note_numbers(self, room: Room) -> None:
         """Gains or faders have changed."""
@@ -37,10 +41,16 @@ class Wiring:
         """The room is closed; takes it out of its bank at once."""
         self._renumbered.pop(room, None)
         self._rewired.pop(room, None)
+        self._watched.pop(room, None)
         moved = self._banks.vacate(room)
         if moved is not None:
             self._rewired[moved] = None
         self._rerouted = True
+
+    def note_watched(self, room: Room) -> None:
+        """Somebody looks at the levels in it; holds for `WATCHED_TICKS`."""
+        self._rerouted |= room not in self._watched
+        self._watched[room] = WATCHED_TICKS
 
     def note_routes(self) -> None:
         """Somebody listens no more, or is heard no more."""
@@ -61,8 +71,18 @@ class Wiring:
             self._plug(room)
             del self._rewired[room]
             self._rerouted = True
+        if self._watched:
+            self._watch()
         if self._rerouted:
             self._route()
+
+    def _watch(self) -> None:
+        for room, left in list(self._watched.items()):
+            if left:
+                self._watched[room] = left - 1
+            else:
+                del self._watched[room]
+                self._rerouted = True
 
     def _plug(self, room: Room) -> None:
         place = room.place
@@ -80,8 +100,12 @@ class Wiring:
         heard: dict[int, NDArray[np.bool_]] = {}
         for bank in self._banks:
             bank.tapped[:] = readers.alone[id(bank)]
-            heard[id(bank)] = bank.heard(readers.outputs[id(bank)]).reshape(-1)
+            heard[id(bank)] = bank.heard(readers.outputs[id(bank)])
+        for room in self._watched:
+            if room.place is not None:
+                bank, row = room.place.bank, room.place.row
+                heard[id(bank)][row] |= bank.fader[row] > 0
         for feed in self._pools.feeds.values():
             feed.rewire()
-            feed.listen(heard)
+            feed.listen({bank: mask.reshape(-1) for bank, mask in heard.items()})
         self._farewells.listen()

@@ -221,7 +221,7 @@ class Live:
 
     def _look(self, conference_id: str) -> RoomStatus:
         try:
-            return self._switchboard.look(conference_id)
+            return self._switchboard.look(conference_id, watched=True)
         except NoSuchRoom:
             return RoomStatus()
 

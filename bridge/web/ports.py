@@ -34,8 +34,8 @@ class People(Protocol):
 class Rooms(Protocol):
     """`bridge.switchboard.Switchboard`, as far as the pages use it."""
 
-    def look(self, room_id: str) -> RoomStatus:
-        """Raises NoSuchRoom."""
+    def look(self, room_id: str, *, watched: bool = False) -> RoomStatus:
+        """`watched`: with levels even of those whom nobody hears. Raises NoSuchRoom."""
 
     def legs(self) -> Mapping[str, int]: ...
 

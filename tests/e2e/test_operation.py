@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import soundfile
+from websockets.asyncio.client import connect
 
 from bridge.harness.plivo_caller import CallFailed, PlivoCaller
 from tests.kit.app_socket import AppSocket
@@ -111,6 +116,79 @@ async def test_without_calls_sigterm_does_not_wait(tmp_path: Path) -> None:
         await bridge.open_conference()
         signal_to(bridge, signal.SIGTERM)
         assert await exit_code(bridge, 5.0) == 0
+
+
+@asynccontextmanager
+async def starved(bridge: RunningBridge) -> AsyncIterator[None]:
+    """While inside, the server gets the processor for 15 of every 75 ms, as on a machine that does too much."""
+    fed = threading.Event()
+
+    def starve() -> None:
+        while not fed.wait(0.015):
+            signal_to(bridge, signal.SIGSTOP)
+            time.sleep(0.06)
+            signal_to(bridge, signal.SIGCONT)
+
+    # In a thread: what the test itself does must not give the server a rest.
+    starving = asyncio.create_task(asyncio.to_thread(starve))
+    try:
+        yield
+    finally:
+        fed.set()
+        await starving
+
+
+async def test_while_ticks_run_late_new_media_is_refused_and_what_is_there_goes_on(tmp_path: Path) -> None:
+    async with RunningBridge(tmp_path, {"MEDIABRIDGE_LIMITS_LATE_TICKS_PERCENT": "60"}) as bridge:
+        conference = await bridge.open_conference()
+        caller, guest = await bridge.invite(conference, "Caller"), await bridge.invite(conference, "Guest")
+        late = await bridge.invite(conference, "Late")
+        async with (
+            phone(stream_url(bridge, caller), CALLER) as call,
+            BrowserPeer(ask_over_http(guest.uri, guest.token)) as peer,
+        ):
+            mid = await peer.join_plain(Tone(GUEST, AMPLITUDE))
+            await hears(peer.heard[mid], CALLER)
+            async with starved(bridge):
+                await until(lambda: overloaded(bridge, True), 20)
+                statuses: list[int] = []
+                async with BrowserPeer(ask_over_http(late.uri, late.token, statuses)) as refused:
+                    with pytest.raises(httpx.HTTPStatusError) as answer:
+                        await refused.join_plain(Tone(700))
+                assert statuses == [503] and int(answer.value.response.headers["Retry-After"]) > 0
+                async with phone(stream_url(bridge, late), 700) as second:
+                    assert await ended(second) == 1013
+                # What carries no media is served, and a client that is in may set up its leg anew.
+                assert (await bridge.call("GET", f"/{bridge.application}/{conference}")).status_code == 200
+                assert call.end is None
+            await until(lambda: overloaded(bridge, False), 20)
+            await hears(call, GUEST)
+            await hears(peer.heard[mid], CALLER)
+            async with phone(stream_url(bridge, late), 700) as second:
+                await hears(second, GUEST)
+        assert "Traceback" not in bridge.log
+
+
+async def overloaded(bridge: RunningBridge, expected: bool) -> bool:
+    metrics = (await bridge.call("GET", "/metrics")).text
+    return f"\nmediabridge_overloaded {expected:d}.0" in metrics
+
+
+async def test_a_browser_alone_in_a_conference_sees_its_own_level(tmp_path: Path) -> None:
+    async with RunningBridge(tmp_path) as bridge:
+        conference = await bridge.open_conference()
+        guest = await bridge.invite(conference, "Guest")
+        async with BrowserPeer(ask_over_http(guest.uri, guest.token)) as peer:
+            await peer.join_plain(Tone(GUEST, AMPLITUDE))
+            live = f"{bridge.ws_base}/live/{bridge.application}/{conference}?access_token="
+            expected = 20 * np.log10(AMPLITUDE / 32_768 / np.sqrt(2))
+            for token in (guest.token, bridge.token):
+                async with asyncio.timeout(15), connect(live + token, proxy=None) as socket:
+                    async for message in socket:
+                        seen = json.loads(message)
+                        if seen["type"] == "levels" and seen["participants"].get(guest.id, {}).get("talking"):
+                            assert abs(seen["participants"][guest.id]["level"] - expected) < 4
+                            break
 
 
 def config_file(path: Path, application: str, *tokens: str) -> None:

@@ -33,7 +33,7 @@ class Browser:
     def __init__(self, desk: Desk, slot: str, frequency: float) -> None:
         desk.bus.open_slot("room", slot)
         self.input = desk.bus.open_packets("room", slot)
-        sound = np.rint(tone(frequency, 5, 48_000, 5000)).astype(np.int16)
+        sound = np.rint(tone(frequency, 8, 48_000, 5000)).astype(np.int16)
         encoder = OpusEncoder(48_000, OpusSettings())
         self._packets = [encoder.encode(sound[at : at + 960]) for at in range(0, len(sound), 960)]
         self._sent = 0
@@ -99,3 +99,29 @@ def test_lost_packets_are_counted_and_stay_in_the_totals_after_the_input_is_clos
     assert browser.input.look().lost == 0
     browser.send(desk.clock.now)
     assert len(desk.packets[ear]) == 105
+
+
+def test_whom_nobody_hears_has_a_level_for_as_long_as_somebody_looks_and_sounds_right_afterwards() -> None:
+    desk = Desk()
+    browser = Browser(desk, "browser", 700)
+    desk.before_tick = lambda: browser.send(desk.clock.now - 0.006)
+    desk.run(50)
+    alone = desk.bus.look("room").slots["browser"]
+    assert alone.level_dbov == -127 and not alone.talking
+    desk.bus.look("room", watched=True)
+    desk.run(40)
+    watched = desk.bus.look("room").slots["browser"]
+    assert watched.level_dbov == pytest.approx(20 * np.log10(5000 / 32_768 / np.sqrt(2)), abs=1.5)
+    assert watched.talking
+    desk.run(90)  # looking without watching keeps nothing decoded
+    assert desk.bus.look("room").slots["browser"].level_dbov < -60
+    desk.bus.look("room", watched=True)
+    desk.run(10)
+    desk.bus.set_fader("room", "browser", 0)
+    desk.run(90)
+    assert desk.bus.look("room").slots["browser"].level_dbov < -60
+    desk.bus.set_fader("room", "browser", 1)
+    desk.bus.open_slot("room", "ear")
+    ear = desk.listen("ear", L16_16K)
+    desk.run(20)
+    assert set(find_tones(desk.heard(ear)[3_200:], 16_000, -30)) == {700}

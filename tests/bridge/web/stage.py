@@ -91,7 +91,7 @@ class Stage:
     def subscribe(self, listener: Callable[[SwitchEvent], None]) -> None:
         self.listeners.append(listener)
 
-    def look(self, room_id: str) -> RoomStatus:
+    def look(self, room_id: str, *, watched: bool = False) -> RoomStatus:
         if room_id not in self.rooms:
             raise NoSuchRoom("no such room")
         people = self.rooms[room_id]
