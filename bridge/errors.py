@@ -10,7 +10,8 @@
     │   ├── Overloaded         ticks run late; new media is turned away
     │   └── LimitReached       a configured limit is reached; names it
     ├── BadInput               the peer sent something that cannot be understood
-    │   └── BadOffer           an SDP offer that cannot be answered
+    │   ├── BadOffer           an SDP offer that cannot be answered
+    │   └── EgressRefused      an address the bridge may not reach out to; names the setting
     └── MissingLibrary         a native library is not to be found; says what to install
 
 Facades map these types to a status and a vendor code in one table each.
@@ -74,6 +75,10 @@ class BadInput(BridgeError):
 
 class BadOffer(BadInput):
     """An SDP offer that cannot be answered."""
+
+
+class EgressRefused(BadInput):
+    """An address that the bridge may not reach out to; the text names the setting that would allow it."""
 
 
 class MissingLibrary(BridgeError):

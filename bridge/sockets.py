@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.errors import BridgeError
+
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
@@ -85,6 +87,45 @@ class Refuse:
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class Dialled(Socket, Protocol):
+    """An open WebSocket that the bridge opened."""
+
+    def ask(self, mark: bytes) -> None:
+        """A ping that carries `mark` (at most 125 bytes) behind everything sent so far.
+
+        `confirmed(mark)` follows on the receiver once the peer has received all of that (RFC 6455 §5.5.3).
+        """
+
+
+class Caller(Receiver, Protocol):
+    """What takes the messages of a WebSocket that the bridge opened; `opened` gets a `Dialled`."""
+
+    def confirmed(self, mark: bytes) -> None:
+        """The peer has received everything sent before `ask(mark)`."""
+
+
+class DialFailed(BridgeError):
+    """Nothing was opened; the text says why, and holds neither query nor headers."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        """`status`: the service's HTTP answer, where there was one."""
+        super().__init__(text)
+        self.status = status
+
+
+class Dial(Protocol):
+    """Opens a WebSocket to a service; `bridge.runtime.ws_dial` does it."""
+
+    async def __call__(
+        self, url: str, headers: Mapping[str, str], caller: Caller, *, max_message_bytes: int
+    ) -> Dialled:
+        """Resolve, check, connect and greet once, with small send buffers; no redirects, no retries.
+
+        `caller.opened` is called before this returns. Raises DialFailed, and EgressRefused where the
+        address may not be reached.
+        """
 
 
 Door = Callable[[UpgradeRequest], Awaitable[Accept | Refuse | None]]
