@@ -28,7 +28,7 @@ from bridge.changes import (
 from bridge.core.ports import CloseReason, LegSpec
 from bridge.endings import Endings
 from bridge.errors import Draining, NoSuchParticipant, NoSuchRoom
-from bridge.people import Actor, Conference, Layout, Message, Participant, Role, storable
+from bridge.people import Actor, Audience, Conference, Layout, Message, Participant, Role, storable
 from bridge.presence import Presence, Switching, routing_of
 from bridge.records import ParticipantFields, Records
 from bridge.register import DirectorySettings, Register
@@ -185,10 +185,12 @@ class Directory:
         layout: Layout | None = None,
         language: str = "",
         transient: bool = False,
+        service: Audience | None = None,
     ) -> tuple[Participant, str]:
         """A new participant, and their token: it is never given again. Raises Draining, LimitReached.
 
-        A transient one is removed when their leg ends; when it never begins, whoever made them removes them.
+        `service` is for bots, which are transient. A transient one is removed when their leg ends; when it
+        never begins, whoever made them removes them.
         """
         self._refuse_when_draining()
         token = new_token()
@@ -202,6 +204,7 @@ class Directory:
             Layout(layout or conference.layout),
             language,
             transient,
+            service=service,
         )
         async with self._register.gathering(conference.id).lock:
             self._register.gathering(conference.id)
@@ -217,6 +220,14 @@ class Directory:
         if participant is None:
             raise NoSuchParticipant("no such participant")
         return participant
+
+    def find_participant(self, application_id: str, participant_id: str) -> Participant | None:
+        """Whoever has that id in any conference of the application."""
+        for gathering in self._register.gatherings.values():
+            found = gathering.participants.get(participant_id)
+            if found is not None and found.application_id == application_id:
+                return found
+        return None
 
     def participants(self, conference: Conference) -> list[Participant]:
         """Everybody invited, there or not, in the order of invitation. Raises NoSuchRoom."""

@@ -13,6 +13,7 @@ from bridge.core.ports import (
     PacketInput,
     PacketSink,
     PlayInput,
+    PlaySink,
     Source,
 )
 from bridge.dispatch import PacketTrunk
@@ -62,9 +63,11 @@ class Port:
         self._opened(name)
         return opened
 
-    def open_play_input(self, name: InputName, audio_format: AudioFormat) -> PlayInput:
+    def open_play_input(
+        self, name: InputName, audio_format: AudioFormat, sink: PlaySink | None = None
+    ) -> PlayInput:
         """Raises RuntimeError on a closed port."""
-        opened = self._patch.open_play_input(self._slot(name), audio_format)
+        opened = self._patch.open_play_input(self._slot(name), audio_format, sink)
         self._opened(name)
         return opened
 

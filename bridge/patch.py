@@ -9,10 +9,13 @@ from bridge.core.ports import (
     AudioFormat,
     AudioInput,
     FrameSink,
+    HeardSource,
     InputLook,
     InputName,
+    MixSource,
     PacketInput,
     PlayInput,
+    PlaySink,
     SoloSource,
     Source,
 )
@@ -21,6 +24,9 @@ from bridge.routing import GainTable, Routing, slot_name
 
 if TYPE_CHECKING:
     from bridge.leg_port import Port
+
+_SILENCE = "/"
+"""No participant's slot: ids are not empty."""
 
 
 class RelayedInput:
@@ -111,7 +117,10 @@ class RoomPatch:
         self._inputs: dict[str, SlotInput] = {}
         self._routings: dict[str, Routing] = {}
         self._gains = GainTable(lambda to, of, gain: bus.set_gain(room_id, to, of, gain))
-        self._solo_outputs: dict[str, list[tuple[Port, Output]]] = {}
+        self._play_sinks: dict[str, PlaySink] = {}
+        self._waiting: dict[str, list[tuple[Port, Output]]] = {}
+        """Slot → outputs fed from it that belong to others, whether or not it is there at the moment."""
+        self._has_silence = False
 
     def look(self, *, watched: bool) -> RoomLook | None:
         """None while the room has no place in the mixer."""
@@ -130,6 +139,10 @@ class RoomPatch:
         if participant_id in self._slots:
             self._gains.refresh_listener(participant_id, routing, self._slots, self._routings)
 
+    def play_sink(self, slot: str) -> PlaySink | None:
+        """Who is told what becomes of the play queue in `slot`."""
+        return self._play_sinks.get(slot)
+
     def forget(self, participant_id: str) -> None:
         """Drop the routing of a participant that has no slots."""
         if not self._slots_of(participant_id):
@@ -141,9 +154,7 @@ class RoomPatch:
         if slot in self._slots:
             self._slots[slot] = port
             return slot
-        if not self._open:
-            self._bus.open_room(self.room_id)
-            self._open = True
+        self._open_room()
         own = [other for other in self._slots_of(port.participant_id) if other != slot]
         self._bus.open_slot(self.room_id, slot, silent_for=own)
         self._slots[slot] = port
@@ -154,19 +165,29 @@ class RoomPatch:
         self._gains.refresh_source(slot, self._listeners(), self._routings)
         if name == "primary":
             self._gains.refresh_listener(slot, routing, self._slots, self._routings)
+        self._refeed(slot)
         return slot
 
     def close_slots(self, port: Port) -> None:
-        """Close the slots that belong to `port`; the room leaves the mixer with its last slot."""
+        """Close the slots that belong to `port`; the room leaves the mixer with its last slot or output."""
         for slot in [slot for slot, owner in self._slots.items() if owner is port]:
             self.close_input(slot)
             del self._slots[slot]
             self._gains.forget(slot)
+            self._refeed(slot)
             if not self._closed:
                 self._bus.close_slot(self.room_id, slot)
-        if self._open and not self._slots and not self._closed:
+        self._leave_if_empty()
+
+    def _open_room(self) -> None:
+        if not self._open:
+            self._bus.open_room(self.room_id)
+            self._open = True
+
+    def _leave_if_empty(self) -> None:
+        if self._open and not self._slots and not self._waiting and not self._closed:
             self._bus.close_room(self.room_id)
-            self._open = False
+            self._open = self._has_silence = False
 
     def close(self) -> None:
         """Give up the room's place in the mixer at once; its ports may still be closed one by one."""
@@ -185,9 +206,11 @@ class RoomPatch:
         self.close_input(slot)
         return self._fill(slot, RelayedInput(self._bus.open_packets(self.room_id, slot), self._relay, slot))
 
-    def open_play_input(self, slot: str, audio_format: AudioFormat) -> PlayInput:
+    def open_play_input(self, slot: str, audio_format: AudioFormat, sink: PlaySink | None) -> PlayInput:
         """The same for a play queue."""
         self.close_input(slot)
+        if sink is not None:
+            self._play_sinks[slot] = sink
         return self._fill(slot, self._bus.open_queue(self.room_id, slot, audio_format))
 
     def _fill(self, slot: str, made: AnyInput) -> AnyInput:
@@ -198,53 +221,63 @@ class RoomPatch:
     def close_input(self, slot: str) -> None:
         """Nothing happens when `slot` has none."""
         if self._inputs.pop(slot, None) is not None:
+            self._play_sinks.pop(slot, None)
             if not self._closed:
                 self._bus.close_input(self.room_id, slot)
             self._refeed(slot)
 
     def feed(self, port: Port, output: Output) -> None:
         """Connect an output to its source."""
-        if isinstance(output.source, SoloSource):
-            slot = slot_name(output.source.participant_id, output.source.input_name)
-            self._solo_outputs.setdefault(slot, []).append((port, output))
+        slot = _slot_of(output.source)
+        if slot is not None:
+            self._waiting.setdefault(slot, []).append((port, output))
         self._connect(port, output)
 
     def starve(self, port: Port, output: Output) -> None:
         """Disconnect an output for good."""
-        if isinstance(output.source, SoloSource):
-            slot = slot_name(output.source.participant_id, output.source.input_name)
-            waiting = self._solo_outputs.get(slot, [])
-            if (port, output) in waiting:
-                waiting.remove((port, output))
-            if not waiting:
-                self._solo_outputs.pop(slot, None)
+        slot = _slot_of(output.source)
+        waiting = self._waiting.get(slot, []) if slot is not None else []
+        if (port, output) in waiting:
+            waiting.remove((port, output))
+        if slot is not None and not waiting:
+            self._waiting.pop(slot, None)
         self._disconnect(output)
+        self._leave_if_empty()
 
     def _refeed(self, slot: str) -> None:
-        """What feeds those who listen to `slot` alone depends on the kind of its input."""
-        for port, output in self._solo_outputs.get(slot, ()):
+        """What feeds those who listen to `slot` depends on whether it is there, and on its input's kind."""
+        for port, output in self._waiting.get(slot, ()):
             self._disconnect(output)
             self._connect(port, output)
 
     def _connect(self, port: Port, output: Output) -> None:
-        if isinstance(output.source, SoloSource):
-            slot = slot_name(output.source.participant_id, output.source.input_name)
-            source = self._inputs.get(slot)
-            if source is None:
+        if self._closed:
+            return
+        slot, solo = _slot_of(output.source), isinstance(output.source, SoloSource)
+        if slot is None:
+            slot = self.open_slot(port, "primary")
+        elif slot not in (self._inputs if solo else self._slots):
+            if output.sink is None:
                 return
-            solo = True
-            if output.trunk is not None and isinstance(source, RelayedInput):
+            slot, solo = self._silence(), True
+        if output.trunk is not None:
+            if solo and isinstance(self._inputs[slot], RelayedInput):
                 self._relay.add(slot, output.trunk)
                 output.relayed = slot
                 return
-        else:
-            slot, solo = self.open_slot(port, "primary"), False
-        if output.trunk is not None:
             output.outlet = self._bus.open_packet_outlet(self.room_id, slot, solo=solo)
             self._dispatch.attach_packets(output.outlet, output.trunk)
         elif output.sink is not None and output.audio_format is not None:
             output.outlet = self._bus.open_frame_outlet(self.room_id, slot, output.audio_format, solo=solo)
             self._dispatch.attach_frames(output.outlet, output.sink)
+
+    def _silence(self) -> str:
+        """A slot without an input: raw outputs whose source is not there get its silence, tick by tick."""
+        self._open_room()
+        if not self._has_silence:
+            self._bus.open_slot(self.room_id, _SILENCE)
+            self._has_silence = True
+        return _SILENCE
 
     def _disconnect(self, output: Output) -> None:
         if output.relayed is not None and output.trunk is not None:
@@ -262,3 +295,14 @@ class RoomPatch:
     def _slots_of(self, participant_id: str) -> list[str]:
         names: tuple[InputName, ...] = ("primary", "secondary")
         return [slot for name in names if (slot := slot_name(participant_id, name)) in self._slots]
+
+
+def _slot_of(source: Source) -> str | None:
+    """The slot that feeds a source which is another's; None for the listener's own mix."""
+    match source:
+        case SoloSource(participant_id, input_name):
+            return slot_name(participant_id, input_name)
+        case HeardSource(participant_id):
+            return slot_name(participant_id, "primary")
+        case MixSource():
+            return None

@@ -89,6 +89,14 @@ class Conference:
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom a service hears, and who hears it, by participant id, role, `bot` or `person`. None: everybody."""
+
+    hears: frozenset[str] | None = None
+    heard_by: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Participant:
     """Somebody in a conference, there or not. The values of one moment: ask the directory for newer ones."""
 
@@ -106,11 +114,18 @@ class Participant:
     muted: bool = False
     hears: Mapping[str, float] = field(default_factory=dict)
     """Participant id → gain of what this one hears of them, where it differs from what the roles give."""
+    service: Audience | None = None
+    """Set for a bot: a service that a stream brought in. Never kept; a bot is always transient."""
     online: bool = False
     leg_kind: str | None = None
     """`webrtc`, `plivo`, …; None while offline."""
     media: Media = NO_MEDIA
     secondary_media: Media = NO_MEDIA
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What an `Audience` may name them by."""
+        return frozenset((self.id, self.role.value, "bot" if self.service else "person"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,9 @@ def routing_of(participant: Participant) -> Routing:
         secondary_in_mix=participant.role.secondary_in_mix,
         muted=participant.muted,
         hears=participant.hears,
+        tags=participant.tags,
+        hears_only=participant.service.hears if participant.service else None,
+        heard_by=participant.service.heard_by if participant.service else None,
     )
 
 

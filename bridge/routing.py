@@ -19,6 +19,12 @@ class Routing:
     """Neither heard in the mix nor alone."""
     hears: Mapping[str, float] = field(default_factory=dict)
     """Participant id → gain of what this one hears of them; others are heard as their own routing says."""
+    tags: frozenset[str] = frozenset()
+    """What `hears_only` and `heard_by` of others may name this one by: its id, its role, and so on."""
+    hears_only: frozenset[str] | None = None
+    """Tags of those whom this one hears, and nobody else; None: everybody."""
+    heard_by: frozenset[str] | None = None
+    """Tags of those who hear this one, and nobody else; the program does not. None: everybody."""
 
 
 def slot_name(participant_id: str, name: InputName) -> str:
@@ -72,10 +78,16 @@ class GainTable:
 
 
 def _in_mix(routing: Routing, name: InputName) -> bool:
+    if routing.heard_by is not None:
+        return False
     return routing.primary_in_mix if name == "primary" else routing.secondary_in_mix
 
 
 def _gain(listener: Routing, owner: str, name: InputName, source: Routing) -> float:
+    if source.heard_by is not None and source.heard_by.isdisjoint(listener.tags):
+        return 0.0
+    if listener.hears_only is not None and listener.hears_only.isdisjoint(source.tags):
+        return 0.0
     override = listener.hears.get(owner)
     if name == "secondary":
         return (1.0 if override is None else override) if source.secondary_in_mix else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from bridge.core.ports import InputName
 
@@ -72,4 +73,23 @@ class Talking:
     talking: bool
 
 
-SwitchEvent = LegUp | LegInterruptedOn | LegDown | MediaChanged | Digit | Text | Talking
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A participant's peer does not take what is sent to it."""
+
+    room_id: str
+    participant_id: str
+    percent: int
+    """Of what may be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayEnded:
+    """What a participant's service had queued was played to its end, cut, or ran dry in mid-sentence."""
+
+    room_id: str
+    participant_id: str
+    how: Literal["played", "cut", "underrun"]
+
+
+SwitchEvent = LegUp | LegInterruptedOn | LegDown | MediaChanged | Digit | Text | Talking | Behind | PlayEnded

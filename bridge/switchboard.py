@@ -16,10 +16,14 @@ from time import monotonic
 from bridge.core.events import (
     CoreEvent,
     DigitPressed,
+    FellBehind,
     LegClosed,
     LegConnected,
     LegEvent,
     LegInterrupted,
+    MarkPlayed,
+    QueueCleared,
+    QueueRanDry,
     TalkingChanged,
     TextReceived,
 )
@@ -32,17 +36,20 @@ from bridge.patch import RoomPatch
 from bridge.routing import Routing, slot_name, slot_owner
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.switch_events import (
+    Behind,
     Digit,
     LegDown,
     LegInterruptedOn,
     LegUp,
     MediaChanged,
+    PlayEnded,
     SwitchEvent,
     Talking,
     Text,
 )
 
 __all__ = [
+    "Behind",
     "Connection",
     "Digit",
     "InputStatus",
@@ -51,6 +58,7 @@ __all__ = [
     "LegUp",
     "MediaChanged",
     "ParticipantStatus",
+    "PlayEnded",
     "RoomStatus",
     "Routing",
     "SwitchEvent",
@@ -202,7 +210,7 @@ class Switchboard:
             seat.leg.send(text)
 
     def look(self, room_id: str, *, watched: bool = False) -> RoomStatus:
-        """What goes on in a room; `watched` gives levels even of those whom nobody hears. Raises NoSuchRoom."""
+        """What goes on in a room; `watched`: with levels of whom nobody hears, too. Raises NoSuchRoom."""
         room = self._room(room_id)
         look = room.patch.look(watched=watched)
         if look is None:
@@ -223,9 +231,25 @@ class Switchboard:
 
     def core_event(self, event: CoreEvent) -> None:
         """Pass on what the mixer reported."""
-        if isinstance(event, TalkingChanged):
-            participant_id, name = slot_owner(event.slot)
-            self._emit(Talking(event.room, participant_id, name, event.talking))
+        room = self._rooms.get(event.room)
+        if room is None:
+            return
+        participant_id, name = slot_owner(event.slot)
+        sink = room.patch.play_sink(event.slot)
+        match event:
+            case TalkingChanged(talking=talking):
+                self._emit(Talking(event.room, participant_id, name, talking))
+            case MarkPlayed(name=mark):
+                if sink is not None:
+                    sink.played(mark)
+            case QueueCleared(dropped=dropped):
+                if sink is not None:
+                    sink.cleared(dropped)
+                self._emit(PlayEnded(event.room, participant_id, "cut"))
+            case QueueRanDry(underrun=underrun):
+                if sink is not None:
+                    sink.ran_dry(underrun)
+                self._emit(PlayEnded(event.room, participant_id, "underrun" if underrun else "played"))
 
     def legs(self) -> dict[str, int]:
         """Number of legs by kind."""
@@ -315,6 +339,9 @@ class Switchboard:
             case TextReceived(text):
                 if current:
                     self._emit(Text(room_id, participant_id, text))
+            case FellBehind(percent):
+                if current:
+                    self._emit(Behind(room_id, participant_id, percent))
 
     def _spawn_close(self, seat: _Seat, reason: CloseReason) -> None:
         task = asyncio.create_task(self._close_leg(seat, reason))

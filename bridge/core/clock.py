@@ -33,6 +33,8 @@ class Clock:
         """Calls that came too late to make up for."""
         self.skipped = 0
         """Ticks that were never run because of a reset."""
+        self.position = 0
+        """Number, on the grid, of the newest tick that was begun; those that were never run count too."""
         self._next: float | None = None
 
     def due(self, now: float) -> int:
@@ -49,6 +51,7 @@ class Clock:
         if ticks > self.max_catch_up:
             self.resets += 1
             self.skipped += ticks - 1
+            self.position += ticks - 1
             self._next = now + self.tick_s
             return 1
         if ticks == 1:
@@ -59,6 +62,26 @@ class Clock:
         self._next += ticks * self.tick_s
         return ticks
 
+    def begin(self) -> None:
+        """Call before each tick that `due` asked for."""
+        self.position += 1
+
     def next_at(self) -> float:
         """When the next tick is due; minus infinity before the first call of `due`."""
         return float("-inf") if self._next is None else self._next
+
+
+class SoundTime:
+    """When the sound of the newest tick was, in Unix milliseconds: counted in ticks, not read off a clock.
+
+    All streams of a process share it, so that what they heard at the same moment has the same time, however
+    late it was sent. Ticks that were never run are a jump.
+    """
+
+    def __init__(self, clock: Clock, began_ms: int) -> None:
+        """`began_ms`: the Unix time of the clock's first tick."""
+        self._clock = clock
+        self._began_ms = began_ms
+
+    def __call__(self) -> int:
+        return self._began_ms + round(self._clock.position * self._clock.tick_s * 1000)

@@ -40,7 +40,14 @@ class TextReceived:
     text: str
 
 
-LegEvent = LegConnected | LegInterrupted | LegClosed | DigitPressed | TextReceived
+@dataclass(frozen=True, slots=True)
+class FellBehind:
+    """The peer does not take what is sent to it; `percent` of what may be held is waiting."""
+
+    percent: int
+
+
+LegEvent = LegConnected | LegInterrupted | LegClosed | DigitPressed | TextReceived | FellBehind
 
 # --- from the core, drained after a tick; `room` and `slot` are the names given when opened ---
 

@@ -10,83 +10,72 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
 from bridge.core.events import LegEvent
+from bridge.core.formats import (
+    L16_8K,
+    L16_16K,
+    OPUS,
+    OPUS_RATE_HZ,
+    PTIME_MS,
+    TICK_S,
+    ULAW_8K,
+    AudioFormat,
+    Encoding,
+)
+from bridge.core.ledger import Gap, StreamLedger, TrackLedger
+from bridge.core.specs import (
+    CallLink,
+    CallStart,
+    CallTrack,
+    HeardSource,
+    InputName,
+    LegSpec,
+    MixSource,
+    ServiceStream,
+    SoloSource,
+    Source,
+    WebRtcOffer,
+)
 
-PTIME_MS = 20
-"""Length of a tick and of every frame the bridge sends (SDP's word for it)."""
-
-TICK_S = PTIME_MS / 1000
-OPUS_RATE_HZ = 48_000
-"""RTP clock of Opus, whatever rate it is coded at (RFC 7587 §4.1)."""
-
-InputName = Literal["primary", "secondary"]
-"""A participant has at most two inputs."""
-
-
-class Encoding(StrEnum):
-    """How audio looks on the wire."""
-
-    L16 = "l16"
-    """Signed 16-bit, little-endian, mono."""
-    ULAW = "ulaw"
-    """G.711 µ-law, mono."""
-    OPUS = "opus"
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """An encoding at a rate."""
-
-    encoding: Encoding
-    rate_hz: int
-
-    @property
-    def title(self) -> str:
-        """As people read it: `L16 16 kHz`, `µ-law 8 kHz`, `Opus`."""
-        if self.encoding is Encoding.OPUS:
-            return "Opus"
-        return f"{'µ-law' if self.encoding is Encoding.ULAW else 'L16'} {self.rate_hz // 1000} kHz"
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples in one tick."""
-        return self.rate_hz * PTIME_MS // 1000
-
-    @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample; raises ValueError for Opus."""
-        if self.encoding is Encoding.OPUS:
-            raise ValueError("Opus has no fixed sample size")
-        return 2 if self.encoding is Encoding.L16 else 1
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one 20 ms frame; raises ValueError for Opus."""
-        return self.frame_samples * self.sample_bytes
-
-
-L16_8K = AudioFormat(Encoding.L16, 8_000)
-L16_16K = AudioFormat(Encoding.L16, 16_000)
-ULAW_8K = AudioFormat(Encoding.ULAW, 8_000)
-OPUS = AudioFormat(Encoding.OPUS, OPUS_RATE_HZ)
-
-
-@dataclass(frozen=True, slots=True)
-class MixSource:
-    """The conference mix without the listener's own inputs."""
-
-
-@dataclass(frozen=True, slots=True)
-class SoloSource:
-    """One participant's input alone. The participant need not exist yet: silence until it does."""
-
-    participant_id: str
-    input_name: InputName = "primary"
-
-
-Source = MixSource | SoloSource
+__all__ = [
+    "L16_8K",
+    "L16_16K",
+    "OPUS",
+    "OPUS_RATE_HZ",
+    "PTIME_MS",
+    "TICK_S",
+    "ULAW_8K",
+    "AudioFormat",
+    "AudioInput",
+    "CallLink",
+    "CallStart",
+    "CallTrack",
+    "CloseReason",
+    "Encoding",
+    "FrameSink",
+    "Gap",
+    "HeardSource",
+    "InputLook",
+    "InputName",
+    "Leg",
+    "LegFactory",
+    "LegLook",
+    "LegPort",
+    "LegSpec",
+    "MixSource",
+    "PacketInput",
+    "PacketSink",
+    "PlayInput",
+    "PlaySink",
+    "ServiceStream",
+    "SoloSource",
+    "Source",
+    "StreamLedger",
+    "TrackLedger",
+    "WebRtcOffer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +135,19 @@ class PlayInput(Protocol):
     def look(self) -> InputLook: ...
 
 
+class PlaySink(Protocol):
+    """Is told what becomes of a play queue, right after the tick in which it happened. Must not raise."""
+
+    def played(self, name: str) -> None:
+        """Everything queued before the mark has left the mixer."""
+
+    def cleared(self, dropped: tuple[str, ...]) -> None:
+        """The queue was emptied; the marks `dropped` will never be played."""
+
+    def ran_dry(self, underrun: bool) -> None:
+        """The queue is empty (`underrun`: it was so in the middle of something)."""
+
+
 class FrameSink(Protocol):
     """Takes raw 20 ms frames for the wire; the leg gives one to `open_frame_output`."""
 
@@ -180,7 +182,9 @@ class LegPort(Protocol):
 
     def open_packet_input(self, name: InputName) -> PacketInput: ...
 
-    def open_play_input(self, name: InputName, audio_format: AudioFormat) -> PlayInput: ...
+    def open_play_input(
+        self, name: InputName, audio_format: AudioFormat, sink: PlaySink | None = None
+    ) -> PlayInput: ...
 
     def close_input(self, name: InputName) -> None:
         """Nothing happens when that input is not open."""
@@ -253,48 +257,6 @@ class Leg(Protocol):
         """End it and everything it started. May be called twice."""
 
     def look(self) -> LegLook: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CallStart:
-    """What a streaming phone call says of itself when it begins."""
-
-    call_id: str
-    stream_id: str
-    account_id: str
-    tracks: tuple[str, ...]
-    audio_format: AudioFormat
-    headers: Mapping[str, str]
-    """The call's extra headers, decoded; keys as sent."""
-
-
-class CallLink(Protocol):
-    """A streaming call's connection, greeted and waiting for its legs (one for each track)."""
-
-    @property
-    def start(self) -> CallStart: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class WebRtcOffer:
-    """A leg that begins with an SDP offer."""
-
-    sdp: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallTrack:
-    """A leg that carries one track of a streaming call."""
-
-    link: CallLink
-    track: str
-    """`inbound` (what the caller says) or `outbound` (what the caller hears)."""
-    receive_only: bool = False
-
-
-LegSpec = WebRtcOffer | CallTrack
 
 
 class LegFactory(Protocol):

@@ -20,6 +20,8 @@ class TickClock(Protocol):
 
     def due(self, now: float) -> int: ...
 
+    def begin(self) -> None: ...
+
     def next_at(self) -> float: ...
 
     @property
@@ -87,6 +89,7 @@ class Pacer:
 
     def _tick(self, now: float, late: bool) -> None:
         began = time.monotonic()
+        self._clock.begin()
         try:
             result = self._bus.tick(now)
             # Raw frames first: their sockets are the slowest way out.

@@ -20,7 +20,7 @@ from bridge.changes import (
 from bridge.core.ports import CloseReason, WebRtcOffer
 from bridge.directory import Directory, DirectorySettings
 from bridge.errors import Draining, LimitReached, NoSuchParticipant, NoSuchRoom, Overloaded
-from bridge.people import NO_MEDIA, Actor, Conference, Layout, Media, Participant, Role
+from bridge.people import NO_MEDIA, Actor, Audience, Conference, Layout, Media, Participant, Role
 from bridge.routing import Routing
 from bridge.store import SqlStore
 from tests.kit.records import MemoryRecords
@@ -284,7 +284,8 @@ async def test_the_role_decides_what_enters_the_mix(
     conference = await house.conference()
     ann = await house.person(conference, role=role)
     await house.directory.connect(ann, OFFER)
-    assert house.board.routings[conference.id, ann.id] == Routing(primary, secondary)
+    tags = frozenset((ann.id, role.value, "person"))
+    assert house.board.routings[conference.id, ann.id] == Routing(primary, secondary, tags=tags)
 
 
 async def test_role_mute_and_overrides_reroute_a_live_leg_at_once(house: House) -> None:
@@ -294,7 +295,28 @@ async def test_role_mute_and_overrides_reroute_a_live_leg_at_once(house: House) 
     await house.directory.change_participant(
         ann, by=BY, role=Role.ATTENDEE, muted=True, hears={"someone": 0.5}
     )
-    assert house.board.routings[conference.id, ann.id] == Routing(False, False, True, {"someone": 0.5})
+    tags = frozenset((ann.id, "attendee", "person"))
+    assert house.board.routings[conference.id, ann.id] == Routing(
+        False, False, True, {"someone": 0.5}, tags=tags
+    )
+
+
+async def test_a_bot_s_audience_goes_into_its_routing(house: House) -> None:
+    conference = await house.conference()
+    audience = Audience(hears=frozenset(["person"]), heard_by=frozenset(["moderator"]))
+    bot, _ = await house.directory.add_participant(conference, by=BY, transient=True, service=audience)
+    await house.directory.connect(bot, OFFER)
+    routing = house.board.routings[conference.id, bot.id]
+    assert (routing.hears_only, routing.heard_by) == (audience.hears, audience.heard_by)
+    assert routing.tags == {bot.id, "speaker", "bot"}
+
+
+async def test_somebody_is_found_by_id_in_their_own_application_only(house: House) -> None:
+    conference = await house.conference()
+    ann = await house.person(conference)
+    assert house.directory.find_participant(conference.application_id, ann.id) == ann
+    assert house.directory.find_participant("another", ann.id) is None
+    assert house.directory.find_participant(conference.application_id, "nobody") is None
 
 
 async def test_a_new_name_does_not_touch_the_mix(house: House) -> None:

@@ -38,5 +38,6 @@ def test_an_interruption_and_talking_change_nothing() -> None:
 
 def test_routing_is_role_mute_and_overrides() -> None:
     muted = replace(ANN, role=Role.PRESENTER, muted=True, hears={"x": 0.5})
-    assert routing_of(muted) == Routing(True, True, True, {"x": 0.5})
-    assert routing_of(replace(ANN, role=Role.ATTENDEE)) == Routing(False, False)
+    assert routing_of(muted) == Routing(True, True, True, {"x": 0.5}, tags=muted.tags)
+    attendee = replace(ANN, role=Role.ATTENDEE)
+    assert routing_of(attendee) == Routing(False, False, tags=attendee.tags)

@@ -120,7 +120,7 @@ async def test_without_calls_sigterm_does_not_wait(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def starved(bridge: RunningBridge) -> AsyncIterator[None]:
-    """While inside, the server gets the processor for 15 of every 75 ms, as on a machine that does too much."""
+    """While inside, the server gets the processor for 15 of every 75 ms, as on an overworked machine."""
     fed = threading.Event()
 
     def starve() -> None:

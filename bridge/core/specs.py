@@ -1,0 +1,99 @@
+"""What a leg is asked to be, as data: where its sound comes from, and what it begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from bridge.core.formats import AudioFormat
+from bridge.core.ledger import StreamLedger
+
+InputName = Literal["primary", "secondary"]
+"""A participant has at most two inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class MixSource:
+    """The conference mix without the listener's own inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoloSource:
+    """One participant's input alone. The participant need not exist yet: silence until it does."""
+
+    participant_id: str
+    input_name: InputName = "primary"
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSource:
+    """What another participant hears: silence while that participant has no place in the mix."""
+
+    participant_id: str
+
+
+Source = MixSource | SoloSource | HeardSource
+
+
+@dataclass(frozen=True, slots=True)
+class CallStart:
+    """What a streaming phone call says of itself when it begins."""
+
+    call_id: str
+    stream_id: str
+    account_id: str
+    tracks: tuple[str, ...]
+    audio_format: AudioFormat
+    headers: Mapping[str, str]
+    """The call's extra headers, decoded; keys as sent."""
+
+
+class CallLink(Protocol):
+    """A streaming call's connection, greeted and waiting for its legs (one for each track)."""
+
+    @property
+    def start(self) -> CallStart: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcOffer:
+    """A leg that begins with an SDP offer."""
+
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTrack:
+    """A leg that carries one track of a streaming call."""
+
+    link: CallLink
+    track: str
+    """`inbound` (what the caller says) or `outbound` (what the caller hears)."""
+    receive_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStream:
+    """A leg that the bridge dials: a call streamed to a service, which may play something back."""
+
+    url: str = field(repr=False)
+    """`ws` or `wss`; its query may hold secrets."""
+    call: CallStart
+    sources: Mapping[str, Source]
+    """Track → what is sent on it."""
+    ledger: StreamLedger
+    """Kept by the leg, read by whoever asked for the stream."""
+    bidirectional: bool = False
+    handshake: Callable[[], Mapping[str, str]] = field(default=lambda: {}, repr=False)
+    """Gives the headers of one attempt (a signature, say)."""
+    redial: bool = False
+    """Receive-only streams: dial again for as long as the leg lives, and send what was held meanwhile."""
+    say_stop: bool = False
+    timeout_s: float = 86_400.0
+    """The stream ends by itself so long after it was connected for the first time."""
+
+
+LegSpec = WebRtcOffer | CallTrack | ServiceStream
