@@ -209,6 +209,13 @@ class Switchboard:
         if seat is not None:
             seat.leg.send(text)
 
+    def press(self, room_id: str, participant_id: str, track: str, digit: str) -> None:
+        """Tell a participant's peer of a key pressed on what it is sent as `track`, where its leg can."""
+        room = self._rooms.get(room_id)
+        seat = room.seats.get(participant_id) if room else None
+        if seat is not None:
+            seat.leg.press(track, digit)
+
     def look(self, room_id: str, *, watched: bool = False) -> RoomStatus:
         """What goes on in a room; `watched`: with levels of whom nobody hears, too. Raises NoSuchRoom."""
         room = self._room(room_id)

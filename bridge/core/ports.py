@@ -253,6 +253,9 @@ class Leg(Protocol):
     def send(self, text: str) -> None:
         """Text for the peer (a notification), where the leg can carry it; otherwise dropped."""
 
+    def press(self, track: str, digit: str) -> None:
+        """Somebody pressed a key on what is streamed as `track`; dropped where the leg cannot say so."""
+
     async def close(self, reason: CloseReason) -> None:
         """End it and everything it started. May be called twice."""
 

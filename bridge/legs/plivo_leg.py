@@ -122,6 +122,9 @@ class PlivoLeg:
             self._begin()
         return ""
 
+    def press(self, track: str, digit: str) -> None:
+        """Nothing is streamed to this peer as a track: dropped."""
+
     def send(self, text: str) -> None:
         """A phone has no use for text."""
 

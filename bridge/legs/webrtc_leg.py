@@ -118,6 +118,9 @@ class WebRtcLeg:
             await self._start_data(offer)
         return answer
 
+    def press(self, track: str, digit: str) -> None:
+        """Nothing is streamed to this peer as a track: dropped."""
+
     def send(self, text: str) -> None:
         """Text for the peer; dropped when it has no data channel."""
         if self._offer is not None and self._offer.data_section is not None and self.state != "closed":
