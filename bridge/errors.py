@@ -12,6 +12,8 @@
     ├── BadInput               the peer sent something that cannot be understood
     │   ├── BadOffer           an SDP offer that cannot be answered
     │   └── EgressRefused      an address the bridge may not reach out to; names the setting
+    ├── NoSuchHost             a name to be reached has no address
+    ├── HttpFailed             a request the bridge made got no answer; says why
     └── MissingLibrary         a native library is not to be found; says what to install
 
 Facades map these types to a status and a vendor code in one table each.
@@ -79,6 +81,14 @@ class BadOffer(BadInput):
 
 class EgressRefused(BadInput):
     """An address that the bridge may not reach out to; the text names the setting that would allow it."""
+
+
+class NoSuchHost(BridgeError):
+    """A name that the bridge is to reach has no address."""
+
+
+class HttpFailed(BridgeError):
+    """A request that the bridge made got no answer; the text says why, and holds no query."""
 
 
 class MissingLibrary(BridgeError):

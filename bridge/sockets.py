@@ -92,10 +92,11 @@ class Refuse:
 class Dialled(Socket, Protocol):
     """An open WebSocket that the bridge opened."""
 
-    def ask(self, mark: bytes) -> None:
-        """A ping that carries `mark` (at most 125 bytes) behind everything sent so far.
+    def ask(self, mark: bytes) -> bool:
+        """A ping that carries `mark` (1 to 125 bytes) behind everything sent so far.
 
-        `confirmed(mark)` follows on the receiver once the peer has received all of that (RFC 6455 §5.5.3).
+        `confirmed(mark)` follows on the receiver once the peer has received all of that (RFC 6455 §5.5.3), for
+        every mark and in their order. False, and it never follows, after the end or while 256 are unanswered.
         """
 
 

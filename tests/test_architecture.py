@@ -26,10 +26,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "bridge.outputs": ("bridge.core.ports", "bridge.core.events", "bridge.errors", "mediacodecs"),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
-    # The pacer hands out what a tick gives.
+    # The pacer hands out what a tick gives; what connects to others asks the gate.
     "bridge.runtime": (
-        "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.errors", "bridge.sockets",
-        "mediacodecs",
+        "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.egress", "bridge.errors",
+        "bridge.sockets", "mediacodecs",
     ),
     # The store writes down who exists, so it knows their shape.
     "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),
@@ -82,6 +82,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("bridge.metrics",),
     "soundfile": ("bridge.harness", "bridge.outputs"),
     "httpx": ("bridge.demo", "bridge.harness"),
+    "httpcore": ("bridge.runtime.http_out",),
+    "certifi": ("bridge.runtime.tls_out",),
+    "idna": ("bridge.egress",),
 }
 
 NO_IO = {

@@ -167,7 +167,7 @@ class WebSocketProtocol(asyncio.Protocol):
             response.headers["Sec-WebSocket-Protocol"] = accept.subprotocol
         self._protocol.send_response(response)
         connection = WebSocketConnection(
-            accept, self._protocol, self._transport, asked.peer, self.register, self._server_state
+            accept, self._protocol, self._transport, asked.peer, self.register, self._server_state.connections
         )
         self._transport.resume_reading()
         connection.open(bytes(self._held))

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
-from uvicorn.server import ServerState
 from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.protocol import Protocol, Side, State
 
-from bridge.runtime.ws_frames import text_frame, whole_text, wire_size
+from bridge.runtime.ws_frames import (
+    masked_text_frame,
+    text_frame,
+    unmasked_wire_size,
+    whole_text,
+    whole_unmasked_text,
+    wire_size,
+)
 from bridge.runtime.ws_outgoing import Outgoing
 from bridge.runtime.ws_register import Register
 from bridge.sockets import Accept
@@ -24,18 +30,30 @@ log = logging.getLogger(__name__)
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """The transport's protocol from the handshake's answer on, and the `Socket` its receiver gets."""
+    """The transport's protocol from the handshake's answer on, and the `Socket` its receiver gets.
+
+    Either end: a client masks what it writes, and reads what is not masked (RFC 6455 §5.1).
+    """
 
     def __init__(
         self,
         accept: Accept,
-        protocol: ServerProtocol,
+        protocol: Protocol,
         transport: asyncio.Transport,
         peer: str,
         register: Register,
-        server_state: ServerState,
+        alive: set[Any],
+        beneath: asyncio.Transport | None = None,
     ) -> None:
-        """`protocol` has answered the handshake; what it wants sent is sent by `open`."""
+        """`protocol` has answered the handshake; what it wants sent is sent by `open`.
+
+        The connection is in `alive` until its transport is gone. `beneath` is the plain transport that a TLS
+        one writes to, where it is known.
+        """
+        serves = protocol.side is Side.SERVER
+        self._frame = text_frame if serves else masked_text_frame
+        self._whole = whole_text if serves else whole_unmasked_text
+        self._wire_size = wire_size if serves else unmasked_wire_size
         self._receiver = accept.receiver
         self._protocol = protocol
         self._transport = transport
@@ -43,11 +61,11 @@ class WebSocketConnection(asyncio.Protocol):
         self._register = register
         self._settings = register.settings
         self._counters = register.counters
-        self._connections = server_state.connections
+        self._alive = alive
         self._outgoing: Outgoing | None = (
-            Outgoing(transport, self._settings.media_queue_bytes, self._settings.media_sndbuf_bytes)
+            Outgoing(transport, self._settings.media_queue_bytes, self._settings.media_sndbuf_bytes, beneath)
             if accept.media
-            else Outgoing(transport, self._settings.queue_bytes)
+            else Outgoing(transport, self._settings.queue_bytes, beneath=beneath)
         )
         self._limit = protocol.max_message_size = accept.max_message_bytes
         self._unparsed = 0
@@ -64,7 +82,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def open(self, held: bytes) -> None:
         """Send the handshake's answer and begin; `held` is what the peer sent before it had the answer."""
-        self._connections.add(self)  # type: ignore[arg-type]
+        self._alive.add(self)
         self._register.open.add(self)
         self._counters.opened += 1
         self._transport.set_protocol(self)
@@ -93,7 +111,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Send UTF-8 text; False, and nothing is sent, when its bound is reached or after the end."""
         if self._closing or self._outgoing is None:
             return False
-        if self._outgoing.offer(text_frame(text)):
+        if self._outgoing.offer(self._frame(text)):
             self._counters.messages_out += 1
             return True
         self._counters.full += 1
@@ -118,7 +136,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._heard = True
         protocol = self._protocol
         if not (self._unparsed or self._closing) and protocol.current_size is None:
-            text = whole_text(received, self._limit)
+            text = self._whole(received, self._limit)
             if text is not None:
                 self._deliver(text, is_text=True)
                 return
@@ -126,7 +144,7 @@ class WebSocketConnection(asyncio.Protocol):
         protocol.receive_data(received)
         for event in protocol.events_received():
             if isinstance(event, Frame):
-                self._unparsed -= wire_size(event)
+                self._unparsed -= self._wire_size(event)
                 self._take(event)
         failed = protocol.close_sent if protocol.parser_exc is not None else None
         if failed is not None and not self._finished:
@@ -149,7 +167,7 @@ class WebSocketConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone, in whatever way."""
-        self._connections.discard(self)
+        self._alive.discard(self)
         for timer in (self._ping_timer, self._close_timer):
             if timer is not None:
                 timer.cancel()

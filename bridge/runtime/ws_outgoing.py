@@ -10,6 +10,9 @@ import termios
 from collections import deque
 
 MEDIA_HIGH_WATER_BYTES = 2 * 1024
+CONTROL_BYTES = 64 * 1024
+"""What pings, their answers and the close frame may take above the bound: it is the peer's frames that are
+bounded by it, and a peer that is merely slow must not be dropped for a ping."""
 
 
 class Outgoing:
@@ -18,13 +21,22 @@ class Outgoing:
     While the transport says that it has enough (`pause`), frames wait here; `resume` passes them on.
     """
 
-    __slots__ = ("_bound", "_ended", "_fd", "_paused", "_queue", "_queued", "_transport")
+    __slots__ = ("_beneath", "_bound", "_ended", "_fd", "_paused", "_queue", "_queued", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, bound: int, sndbuf_bytes: int | None = None) -> None:
-        """`bound`: bytes that may wait here. With `sndbuf_bytes` the kernel's and the transport's buffers are
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        bound: int,
+        sndbuf_bytes: int | None = None,
+        beneath: asyncio.Transport | None = None,
+    ) -> None:
+        """`bound`: bytes that may wait here. With `sndbuf_bytes` the kernel's and the transports' buffers are
         made small, so that what waits can be seen here.
+
+        `beneath`: the plain transport below a TLS one, which has a buffer of its own.
         """
         self._transport = transport
+        self._beneath = beneath
         self._bound = bound
         self._queue: deque[bytes] = deque()
         self._queued = 0
@@ -34,18 +46,23 @@ class Outgoing:
         self._fd = connection.fileno() if connection is not None else -1
         if sndbuf_bytes is not None:
             transport.set_write_buffer_limits(high=MEDIA_HIGH_WATER_BYTES)
+            if beneath is not None:
+                beneath.set_write_buffer_limits(high=MEDIA_HIGH_WATER_BYTES)
             if connection is not None:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, sndbuf_bytes)
 
     @property
     def unsent_bytes(self) -> int:
-        """Queue + transport buffer + what the kernel holds and the peer has not acknowledged."""
-        return self._queued + self._transport.get_write_buffer_size() + _in_kernel(self._fd)
+        """Queue + transports' buffers + what the kernel holds and the peer has not acknowledged."""
+        buffered = self._transport.get_write_buffer_size()
+        if self._beneath is not None:
+            buffered += self._beneath.get_write_buffer_size()
+        return self._queued + buffered + _in_kernel(self._fd)
 
     @property
     def overfull(self) -> bool:
-        """More than the bound waits, which only frames that had to be queued can bring about."""
-        return self._queued > self._bound
+        """Far more than the bound waits, which only frames that had to be queued can bring about."""
+        return self._queued > self._bound + CONTROL_BYTES
 
     def offer(self, frame: bytes) -> bool:
         """Send a frame; False, and nothing is sent, when the bound is reached."""
