@@ -13,6 +13,7 @@ from bridge.config_kinds import (
     APPLICATION_ID,
     BASE_URL,
     HOST,
+    HOST_PATTERNS,
     ICE_SERVERS,
     NETWORKS,
     PORT_RANGE,
@@ -91,6 +92,35 @@ class CallsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EgressConfig:
+    """What the bridge may reach out to when it is asked to: streams, callbacks."""
+
+    allow_private: bool = setting(flag(), False)
+    """Private, loopback, shared and unique-local addresses too."""
+    require_tls: bool = setting(flag(), False)
+    """Only `wss` and `https`."""
+    allowed_hosts: tuple[str, ...] = setting(HOST_PATTERNS, ())
+    """If there are any: only these."""
+    denied_hosts: tuple[str, ...] = setting(HOST_PATTERNS, ())
+    ca_file: Path | None = setting(path(), None)
+    """Authorities to be trusted besides the public ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsConfig:
+    """Calls streamed to services."""
+
+    hold_seconds: float = setting(number(1, 600), 40.0)
+    """Audio held for a service that does not take it."""
+    redial: bool = setting(flag(), False)
+    """Receive-only streams are dialled again when their connection ends, unless they ask otherwise."""
+    say_stop: bool = setting(flag(), False)
+    """Send `stop` at the end of a stream; some SDKs take that for an error."""
+    per_call: int = setting(whole(1, 10_000), 100)
+    """Streams on one call at one time."""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What one client, one application or all together may take."""
 
@@ -154,6 +184,8 @@ class Config:
     webrtc: WebRtcConfig = section(WebRtcConfig)
     opus: OpusConfig = section(OpusConfig)
     calls: CallsConfig = section(CallsConfig)
+    streams: StreamsConfig = section(StreamsConfig)
+    egress: EgressConfig = section(EgressConfig)
     limits: LimitsConfig = section(LimitsConfig)
     metrics: MetricsConfig = section(MetricsConfig)
     origin: Origin | None = field(default=None, repr=False, compare=False)
