@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from bridge.egress_hosts import host_pattern
 from bridge.secret import Secret
 from bridge.settings import Kind, several, text
 
@@ -77,6 +78,11 @@ def _token(written: str) -> Secret:
     return Secret(written)
 
 
+def _host_pattern(written: str) -> str:
+    host_pattern(written)
+    return written
+
+
 def _ice_url(written: str) -> str:
     if not _ICE_URL.match(written):
         raise ValueError
@@ -111,6 +117,10 @@ APPLICATION_ID = text("a UUID in lower case", _uuid)
 NETWORKS = several(
     text("a network", lambda written: ipaddress.ip_network(written)),
     'a list of addresses and networks such as "10.0.0.0/8"',
+)
+HOST_PATTERNS = several(
+    text("a host name, *.domain, address or network", _host_pattern),
+    'a list of host names, "*.domain", addresses and networks',
 )
 HOST = text("a host name or address", _host)
 BASE_URL = text("http(s)://host[:port] without a path", _base_url)

@@ -29,6 +29,7 @@ def settings_for_demo(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         "MEDIABRIDGE_WEBRTC_LOOPBACK_CANDIDATE": "true",
         "MEDIABRIDGE_DRAIN_SECONDS": "0",
+        "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
         "MEDIABRIDGE_LOG_LEVEL": "warning",
         **environment,
     }

@@ -100,17 +100,8 @@ class EgressGate:
         destination = _take_apart(url, schemes)
         if self._settings.require_tls and not destination.secure:
             raise EgressRefused(f"only {' and '.join(_SECURE)} are reached: {REQUIRE_TLS} is set")
-        host = destination.host
-        try:
-            address = address_of(host)
-        except ValueError as wrong:
-            raise EgressRefused(f"the host of the URL is {wrong}") from None
-        if address is not None:
-            self._judge(host, [address], literal=True)
-            return replace(destination, host=str(address), addresses=(str(address),))
-        _check_name(host)
-        self._judge_name(host)
-        return destination
+        addresses = self._literal(destination.host)
+        return replace(destination, host=addresses[0], addresses=addresses) if addresses else destination
 
     async def resolve(self, url: str, schemes: Collection[str]) -> Destination:
         """`check`, and the addresses to connect to: looked up once, and all of them judged.
@@ -118,19 +109,39 @@ class EgressGate:
         Raises EgressRefused, and NoSuchHost when the name has no address.
         """
         destination = self.check(url, schemes)
-        if destination.addresses:
-            return destination
+        return replace(destination, addresses=await self.addresses(destination.host))
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """The second half of `resolve`, for a host that `check` gave: for those who keep connections.
+
+        Raises EgressRefused and NoSuchHost.
+        """
+        if literal := self._literal(host):
+            return literal
         try:
-            answers = await self._look_up(destination.host)
+            answers = await self._look_up(host)
             addresses = list(dict.fromkeys(answer_of(answer) for answer in answers))
         except (OSError, ValueError):
             addresses = []
         if not addresses:
             raise NoSuchHost("no such host")
         if len(addresses) > MAX_ADDRESSES:
-            raise EgressRefused(f"the host has more than {MAX_ADDRESSES} addresses")
-        self._judge(destination.host, addresses, literal=False)
-        return replace(destination, addresses=tuple(str(address) for address in addresses))
+            raise EgressRefused(f"{host} has more than {MAX_ADDRESSES} addresses")
+        self._judge(host, addresses, literal=False)
+        return tuple(str(address) for address in addresses)
+
+    def _literal(self, host: str) -> tuple[str, ...]:
+        """The address that `host` is, judged; nothing for a name, of which only the name is judged."""
+        try:
+            address = address_of(host)
+        except ValueError as wrong:
+            raise EgressRefused(f"the host of the URL is {wrong}") from None
+        if address is not None:
+            self._judge(host, [address], literal=True)
+            return (str(address),)
+        _check_name(host)
+        self._judge_name(host)
+        return ()
 
     def _judge_name(self, host: str) -> None:
         if self._denied.has_name(host):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config
+from bridge.config import Config, EgressConfig
 from bridge.config_kinds import PortRange
 from bridge.config_source import load, load_again
 from bridge.errors import ConfigError
@@ -62,6 +62,13 @@ expected_loss = 10
 [calls]
 grace_seconds = 2.5
 
+[egress]
+allow_private = true
+require_tls = true
+allowed_hosts = ["bots.example", "*.bots.example", "10.1.0.0/16"]
+denied_hosts = ["203.0.113.5"]
+ca_file = "house-ca.pem"
+
 [limits]
 body_bytes = 2048
 
@@ -95,6 +102,9 @@ def test_everything_in_the_file_arrives(tmp_path: Path) -> None:
     assert config.webrtc.ice_servers[1].username == "u"
     assert config.opus.application == "voip" and config.opus.fec
     assert config.calls.grace_seconds == 2.5
+    assert config.egress == EgressConfig(
+        True, True, ("bots.example", "*.bots.example", "10.1.0.0/16"), ("203.0.113.5",), Path("house-ca.pem")
+    )
     assert config.limits.body_bytes == 2048 and config.limits.sdp_bytes == 65536
     assert config.metrics.port == 9100
     assert config.store_url.startswith("postgresql+asyncpg://bridge:hunter22@")
@@ -129,6 +139,8 @@ def test_every_setting_can_be_a_variable() -> None:
         "MEDIABRIDGE_WEBRTC_ANNOUNCED_ADDRESSES": "203.0.113.5,2001:db8::1",
         "MEDIABRIDGE_WEBRTC_UDP_PORT_RANGE": "50000-50100",
         "MEDIABRIDGE_WEBRTC_LOOPBACK_CANDIDATE": "yes",
+        "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
+        "MEDIABRIDGE_EGRESS_ALLOWED_HOSTS": "*.bots.example, 10.0.0.0/8",
         "MEDIABRIDGE_DRAIN_SECONDS": "0.5",
         "MEDIABRIDGE_LOG_LEVEL": "WARNING",
         "MEDIABRIDGE_DATABASE_URL": "sqlite+aiosqlite://",
@@ -141,6 +153,8 @@ def test_every_setting_can_be_a_variable() -> None:
     assert config.webrtc.announced_addresses == ("203.0.113.5", "2001:db8::1")
     assert config.webrtc.udp_port_range == PortRange(50000, 50100)
     assert config.webrtc.loopback_candidate
+    assert config.egress.allow_private
+    assert config.egress.allowed_hosts == ("*.bots.example", "10.0.0.0/8")
     assert (config.drain_seconds, config.log_level, config.metrics.port) == (0.5, "warning", 0)
 
 

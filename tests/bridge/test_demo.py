@@ -183,5 +183,6 @@ async def test_a_demo_needs_a_token_it_can_use(tmp_path: Path) -> None:
 
 def test_a_demo_suits_one_machine_unless_told_otherwise() -> None:
     settings = demo.settings_for_demo({"MEDIABRIDGE_DRAIN_SECONDS": "5", "PATH": "/bin"})
+    assert settings["MEDIABRIDGE_EGRESS_ALLOW_PRIVATE"] == "true"
     assert settings["MEDIABRIDGE_WEBRTC_LOOPBACK_CANDIDATE"] == "true"
     assert settings["MEDIABRIDGE_DRAIN_SECONDS"] == "5"
