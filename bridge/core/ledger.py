@@ -7,9 +7,30 @@ the stream has ended. Delivered: the service has confirmed that it received it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 MAX_GAPS = 100
 """Gaps that are listed one by one; later ones are only counted."""
+
+
+class StreamEnd(StrEnum):
+    """How a stream ends by itself: what the `cause` of its leg's end begins with."""
+
+    CONNECT_FAILED = "connect failed"
+    """No attempt came through; why is said behind a colon."""
+    SERVICE_CLOSED = "service closed"
+    """The service meant to end it."""
+    CONNECTION_LOST = "connection lost"
+    TOO_SLOW = "too slow"
+    """The service has not taken what was held for it."""
+    NOT_UNDERSTOOD = "not understood"
+    """The service said nothing but rubbish."""
+    TIMEOUT = "stream timeout"
+
+    @classmethod
+    def of(cls, cause: str) -> StreamEnd | None:
+        """Which one a leg's cause means; None when somebody ended the stream."""
+        return next((end for end in cls if cause.partition(":")[0] == end.value), None)
 
 
 @dataclass(frozen=True, slots=True)

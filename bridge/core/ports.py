@@ -24,7 +24,7 @@ from bridge.core.formats import (
     AudioFormat,
     Encoding,
 )
-from bridge.core.ledger import Gap, StreamLedger, TrackLedger
+from bridge.core.ledger import Gap, StreamEnd, StreamLedger, TrackLedger
 from bridge.core.specs import (
     CallLink,
     CallStart,
@@ -72,6 +72,7 @@ __all__ = [
     "ServiceStream",
     "SoloSource",
     "Source",
+    "StreamEnd",
     "StreamLedger",
     "TrackLedger",
     "WebRtcOffer",

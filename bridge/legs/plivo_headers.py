@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -40,8 +40,13 @@ def read_extra_headers(written: object) -> dict[str, str]:
 
 
 def write_extra_headers(headers: Mapping[str, str]) -> str:
-    """As Plivo writes them now: `{}` when there are none, else `key=value;key=value`."""
-    return ";".join(f"{key}={value}" for key, value in headers.items()) or "{}"
+    """As Plivo writes them now: `{}` when there are none, else `key=value;key=value`.
+
+    Keys and values are percent-encoded (RFC 3986 §2.1), so that a value may hold whatever it likes.
+    """
+    return (
+        ";".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in headers.items()) or "{}"
+    )
 
 
 def _values(decoded: Mapping[object, object]) -> dict[str, str]:
