@@ -29,8 +29,9 @@ class CallWriter:
         # Of a frame's message all but four places stays the same.
         stream_id, headers = (_escaped(text) for text in (start.stream_id, self._headers))
         self._media = {
-            track: b'{"event":"media","sequenceNumber":%%d,"streamId":%b,"media":{"track":%b,"timestamp":"%%d",'
-            b'"chunk":%%d,"payload":"%%b"},"extra_headers":%b}' % (stream_id, _escaped(track), headers)
+            track: b'{"event":"media","sequenceNumber":%%d,"streamId":%b,"media":{"track":%b,'
+            b'"timestamp":"%%d","chunk":%%d,"payload":"%%b"},"extra_headers":%b}'
+            % (stream_id, _escaped(track), headers)
             for track in start.tracks
         }
 
