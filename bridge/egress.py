@@ -42,7 +42,7 @@ _METADATA_NAMES = (
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # urlsplit takes tabs and line ends out without a word, and browsers read a backslash as a slash.
 _BROKEN = re.compile(r"[\x00-\x20\x7f-\x9f\\\u2028\u2029\ud800-\udfff]")
-_HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.%]+\]|[^\[\]:]+)(:[0-9]*)?", re.IGNORECASE | re.ASCII)
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-f]*:[^\[\]]*\]|[^\[\]:]+)(:[0-9]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

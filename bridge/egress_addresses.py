@@ -97,7 +97,6 @@ _LAST_32_BITS = (
     IPv6Network("::ffff:0:0/96"),
     IPv6Network("::ffff:0:0:0/96"),
     IPv6Network("64:ff9b::/96"),
-    IPv6Network("64:ff9b:1::/48"),
 )
 _OWN_NAT64 = IPv6Network("64:ff9b:1::/48")
 _6TO4 = IPv6Network("2002::/16")
@@ -127,11 +126,11 @@ def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:
     if any(address in network for network in _LAST_32_BITS):
         yield _ipv4(bits)
     if address in _OWN_NAT64:
-        # RFC 6052 §2.2: under a prefix of 48, 56 or 64 bits the address lies around the octet of bits 64–71.
-        # How long the prefix is cannot be seen, so every reading counts that leads anywhere.
+        # RFC 6052 §2.2: under a prefix of 48, 56 or 64 bits the address lies around the octet of bits 64–71,
+        # under one of 96 at the end. How long it is cannot be seen: every reading counts that leads anywhere.
         joined = bits >> 64 << 56 | bits & (1 << 56) - 1
-        for shift in (40, 32, 24):
-            inner = _ipv4(joined >> shift)
+        for reading in (joined >> 40, joined >> 32, joined >> 24, bits):
+            inner = _ipv4(reading)
             if inner.packed[0]:
                 yield inner
     if address in _6TO4:  # RFC 3056 §2

@@ -95,8 +95,9 @@ class Dialled(Socket, Protocol):
     def ask(self, mark: bytes) -> bool:
         """A ping that carries `mark` (1 to 125 bytes) behind everything sent so far.
 
-        `confirmed(mark)` follows on the receiver once the peer has received all of that (RFC 6455 §5.5.3), for
-        every mark and in their order. False, and it never follows, after the end or while 256 are unanswered.
+        `confirmed(mark)` follows on the receiver once the peer has received all of that (RFC 6455 §5.5.3),
+        for every mark and in their order. False, and it never follows, after the end or while 256 are
+        unanswered.
         """
 
 
