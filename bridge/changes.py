@@ -12,94 +12,64 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ConferenceChanged:
+class _Happened:
+    """What all changes say."""
+
+    conference_id: str
+    by: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceChanged(_Happened):
     """A conference has new parameters."""
 
     before: Conference
     after: Conference
-    by: Actor
-
-    @property
-    def conference_id(self) -> str:
-        """Which one."""
-        return self.after.id
 
 
 @dataclass(frozen=True, slots=True)
-class ConferenceClosed:
+class ConferenceClosed(_Happened):
     """A conference is over, and everybody in it gone: nothing more is said of them."""
 
     conference: Conference
-    by: Actor
     expired: bool
     """Its time was up."""
 
-    @property
-    def conference_id(self) -> str:
-        """Which one."""
-        return self.conference.id
-
 
 @dataclass(frozen=True, slots=True)
-class ParticipantAdded:
+class ParticipantAdded(_Happened):
     """Somebody was invited; not there yet."""
 
     participant: Participant
-    by: Actor
-
-    @property
-    def conference_id(self) -> str:
-        """Where."""
-        return self.participant.conference_id
 
 
 @dataclass(frozen=True, slots=True)
-class ParticipantChanged:
+class ParticipantChanged(_Happened):
     """Somebody has new parameters, came or left, began or ceased to send."""
 
     before: Participant
     after: Participant
-    by: Actor
-
-    @property
-    def conference_id(self) -> str:
-        """Where."""
-        return self.after.conference_id
 
 
 @dataclass(frozen=True, slots=True)
-class ParticipantRemoved:
+class ParticipantRemoved(_Happened):
     """Somebody is gone for good."""
 
     participant: Participant
-    by: Actor
-
-    @property
-    def conference_id(self) -> str:
-        """Where."""
-        return self.participant.conference_id
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSent:
+class MessageSent(_Happened):
     """Somebody wrote."""
 
     message: Message
-    by: Actor
-
-    @property
-    def conference_id(self) -> str:
-        """Where."""
-        return self.message.conference_id
 
 
 @dataclass(frozen=True, slots=True)
-class DigitReceived:
+class DigitReceived(_Happened):
     """Somebody pressed a key."""
 
-    conference_id: str
     participant_id: str
-    by: Actor
     digit: str = field(repr=False)
 
 

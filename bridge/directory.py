@@ -147,7 +147,7 @@ class Directory:
             if changed != before:
                 await self._records.change_conference(changed)
                 gathering.conference = changed
-                self._feed.tell(ConferenceChanged(before, changed, by))
+                self._feed.tell(ConferenceChanged(conference.id, by, before, changed))
             return changed
 
     async def close_conference(self, conference: Conference, *, by: Actor, expired: bool = False) -> None:
@@ -156,7 +156,7 @@ class Directory:
             newest = self._register.gathering(conference.id).conference
             await self._records.remove_conference(conference.id)
             self._register.drop_conference(conference.id)
-            self._feed.tell(ConferenceClosed(newest, by, expired))
+            self._feed.tell(ConferenceClosed(conference.id, by, newest, expired))
         log.info("- conference %s", "expired" if expired else "closed", extra={"room": conference.id})
         await self._switchboard.close_room(conference.id, CloseReason.ENDED)
 
@@ -211,7 +211,7 @@ class Directory:
             with self._register.place_for_participant(participant):
                 await self._records.add_participant(participant, hash_of(token))
             self._register.add_participant(participant, hash_of(token))
-            self._feed.tell(ParticipantAdded(participant, by))
+            self._feed.tell(ParticipantAdded(conference.id, by, participant))
         return participant, token
 
     def participant(self, conference: Conference, participant_id: str) -> Participant:
@@ -239,16 +239,18 @@ class Directory:
         return self._register.find(*owner) if owner else None
 
     def is_token_of_the_gone(self, token: str) -> bool:
-        """Whether it was the token of somebody who was removed while this server ran."""
+        """Whether it was the token of somebody who was removed, of the last 20,000."""
         return self._register.tokens.was_known(token)
 
     async def change_participant(
         self, participant: Participant, *, by: Actor, **fields: Unpack[ParticipantFields]
     ) -> Participant:
-        """What decides over the mix takes effect at the next tick."""
+        """What decides over the mix takes effect at the next tick. `hears` of those who are gone is dropped."""
         wanted = {name: value for name, value in fields.items() if value is not None}
         async with self._register.gathering(participant.conference_id).lock:
             current = self._register.newest(participant)
+            if (hears := fields.get("hears")) is not None:
+                wanted["hears"] = self._register.only_present(current.conference_id, hears)
             if replace(current, **wanted) == current:  # type: ignore[arg-type]
                 return current
             await self._records.change_participant(replace(current, **wanted))  # type: ignore[arg-type]
@@ -257,7 +259,7 @@ class Directory:
             self._register.put(changed)
             if routing_of(changed) != routing_of(before):
                 self._presence.reroute(changed)
-            self._feed.tell(ParticipantChanged(before, changed, by))
+            self._feed.tell(ParticipantChanged(changed.conference_id, by, before, changed))
             return changed
 
     async def remove_participant(self, participant: Participant, *, by: Actor) -> None:
@@ -294,18 +296,18 @@ class Directory:
 
         Raises NoSuchParticipant for anything else, LimitReached when too many persistent ones are kept.
         """
-        if send_to not in (conference.id, conference.application_id):
-            self.participant(conference, send_to)
-        message = Message(
-            str(uuid4()), conference.id, by.id or conference.application_id, send_to, self._now(), text
-        )
         async with self._register.gathering(conference.id).lock:
             self._register.gathering(conference.id)
+            if send_to not in (conference.id, conference.application_id):
+                self.participant(conference, send_to)
+            message = Message(
+                str(uuid4()), conference.id, by.id or conference.application_id, send_to, self._now(), text
+            )
             if persistent:
                 with self._register.place_for_message(conference.id):
                     await self._records.add_message(message)
-            self._feed.tell(MessageSent(message, by))
-        return message
+            self._feed.tell(MessageSent(conference.id, by, message))
+            return message
 
     # --- inside ---
 
@@ -318,4 +320,4 @@ class Directory:
         for participant in leaving:
             newest = self._register.newest(participant)
             self._register.drop_participant(newest)
-            self._feed.tell(ParticipantRemoved(newest, by))
+            self._feed.tell(ParticipantRemoved(newest.conference_id, by, newest))

@@ -122,12 +122,12 @@ class Presence:
             return
         by = Actor.participant(before.id)
         if isinstance(event, Digit):
-            self._emit(DigitReceived(before.conference_id, before.id, by, event.digit))
+            self._emit(DigitReceived(before.conference_id, by, before.id, event.digit))
             return
         changed = after(before, event)
         if changed != before:
             self._register.put(changed)
-            self._emit(ParticipantChanged(before, changed, by))
+            self._emit(ParticipantChanged(before.conference_id, by, before, changed))
         if isinstance(event, LegDown) and before.transient:
             task = asyncio.create_task(self._leave(changed))
             self._leaving.add(task)

@@ -8,6 +8,9 @@ from typing import Protocol, TypedDict
 
 from bridge.people import Conference, Layout, Message, Participant, Role
 
+GONE_TOKENS_KEPT = 20_000
+"""Of those who were removed: so many of the newest are remembered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -18,6 +21,8 @@ class Kept:
     """Each with the hash of their token; all of them offline."""
     messages: Mapping[str, int] = field(default_factory=dict)
     """Conference id → number of messages kept."""
+    gone_tokens: tuple[str, ...] = ()
+    """Hashes of the tokens of those who were removed and are not transient, the oldest first."""
 
 
 class Records(Protocol):
@@ -26,11 +31,18 @@ class Records(Protocol):
     async def load(self) -> Kept: ...
     async def add_conference(self, conference: Conference) -> None: ...
     async def change_conference(self, conference: Conference) -> None: ...
-    async def remove_conference(self, conference_id: str) -> None: ...
+
+    async def remove_conference(self, conference_id: str) -> None:
+        """With everybody in it and all that was written; their tokens' hashes join `gone_tokens`."""
+
     async def add_participant(self, participant: Participant, token_hash: str) -> None: ...
     async def change_participant(self, participant: Participant) -> None: ...
-    async def remove_participants(self, participant_ids: Iterable[str]) -> None: ...
-    async def add_message(self, message: Message) -> None: ...
+
+    async def remove_participants(self, participant_ids: Iterable[str]) -> None:
+        """All of them, or none; their tokens' hashes join `gone_tokens`."""
+
+    async def add_message(self, message: Message) -> None:
+        """Kept until the conference is removed; so far no API has a call that reads it back."""
 
 
 class ParticipantFields(TypedDict, total=False):

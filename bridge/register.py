@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import NoSuchParticipant, NoSuchRoom
 from bridge.people import Conference, Participant
@@ -40,7 +40,10 @@ class Gathering:
 
 
 class Register:
-    """See the module's docstring. Look-ups raise NoSuchRoom and NoSuchParticipant."""
+    """See the module's docstring. Look-ups raise NoSuchRoom and NoSuchParticipant.
+
+    `hears` never names anybody who is gone: what is kept may, and is put right when it is brought back.
+    """
 
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
@@ -56,6 +59,10 @@ class Register:
         for participant, token_hash in kept.participants:
             self._quota.take(*self._participant_limits(participant), enforce=False)
             self.add_participant(participant, token_hash)
+        for participant, _ in kept.participants:
+            hears = self.only_present(participant.conference_id, participant.hears)
+            self.put(replace(participant, hears=hears))
+        self.tokens.recall(kept.gone_tokens)
         for conference_id, count in kept.messages.items():
             self._quota.take(self._message_limit(conference_id), count=count, enforce=False)
 
@@ -96,7 +103,7 @@ class Register:
         """With everybody in it."""
         gathering = self.gatherings[conference_id]
         for participant in list(gathering.participants.values()):
-            self.drop_participant(participant)
+            self._drop(participant)
         del self.gatherings[conference_id]
         self._quota.give_back(*self._conference_limits(gathering.conference))
         self._quota.forget(self._message_limit(conference_id))
@@ -125,12 +132,24 @@ class Register:
         return newest
 
     def drop_participant(self, participant: Participant) -> None:
-        """Their token means nobody any more."""
-        del self.gatherings[participant.conference_id].participants[participant.id]
-        self.tokens.remove(participant.id)
-        self._quota.give_back(*self._participant_limits(participant))
+        """Their token means nobody any more, and nobody hears them in a way of their own."""
+        self._drop(participant)
+        for other in list(self.gathering(participant.conference_id).participants.values()):
+            if participant.id in other.hears:
+                self.put(replace(other, hears=self.only_present(other.conference_id, other.hears)))
+
+    def only_present(self, conference_id: str, hears: Mapping[str, float]) -> dict[str, float]:
+        """`hears` without those who are not in the conference."""
+        present = self.gathering(conference_id).participants
+        return {participant_id: gain for participant_id, gain in hears.items() if participant_id in present}
 
     # --- inside ---
+
+    def _drop(self, participant: Participant) -> None:
+        del self.gatherings[participant.conference_id].participants[participant.id]
+        # Nobody was ever given the token of somebody who was made for a call.
+        self.tokens.remove(participant.id, remember=not participant.transient)
+        self._quota.give_back(*self._participant_limits(participant))
 
     @contextmanager
     def _place(self, *limits: Limit) -> Iterator[None]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Iterable
 from hashlib import sha256
 from hmac import compare_digest
 
+from bridge.records import GONE_TOKENS_KEPT
+
 TOKEN_LENGTH = 100
 ALPHABET = string.ascii_letters + string.digits
-GONE_KEPT = 20_000
 
 
 def new_token() -> str:
@@ -35,14 +37,20 @@ class TokenIndex:
         self._owners[token_hash] = (conference_id, participant_id)
         self._hashes[participant_id] = token_hash
 
-    def remove(self, participant_id: str) -> None:
+    def remove(self, participant_id: str, *, remember: bool = True) -> None:
         """That participant's token means nobody any more."""
         token_hash = self._hashes.pop(participant_id, None)
         if token_hash is not None:
             del self._owners[token_hash]
+            if remember:
+                self.recall((token_hash,))
+
+    def recall(self, gone: Iterable[str]) -> None:
+        """These are hashes of tokens of the gone, the oldest first."""
+        for token_hash in gone:
             self._gone[token_hash] = None
-            while len(self._gone) > GONE_KEPT:
-                del self._gone[next(iter(self._gone))]
+        while len(self._gone) > GONE_TOKENS_KEPT:
+            del self._gone[next(iter(self._gone))]
 
     def owner(self, token: str) -> tuple[str, str] | None:
         """(conference id, participant id), or None.
@@ -56,5 +64,5 @@ class TokenIndex:
         return owner if compare_digest(known, token_hash) else None
 
     def was_known(self, token: str) -> bool:
-        """Whether it belonged to somebody who was removed while this server ran."""
+        """Whether it belonged to somebody who was removed."""
         return hash_of(token) in self._gone

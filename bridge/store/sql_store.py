@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Executable, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Executable, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge.errors import ConfigError
 from bridge.people import Conference, Layout, Message, Participant, Role
-from bridge.records import Kept
+from bridge.records import GONE_TOKENS_KEPT, Kept
 from bridge.store.engine import open_engine
 from bridge.store.migrate import migrate
-from bridge.store.tables import conferences, messages, participants
+from bridge.store.tables import conferences, gone_tokens, messages, participants
 
 
 class SqlStore:
@@ -65,7 +65,9 @@ class SqlStore:
             counts = await connection.execute(
                 select(messages.c.conference_id, func.count()).group_by(messages.c.conference_id)
             )
-            return Kept(tuple(found), people, {conference_id: count for conference_id, count in counts})
+            gone = await connection.scalars(select(gone_tokens.c.token_hash).order_by(gone_tokens.c.place))
+            written = {conference_id: count for conference_id, count in counts}
+            return Kept(tuple(found), people, written, tuple(gone))
 
     async def add_conference(self, conference: Conference) -> None:
         """A new one."""
@@ -88,8 +90,12 @@ class SqlStore:
         )
 
     async def remove_conference(self, conference_id: str) -> None:
-        """With everybody in it and all that was written."""
-        await self._write(delete(conferences).where(conferences.c.id == conference_id))
+        """With everybody in it and all that was written; their tokens are remembered as gone."""
+        await self._write(
+            _remember_tokens(participants.c.conference_id == conference_id),
+            delete(conferences).where(conferences.c.id == conference_id),
+            _FORGET_OLDEST,
+        )
 
     async def add_participant(self, participant: Participant, token_hash: str) -> None:
         """A new one; whether they are online is not kept."""
@@ -113,11 +119,14 @@ class SqlStore:
         )
 
     async def remove_participants(self, participant_ids: Iterable[str]) -> None:
-        """All of them, or none."""
+        """All of them, or none; their tokens are remembered as gone."""
         ids = list(participant_ids)
-        # Databases bound the number of parameters of a statement.
-        pieces = [ids[at : at + 500] for at in range(0, len(ids), 500)]
-        await self._write(*(delete(participants).where(participants.c.id.in_(piece)) for piece in pieces))
+        statements: list[Executable] = []
+        for at in range(0, len(ids), 500):  # databases bound the number of parameters of a statement
+            named = participants.c.id.in_(ids[at : at + 500])
+            statements += (_remember_tokens(named), delete(participants).where(named))
+        if statements:
+            await self._write(*statements, _FORGET_OLDEST)
 
     async def add_message(self, message: Message) -> None:
         """A new one."""
@@ -132,17 +141,7 @@ class SqlStore:
             )
         )
 
-    async def messages(self, conference_id: str) -> list[Message]:
-        """What was kept of a conference's messages, the oldest first."""
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(
-                select(messages).where(messages.c.conference_id == conference_id).order_by(messages.c.sent_at)
-            )
-            return [Message(**row._mapping) for row in rows]
-
     async def _write(self, *statements: Executable) -> None:
-        if not statements:
-            return
         try:
             async with self._engine.begin() as connection:
                 for statement in statements:
@@ -151,6 +150,17 @@ class SqlStore:
             self.write_errors += 1
             raise
         self.writes += 1
+
+
+_FORGET_OLDEST = delete(gone_tokens).where(
+    gone_tokens.c.place <= select(func.max(gone_tokens.c.place)).scalar_subquery() - GONE_TOKENS_KEPT
+)
+
+
+def _remember_tokens(of_whom: ColumnElement[bool]) -> Executable:
+    """Before these participants are deleted. Nobody was ever given a transient one's token."""
+    hashes = select(participants.c.token_hash).where(of_whom, ~participants.c.transient)
+    return insert(gone_tokens).from_select(["token_hash"], hashes.order_by(participants.c.place))
 
 
 def _conference_fields(conference: Conference) -> dict[str, Any]:

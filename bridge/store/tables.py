@@ -9,6 +9,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -58,3 +59,11 @@ messages = Table(
     Column("text", Text, nullable=False),
     Index("messages_by_conference", "conference_id"),
 )
+
+gone_tokens = Table(
+    "gone_tokens",
+    metadata,
+    Column("place", Integer, primary_key=True),
+    Column("token_hash", String(64), nullable=False),
+)
+"""Tokens of those who were removed; `place` counts up."""

@@ -125,7 +125,7 @@ async def test_closing_expels_everybody_and_deletes_everything(house: House) -> 
     house.changes.clear()
     await house.directory.close_conference(conference, by=BY)
     assert house.board.ended == [(conference.id, ann.id, CloseReason.ENDED)]
-    assert house.changes == [ConferenceClosed(conference, BY, expired=False)]
+    assert house.changes == [ConferenceClosed(conference.id, BY, conference, expired=False)]
     assert house.directory.participant_by_token(token) is None
     assert house.directory.is_token_of_the_gone(token)
     for gone in (house.directory.participants, lambda c: house.directory.conference(APP, c.id)):
@@ -143,7 +143,7 @@ async def test_a_new_name_is_told_once(house: House) -> None:
     assert renamed == replace(conference, name="Retro")
     await house.directory.change_conference(conference, by=moderator, name="Retro")
     await house.directory.change_conference(conference, by=moderator)
-    assert house.changes == [ConferenceChanged(conference, renamed, moderator)]
+    assert house.changes == [ConferenceChanged(conference.id, moderator, conference, renamed)]
 
 
 async def test_conferences_end_when_their_time_is_up(house: House) -> None:
@@ -155,7 +155,7 @@ async def test_conferences_end_when_their_time_is_up(house: House) -> None:
     house.now = early.ends_at
     assert await house.directory.end_expired() == pytest.approx(3600)
     assert house.directory.conferences() == [late]
-    assert house.changes == [ConferenceClosed(early, Actor.system(), expired=True)]
+    assert house.changes == [ConferenceClosed(early.id, Actor.system(), early, expired=True)]
 
 
 async def test_the_clock_ends_them_without_being_asked(house: House) -> None:
@@ -178,7 +178,7 @@ async def test_a_new_participant_has_the_conferences_layout_and_is_not_there(hou
         ann.id, conference.id, APP, "Ann", 1.0, Role.SPEAKER, Layout.SELECTOR, "", online=False
     )
     assert len(token) == 100 and token.isalnum() and token.isascii()
-    assert house.changes == [ParticipantAdded(ann, BY)]
+    assert house.changes == [ParticipantAdded(ann.conference_id, BY, ann)]
     assert house.directory.participant_by_token(token) == ann
 
 
@@ -211,7 +211,7 @@ async def test_changes_are_told_with_before_and_after(house: House) -> None:
         ann, name="Anne", priority=0.5, role=Role.PRESENTER, layout=Layout.MOSAIC, language="de"
     )
     assert await house.directory.change_participant(ann, by=BY, name=None, priority=0.5) == changed
-    assert house.changes == [ParticipantChanged(ann, changed, BY)]
+    assert house.changes == [ParticipantChanged(ann.conference_id, BY, ann, changed)]
 
 
 async def test_two_changes_at_once_both_hold(stored_house: House) -> None:
@@ -245,7 +245,7 @@ async def test_removal_ends_the_leg_and_the_token(house: House) -> None:
     await house.directory.remove_participant(ann, by=BY)
     assert house.board.ended == [(conference.id, ann.id, CloseReason.EXPELLED)]
     assert house.board.forgotten == [(conference.id, ann.id)]
-    assert house.changes == [ParticipantRemoved(there, BY)]
+    assert house.changes == [ParticipantRemoved(there.conference_id, BY, there)]
     assert house.directory.participant_by_token(token) is None
     with pytest.raises(NoSuchParticipant):
         await house.directory.remove_participant(ann, by=BY)
@@ -290,15 +290,36 @@ async def test_the_role_decides_what_enters_the_mix(
 
 async def test_role_mute_and_overrides_reroute_a_live_leg_at_once(house: House) -> None:
     conference = await house.conference()
-    ann = await house.person(conference)
+    ann, bob = await house.person(conference), await house.person(conference, "Bob")
     await house.directory.connect(ann, OFFER)
-    await house.directory.change_participant(
-        ann, by=BY, role=Role.ATTENDEE, muted=True, hears={"someone": 0.5}
-    )
+    await house.directory.change_participant(ann, by=BY, role=Role.ATTENDEE, muted=True, hears={bob.id: 0.5})
     tags = frozenset((ann.id, "attendee", "person"))
     assert house.board.routings[conference.id, ann.id] == Routing(
-        False, False, True, {"someone": 0.5}, tags=tags
+        False, False, True, {bob.id: 0.5}, tags=tags
     )
+
+
+async def test_whom_one_hears_in_a_way_of_their_own_is_forgotten_with_them(house: House) -> None:
+    conference = await house.conference()
+    ann, bob, cem = [await house.person(conference, name) for name in ("Ann", "Bob", "Cem")]
+    hears = {bob.id: 0.5, cem.id: 0.25, "somebody else": 2.0}
+    ann = await house.directory.change_participant(ann, by=BY, hears=hears)
+    assert ann.hears == {bob.id: 0.5, cem.id: 0.25}
+    await house.directory.remove_participant(bob, by=BY)
+    assert house.directory.participant(conference, ann.id).hears == {cem.id: 0.25}
+    await house.directory.change_participant(ann, by=BY, name="Anne")
+    assert house.memory.participants[ann.id][0].hears == {cem.id: 0.25}
+
+
+async def test_who_is_removed_during_a_change_is_not_heard_of_again(house: House) -> None:
+    conference = await house.conference()
+    ann, bob = await house.person(conference), await house.person(conference, "Bob")
+    await asyncio.gather(
+        house.directory.remove_participant(bob, by=BY),
+        house.directory.change_participant(ann, by=BY, hears={bob.id: 0.0}, muted=True),
+    )
+    now = house.directory.participant(conference, ann.id)
+    assert (now.hears, now.muted) == ({}, True)
 
 
 async def test_a_bot_s_audience_goes_into_its_routing(house: House) -> None:
@@ -383,7 +404,7 @@ async def test_digits_are_passed_on_and_never_printed(house: House) -> None:
     ann = await house.person(conference)
     house.board.press(conference.id, ann.id, "7")
     told = house.changes[-1]
-    assert told == DigitReceived(conference.id, ann.id, Actor.participant(ann.id), "7")
+    assert told == DigitReceived(conference.id, Actor.participant(ann.id), ann.id, "7")
     assert "'7'" not in repr(told)
 
 
@@ -438,9 +459,22 @@ async def test_messages_go_to_those_who_exist(house: House) -> None:
     for send_to in (conference.id, APP, ann.id):
         message = await house.directory.send_message(conference, by=by, send_to=send_to, text="hi")
         assert (message.sent_by, message.sent_to, message.sent_at) == (ann.id, send_to, house.now)
-        assert house.changes[-1] == MessageSent(message, by)
+        assert house.changes[-1] == MessageSent(conference.id, by, message)
     with pytest.raises(NoSuchParticipant):
         await house.directory.send_message(conference, by=by, send_to="nobody", text="hi")
+
+
+async def test_a_message_to_somebody_who_is_just_being_removed_reaches_nobody(house: House) -> None:
+    conference = await house.conference()
+    ann, bob = await house.person(conference), await house.person(conference, "Bob")
+    removal = asyncio.create_task(house.directory.remove_participant(bob, by=BY))
+    await asyncio.sleep(0)  # it is on its way to the store
+    with pytest.raises(NoSuchParticipant):
+        await house.directory.send_message(
+            conference, by=Actor.participant(ann.id), send_to=bob.id, text="for you alone"
+        )
+    await removal
+    assert not any(isinstance(change, MessageSent) for change in house.changes)
 
 
 async def test_only_persistent_messages_are_kept(house: House) -> None:
@@ -555,16 +589,35 @@ async def test_a_restart_brings_everything_back_but_calls(stored_house: House) -
     ann, token = await stored_house.directory.add_participant(
         conference, by=BY, name="Ann", priority=2.0, role=Role.MODERATOR, language="fr"
     )
-    ann = await stored_house.directory.change_participant(ann, by=BY, muted=True, hears={"x": 0.5})
     caller = await stored_house.person(conference, transient=True)
+    bob = await stored_house.person(conference, "Bob")
+    ann = await stored_house.directory.change_participant(
+        ann, by=BY, muted=True, hears={caller.id: 0.5, bob.id: 0.25}
+    )
     stored_house.board.up(conference.id, ann.id)
     stored_house.board.up(conference.id, caller.id)
     directory = await stored_house.again()
     assert directory.conferences(APP) == [conference]
-    assert directory.participants(conference) == [ann]
+    ann = replace(ann, hears={bob.id: 0.25})
+    assert directory.participants(conference) == [ann, bob]
     assert directory.participant_by_token(token) == ann
     assert stored_house.board.rooms == {conference.id}
-    assert [person for person, _ in (await stored_house.store.load()).participants] == [ann]
+    kept = [person.id for person, _ in (await stored_house.store.load()).participants]
+    assert kept == [ann.id, bob.id]
+
+
+async def test_tokens_of_those_who_were_removed_are_known_after_a_restart(stored_house: House) -> None:
+    conference, other = await stored_house.conference(), await stored_house.conference()
+    ann, anns = await stored_house.directory.add_participant(conference, by=BY)
+    _, bobs = await stored_house.directory.add_participant(other, by=BY)
+    cem, cems = await stored_house.directory.add_participant(conference, by=BY, transient=True)
+    await stored_house.directory.remove_participant(ann, by=BY)
+    await stored_house.directory.remove_participant(cem, by=BY)
+    await stored_house.directory.close_conference(other, by=BY)
+    for _ in range(2):
+        gone = stored_house.directory.is_token_of_the_gone
+        assert [gone(token) for token in (anns, bobs, cems, "x" * 100)] == [True, True, False, False]
+        await stored_house.again()
 
 
 async def test_who_ran_out_of_time_while_the_server_was_down_ends_at_the_start(house: House) -> None:

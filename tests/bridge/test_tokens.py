@@ -32,9 +32,19 @@ def test_a_removed_token_is_nobodys_but_remembered() -> None:
 
 
 def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "GONE_KEPT", 2)
+    monkeypatch.setattr(tokens, "GONE_TOKENS_KEPT", 2)
     index = TokenIndex()
     for name in ("a", "b", "c"):
         index.add(hash_of(name), "room", name)
         index.remove(name)
     assert [index.was_known(name) for name in ("a", "b", "c")] == [False, True, True]
+    index.recall(hash_of(name) for name in ("d", "e", "f"))
+    assert [index.was_known(name) for name in ("c", "d", "e", "f")] == [False, False, True, True]
+
+
+def test_a_token_that_nobody_was_given_is_not_remembered() -> None:
+    index = TokenIndex()
+    index.add(hash_of("one"), "room", "caller")
+    index.remove("caller", remember=False)
+    assert index.owner("one") is None
+    assert not index.was_known("one")

@@ -18,6 +18,7 @@ class MemoryRecords:
     conferences: dict[str, Conference] = field(default_factory=dict)
     participants: dict[str, tuple[Participant, str]] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    gone_tokens: list[str] = field(default_factory=list)
     broken: Exception | None = None
 
     async def _reach(self) -> None:
@@ -27,7 +28,8 @@ class MemoryRecords:
 
     async def load(self) -> Kept:
         counts = Counter(message.conference_id for message in self.messages)
-        return Kept(tuple(self.conferences.values()), tuple(self.participants.values()), counts)
+        people = tuple(self.participants.values())
+        return Kept(tuple(self.conferences.values()), people, counts, tuple(self.gone_tokens))
 
     async def add_conference(self, conference: Conference) -> None:
         await self._reach()
@@ -41,7 +43,7 @@ class MemoryRecords:
         del self.conferences[conference_id]
         for participant, _ in list(self.participants.values()):
             if participant.conference_id == conference_id:
-                del self.participants[participant.id]
+                self._remove(participant.id)
 
     async def add_participant(self, participant: Participant, token_hash: str) -> None:
         await self._reach()
@@ -54,7 +56,12 @@ class MemoryRecords:
     async def remove_participants(self, participant_ids: Iterable[str]) -> None:
         await self._reach()
         for participant_id in participant_ids:
-            del self.participants[participant_id]
+            self._remove(participant_id)
+
+    def _remove(self, participant_id: str) -> None:
+        participant, token_hash = self.participants.pop(participant_id)
+        if not participant.transient:
+            self.gone_tokens.append(token_hash)
 
     async def add_message(self, message: Message) -> None:
         await self._reach()

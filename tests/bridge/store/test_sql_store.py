@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bridge.errors import ConfigError
 from bridge.people import Conference, Layout, Media, Message, Participant, Role
-from bridge.records import Kept
+from bridge.records import GONE_TOKENS_KEPT, Kept
 from bridge.store import SqlStore
+from bridge.store.tables import gone_tokens, messages
 
 pytestmark = pytest.mark.unit
 
@@ -21,6 +23,11 @@ ANN = Participant(
 )
 BOB = Participant("p-2", "c-1", "a-1", "Bob", 1.0, Role.ATTENDEE, Layout.SELECTOR, "", transient=True)
 NOTE = Message("m-1", "c-1", "p-1", "c-1", 1_700_000_100.5, "hello\nthere 👋")
+
+
+async def written(store: SqlStore) -> list[Message]:
+    async with store._engine.connect() as connection:
+        return [Message(**row._mapping) for row in await connection.execute(select(messages))]
 
 
 async def filled(store: SqlStore) -> SqlStore:
@@ -35,7 +42,7 @@ async def test_everything_comes_back_in_the_order_of_invitation(store: SqlStore)
     await store.add_message(NOTE)
     kept = await store.load()
     assert kept == Kept((CONFERENCE,), ((ANN, "hash-1"), (BOB, "hash-2")), {"c-1": 1})
-    assert await store.messages("c-1") == [NOTE]
+    assert await written(store) == [NOTE]
 
 
 async def test_what_was_kept_outlives_the_connection(address: str, store: SqlStore) -> None:
@@ -81,7 +88,8 @@ async def test_a_conference_takes_its_people_and_messages_along(store: SqlStore)
     assert [conference.id for conference in kept.conferences] == ["c-2"]
     assert kept.participants == ()
     assert kept.messages == {}
-    assert await store.messages("c-1") == []
+    assert await written(store) == []
+    assert kept.gone_tokens == ("hash-1",)
 
 
 async def test_many_are_removed_at_once(store: SqlStore) -> None:
@@ -90,6 +98,22 @@ async def test_many_are_removed_at_once(store: SqlStore) -> None:
     await asyncio.gather(*(store.add_participant(one, one.id) for one in crowd))
     await store.remove_participants(one.id for one in crowd)
     assert [participant.id for participant, _ in (await store.load()).participants] == ["p-1", "p-2"]
+
+
+async def test_the_newest_tokens_of_the_gone_are_kept(store: SqlStore) -> None:
+    await filled(store)
+    for name in ("p-3", "p-4"):
+        await store.add_participant(replace(ANN, id=name), f"hash-{name}")
+    await store.remove_participants(["p-1", "p-2"])
+    assert (await store.load()).gone_tokens == ("hash-1",)  # nobody was given a caller's token
+    await store.remove_participants(["p-3"])
+    async with store._engine.begin() as connection:
+        newest = await connection.scalar(select(func.max(gone_tokens.c.place)))
+        aged = update(gone_tokens).where(gone_tokens.c.token_hash == "hash-1")
+        await connection.execute(aged.values(place=newest + 1 - GONE_TOKENS_KEPT))
+    assert (await store.load()).gone_tokens == ("hash-1", "hash-p-3")
+    await store.remove_conference("c-1")
+    assert (await store.load()).gone_tokens == ("hash-p-3", "hash-p-4")
 
 
 async def test_a_write_that_fails_leaves_nothing_behind_and_is_counted(store: SqlStore) -> None:

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 
 from bridge.directory import Directory
 from bridge.facades.mind.routes import MindFacade
-from bridge.people import Actor, Conference, Message, Participant, Role
-from bridge.records import Kept
+from bridge.people import Actor, Conference, Participant, Role
 from bridge.runtime.websocket import make_protocol
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
+from tests.kit.records import MemoryRecords
 from tests.kit.running_bridge import free_port
 
 APPLICATION = "00e1db72-c57d-478c-88be-3533d43c8b34"
@@ -41,21 +41,6 @@ HOSTILE_NAMES = (
     "Z̸̛͙͔̬͓̞̊̐͆͐͗̉a̶̡̭͖̬̔̄̄̓͝l̸̨̻̙̓̓̈́̕͝g̷̡̥̪͔̅o̷̧͚̭̖͗",
     "' OR 1=1 --",
 )
-
-
-class MemoryRecords:
-    """Keeps nothing beyond the test."""
-
-    async def load(self) -> Kept:
-        return Kept()
-
-    async def add_conference(self, conference: Conference) -> None: ...
-    async def change_conference(self, conference: Conference) -> None: ...
-    async def remove_conference(self, conference_id: str) -> None: ...
-    async def add_participant(self, participant: Participant, token_hash: str) -> None: ...
-    async def change_participant(self, participant: Participant) -> None: ...
-    async def remove_participants(self, participant_ids: Any) -> None: ...
-    async def add_message(self, message: Message) -> None: ...
 
 
 class OneApplication:
