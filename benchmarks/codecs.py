@@ -168,15 +168,6 @@ def opus_decode(rate_hz: int, application: Literal["lowdelay", "voip"], timed: T
     yield compared(f"Opus conceal {application}", size, conceal, UNIT, "decoding", decode)
 
 
-def switching(timed: Timer) -> Iterator[Row]:
-    choice = OpusSettings()
-    shared, own = OpusEncoder(48_000, choice), OpusEncoder(48_000, choice)
-    pcm = _voices(4, 960)
-    continuing = timed(lambda: own.continue_from(shared))
-    warming = timed(lambda: [own.encode(frame) for frame in pcm])
-    yield compared("Opus encoder taken over", "48k cx5", continuing, UNIT, "4 frames to warm it up", warming)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -211,7 +202,6 @@ def main() -> None:
         rows += opus_encode(16_000, OpusSettings(complexity=level), timed)
     decoding = [row for kind in _DECODED for rate_hz in rates for row in opus_decode(rate_hz, kind, timed)]
     rows += sorted(decoding, key=lambda row: str(row["what"]))
-    rows += switching(timed)
     title = f"CPU time per leg and 20 ms (NumPy {np.__version__}, {opus_version()}, PyAV {av.__version__})"
     report(title, rows, asked.json)
 

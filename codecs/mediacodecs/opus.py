@@ -73,12 +73,11 @@ class OpusEncoder:
         if rate_hz not in RATES_HZ:
             raise ValueError(f"Opus has no rate of {rate_hz} Hz")
         self.rate_hz = rate_hz
-        self.settings = settings
         library = libopus()
         self._ctl = library.opus_encoder_ctl
         self._encode = library.opus_encode
-        # Memory of our own instead of opus_encoder_create(): it lives as long as this object, needs no
-        # destroying, and may be copied, since an encoder's state holds no pointer into itself.
+        # Memory of our own instead of opus_encoder_create(): it lives as long as this object and needs no
+        # destroying.
         self._memory = ctypes.create_string_buffer(library.opus_encoder_get_size(1))
         self._state = ctypes.addressof(self._memory)
         self._packet_memory = ctypes.create_string_buffer(_PACKET_BYTES)
@@ -115,16 +114,6 @@ class OpusEncoder:
         """Forget all sound so far; the settings stay."""
         _checked(self._ctl(self._state, lib.RESET_STATE), "reset")
 
-    def continue_from(self, other: OpusEncoder) -> None:
-        """Take over the state of `other`, so that this encoder's next packet may follow that one's last.
-
-        A decoder that has heard `other` notices nothing. Nobody may be encoding with either meanwhile.
-        Raises ValueError unless both have the same rate and settings.
-        """
-        if other.rate_hz != self.rate_hz or other.settings != self.settings:
-            raise ValueError("an Opus encoder can only continue one of the same rate and settings")
-        ctypes.memmove(self._state, other._state, len(self._memory))
-
     def _set(self, request: int, value: int) -> None:
         _checked(self._ctl(self._state, request, ctypes.c_int(value)), "encoder")
 
@@ -139,7 +128,6 @@ class OpusDecoder:
         """Raises ValueError for a rate not in `RATES_HZ`, OpusUnavailable without the library."""
         if rate_hz not in RATES_HZ:
             raise ValueError(f"Opus has no rate of {rate_hz} Hz")
-        self.rate_hz = rate_hz
         library = libopus()
         self._ctl = library.opus_decoder_ctl
         self._decode = library.opus_decode

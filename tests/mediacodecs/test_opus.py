@@ -202,38 +202,6 @@ def test_reset_forgets_what_was_heard() -> None:
     assert np.array_equal(fresh, again)
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
-def test_encoder_that_continues_another_goes_on_without_a_seam(application: Application) -> None:
-    choice = OpusSettings(application=application)
-    frames = _frames(speech_like(1.0, 48_000, seed=7), 48_000)
-    shared, own = OpusEncoder(48_000, choice), OpusEncoder(48_000, choice)
-    for frame in frames[:25]:
-        shared.encode(frame)
-    own.encode(frames[0])
-    own.continue_from(shared)
-    assert [own.encode(frame) for frame in frames[25:]] == [shared.encode(frame) for frame in frames[25:]]
-
-
-def test_continued_encoder_is_free_of_the_other() -> None:
-    frames = _frames(speech_like(1.0, 48_000, seed=7), 48_000)
-    shared, own, alone = (OpusEncoder(48_000, OpusSettings()) for _ in range(3))
-    for frame in frames[:10]:
-        shared.encode(frame)
-        alone.encode(frame)
-    own.continue_from(shared)
-    for frame in frames[30:40]:
-        shared.encode(frame)
-    del shared
-    assert [own.encode(frame) for frame in frames[10:]] == [alone.encode(frame) for frame in frames[10:]]
-
-
-def test_encoder_continues_only_its_like() -> None:
-    encoder = OpusEncoder(48_000, OpusSettings())
-    for other in (OpusEncoder(16_000, OpusSettings()), OpusEncoder(48_000, OpusSettings(complexity=6))):
-        with pytest.raises(ValueError, match="same rate and settings"):
-            encoder.continue_from(other)
-
-
 def test_many_encoders_may_work_in_threads_at_once() -> None:
     frames = _frames(speech_like(1.0, 48_000, seed=1), 48_000)
 
