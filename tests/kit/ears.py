@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,15 @@ AMPLITUDE = 6000.0
 STRETCH_S = 0.2
 SAME_DB = 1.5
 ABSENT_DB = -40.0
+
+
+class Ear(Protocol):
+    """Keeps what it hears: a simulated caller, or one track at a service."""
+
+    format: AudioFormat
+
+    @property
+    def heard(self) -> NDArray[np.int16]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Sound:
         }
 
 
-async def listen(ear: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0.6) -> Sound:
+async def listen(ear: Ear | Heard, seconds: float = 1.0, skip: float = 0.6) -> Sound:
     """The next `seconds` of what is heard, after `skip` for what is still on its way."""
     if isinstance(ear, Heard):
         return Sound(await ear.next(seconds, skip), 48_000)
@@ -74,7 +84,7 @@ async def listen(ear: PlivoCaller | Heard, seconds: float = 1.0, skip: float = 0
 
 
 async def hears(
-    ear: PlivoCaller | Heard, *tones: float, but_not: Collection[float] = (), within_s: float = 12.0
+    ear: Ear | Heard, *tones: float, but_not: Collection[float] = (), within_s: float = 12.0
 ) -> None:
     """These tones as loud as they were sent and none of the others, for most of a second, soon.
 
@@ -86,12 +96,10 @@ async def hears(
         assert loop.time() < last, f"dB of what is not as it should be: {wrong}"
 
 
-def phone(
-    url: str, frequency_hz: float, audio_format: AudioFormat = L16_16K, **of_call: object
-) -> PlivoCaller:
+def phone(url: str, frequency_hz: float, audio_format: AudioFormat = L16_16K, **of_call: Any) -> PlivoCaller:
     """A caller who hums a steady tone; frequencies of whole hertz loop without a seam."""
     hum = tone(frequency_hz, 1.0, audio_format.rate_hz, AMPLITUDE).astype(np.int16)
-    call = new_call(audio_format, **of_call)  # type: ignore[arg-type]
+    call = new_call(audio_format, **of_call)
     return PlivoCaller(url, hum, call, loop_sound=True)
 
 

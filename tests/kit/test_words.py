@@ -1,4 +1,4 @@
-"""The recogniser tells each voice's words and their moments, also after the telephone; not of both at once."""
+"""The recogniser tells each voice's words and their moments, also after a telephone; not of both at once."""
 
 from __future__ import annotations
 
