@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.pools import Pools
-from bridge.core.room import Input, Place, Room
+from bridge.core.room import Input, Place, Room, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,6 @@ class _Leaving:
     place: Place
     """Where it sounded last."""
     gain: float
-    slot_closed: bool
 
 
 class Farewells:
@@ -38,12 +37,16 @@ class Farewells:
             return False
         return bool(place.bank.active[place.row, index])
 
-    def add(self, leaving: Input, *, slot_closed: bool) -> None:
+    def hold(self, slot: Slot) -> bool:
+        """Whether something that played into `slot` is to fade out in the next tick."""
+        return any(one.input.slot is slot for one in self._leaving)
+
+    def add(self, leaving: Input) -> None:
         """Let `leaving`, which `needed` this and was unplugged, fade out in the next tick."""
         place, index = leaving.room.place, leaving.slot.index
         assert place is not None
         gain = float(place.bank.fader_before[place.row, index])
-        self._leaving.append(_Leaving(leaving, place, gain, slot_closed))
+        self._leaving.append(_Leaving(leaving, place, gain))
 
     def listen(self) -> None:
         """Have their pools still give sound; call after the feeds have said what they want."""
@@ -65,8 +68,7 @@ class Farewells:
         changed: list[Room] = []
         for one in self._leaving:
             self._pools.close(one.input)
-            if one.slot_closed:
-                one.input.room.rested(one.input.slot.index)
+            if one.input.room.rested(one.input.slot):
                 changed.append(one.input.room)
         self._leaving.clear()
         return changed

@@ -126,8 +126,7 @@ class MixBus:
         there = self._room(room)
         place = there.slot(slot)
         if place.input is not None:
-            fading = Farewells.needed(there, place.index)
-            self._unplug(place, fading=fading, slot_closed=False)
+            self._unplug(place, fading=Farewells.needed(there, place.index))
             self._wiring.note_wires(there)
 
     # --- outlets ---
@@ -258,22 +257,23 @@ class MixBus:
         self._wiring.note_wires(room)
         return made
 
-    def _unplug(self, slot: Slot, *, fading: bool, slot_closed: bool) -> None:
+    def _unplug(self, slot: Slot, *, fading: bool) -> None:
         old, slot.input = slot.input, None
         if old is None:
             return
         self._pools.unplug(old)
         self._wiring.note_routes()
         if fading:
-            self._farewells.add(old, slot_closed=slot_closed)
+            self._farewells.add(old)
         else:
             self._pools.close(old)
 
     def _close_slot(self, room: Room, name: str, *, fading: bool) -> None:
         slot = room.slot(name)
         fading = fading and slot.input is not None and Farewells.needed(room, slot.index)
-        room.close_slot(name, fading=fading)
-        self._unplug(slot, fading=fading, slot_closed=True)
+        # Its input may have been closed just before: that still sounds, and not from the index's next slot.
+        room.close_slot(name, fading=fading or self._farewells.hold(slot))
+        self._unplug(slot, fading=fading)
         for outlet in list(slot.outlets):
             self.close_outlet(outlet)
 

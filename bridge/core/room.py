@@ -51,7 +51,7 @@ class Slot:
     """Ids of the outlets that give this slot's mix, or this slot alone."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a room stands: a row of a bank."""
 
@@ -108,7 +108,7 @@ class Room:
         self.fresh.add(index)
         return slot
 
-    def close_slot(self, name: str, *, fading: bool) -> Slot:
+    def close_slot(self, name: str, *, fading: bool) -> None:
         """Remove a slot. `fading`: its sound is heard for one more tick, so its column stays till then.
 
         Raises UnknownName.
@@ -122,13 +122,14 @@ class Room:
             self.resting.add(slot.index)
         else:
             self._clear(slot.index)
-        return slot
 
-    def rested(self, index: int) -> None:
-        """The slot that was at `index` has faded out: the index may be given to another."""
-        if index in self.resting:
-            self.resting.discard(index)
-            self._clear(index)
+    def rested(self, slot: Slot) -> bool:
+        """What played into `slot` has faded out. True if the slot is closed: its index is free from now on."""
+        if slot.index not in self.resting:
+            return False
+        self.resting.discard(slot.index)
+        self._clear(slot.index)
+        return True
 
     def set_gain(self, listener: str, source: str, gain: float) -> None:
         """Raises UnknownName, ValueError for a gain not within 0…16."""

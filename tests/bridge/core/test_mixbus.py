@@ -195,6 +195,23 @@ def test_next_slot_does_not_inherit_what_the_last_one_left(desk: Desk) -> None:
     assert set(desk.bus.look("room").slots) == {"ben", "cat"}
 
 
+def test_last_sound_of_an_input_closed_before_its_slot_is_not_heard_from_the_next_slot(desk: Desk) -> None:
+    desk.seat("ann").play(wire(tone(400, 3, 8_000, 8000)))
+    desk.seat("ben", silent_for=["ann"])
+    heard, program = desk.listen("ben"), desk.listen(PROGRAM)
+    desk.run(30)
+    desk.bus.close_input("room", "ann")
+    desk.bus.close_slot("room", "ann")
+    desk.seat("cat")
+    desk.run(5)
+    assert not desk.heard(heard).any()
+    assert click_score(desk.heard(program)[800:], 8_000, 400) < 1
+    desk.bus.open_slot("room", "dan")
+    desk.bus.open_slot("room", "eva")
+    desk.run(1)
+    assert desk.bus.look("room").capacity == 4  # the index has rested and is used again
+
+
 def test_input_that_is_replaced_at_once_goes_on_with_the_new_sound(desk: Desk) -> None:
     desk.seat("ann").play(wire(tone(400, 3, 8_000, 8000)))
     desk.seat("ben")

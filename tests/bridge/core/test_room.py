@@ -50,10 +50,12 @@ def test_index_of_a_closed_slot_is_used_again_without_its_numbers() -> None:
 
 def test_index_that_fades_out_rests_until_it_is_done() -> None:
     room = room_of("a", "b")
+    slot = room.slot("b")
+    assert not room.rested(slot)
     room.close_slot("b", fading=True)
     assert room.gains[0, 1] == 1
     assert room.open_slot("c", ()).index == 2
-    room.rested(1)
+    assert room.rested(slot)
     assert room.gains[0, 1] == 0 and room.faders[1] == 0
     assert room.open_slot("d", ()).index == 1
 
