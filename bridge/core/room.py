@@ -124,7 +124,7 @@ class Room:
             self._clear(slot.index)
 
     def rested(self, slot: Slot) -> bool:
-        """What played into `slot` has faded out. True if the slot is closed: its index is free from now on."""
+        """What played into `slot` has faded out. True if that is closed: its index is free from now on."""
         if slot.index not in self.resting:
             return False
         self.resting.discard(slot.index)
