@@ -45,12 +45,11 @@ class Feed:
             self._banks.append(bank)
         before = self._bank_of[row]
         number = self._banks.index(bank)
-        if before != number and bank.rate_hz != self.pool.rate_hz:
-            memory = self._memory(bank.rate_hz)
-            if before >= 0 and self._banks[before].rate_hz != bank.rate_hz:
-                memory.remember(row, self.pool.block[row])
-            elif before < 0:
+        if before < 0:  # another input's row until now: nothing of that may sound on, at whatever rate
+            for memory in self._memories.values():
                 memory.forget(row)
+        elif bank.rate_hz not in (self._banks[before].rate_hz, self.pool.rate_hz):
+            self._memory(bank.rate_hz).remember(row, self.pool.block[row])
         self._bank_of[row] = number
         self._slot_of[row] = place.row * bank.capacity + index
         self._changed = True
