@@ -86,15 +86,13 @@ class PacketRing:
         """Keep a packet; gives what became of it, its serial and its stamp."""
         newest = self._newest_cells[row]
         if newest < 0:
-            self._begin(row, number + 65_536, timestamp, now)
-            self._keep(row, payload, number + 65_536, timestamp, duration, hush)
-            return Arrival.RESTARTED, number + 65_536, timestamp
+            return self._restart(row, payload, number, timestamp, duration, hush, now)
         step = ((number - newest + 0x8000) & 0xFFFF) - 0x8000
         newest_stamp = self._newest_stamp_cells[row]
         leap = ((timestamp - newest_stamp + 0x8000_0000) & 0xFFFF_FFFF) - 0x8000_0000
         if not -_MAX_MISORDER <= step <= _MAX_DROPOUT:
-            if number != self._expected[row]:
-                self._expected[row] = (number + 1) & 0xFFFF
+            if number != self._expected_cells[row]:
+                self._expected_cells[row] = (number + 1) & 0xFFFF
                 return Arrival.STRANGE, 0, 0
             return self._restart(row, payload, number, timestamp, duration, hush, now)
         if step > 0:
@@ -116,12 +114,11 @@ class PacketRing:
     def _restart(
         self, row: int, payload: bytes, number: int, timestamp: int, duration: int, hush: bool, now: float
     ) -> tuple[Arrival, int, int]:
-        # Far beyond all that was, with the same lower bits: nothing of the old stream can be taken for new.
-        serial = ((self._newest_cells[row] >> 16) + 2) << 16 | number
-        stamp = ((int(self.newest_stamp[row]) >> 32) + 2) << 32 | timestamp
-        self._begin(row, serial, stamp, now)
-        self._keep(row, payload, serial, stamp, duration, hush)
-        return Arrival.RESTARTED, serial, stamp
+        self.serials[row] = -1  # nothing of the old stream can be taken for new
+        serial = number + 65_536  # so that there is room for those before it
+        self._begin(row, serial, timestamp, now)
+        self._keep(row, payload, serial, timestamp, duration, hush)
+        return Arrival.RESTARTED, serial, timestamp
 
     def _begin(self, row: int, serial: int, stamp: int, now: float) -> None:
         self._newest_cells[row] = serial
