@@ -53,7 +53,7 @@ class GateState:
     def __init__(self, rows: int, capacity: int) -> None:
         shape = (rows, capacity)
         self.open = np.zeros(shape, dtype=np.bool_)
-        self.hang = np.zeros(shape, dtype=np.int16)  # ticks it stays open for
+        self.hang = np.zeros(shape, dtype=np.int32)  # ticks it stays open for
         self.held = np.zeros(shape, dtype=np.bool_)  # the last frame was held back and not empty
         self.floor = np.zeros(shape, dtype=np.float32)  # the noise's power
 

@@ -57,6 +57,12 @@ def test_gate_stays_open_for_the_hang_over_then_fades_once_and_shuts() -> None:
     assert not door.hear(-75).passing[0]
 
 
+def test_hang_over_may_last_for_an_hour() -> None:
+    door = Door(hang_over_ms=3_600_000)
+    door.hear(-30)
+    assert all(door.hear(-75).passing[0] for _ in range(100))
+
+
 def test_steady_noise_below_the_ceiling_shuts_the_gate_and_speech_above_it_opens_it() -> None:
     door = Door()
     verdicts = [door.hear(-57).passing[0] for _ in range(600)]
