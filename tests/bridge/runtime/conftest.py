@@ -11,6 +11,6 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The carrier stands on details of transports, so its tests run on both kinds of loop."""
-    if item.path.name == "test_websocket.py":
+    if item.path.name in ("test_websocket.py", "test_ws_dial.py", "test_http_out.py"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
