@@ -12,7 +12,7 @@ import msgspec
 
 from bridge.core.ports import AudioFormat
 from bridge.legs.plivo_format import format_name, read_format
-from bridge.legs.plivo_wire import NotUnderstood
+from bridge.legs.plivo_wire import NotUnderstood, read_base64
 
 
 class PlayAudioWriter:
@@ -90,14 +90,39 @@ class SendDigits(msgspec.Struct, frozen=True, tag_field="event", tag="sendDTMF")
         return "SendDigits(***)"
 
 
+class UnknownEvent(NotUnderstood):
+    """An object with an event nobody knows: harmless."""
+
+
 FromService = PlayAudio | Checkpoint | ClearAudio | SendDigits
 
 _decode: Callable[[bytes | str], FromService] = msgspec.json.Decoder(FromService).decode
 
 
 def read_from_service(message: bytes | str) -> FromService:
-    """The value of one message. Raises NotUnderstood."""
+    """The value of one message. Raises NotUnderstood, UnknownEvent or BadBase64."""
     try:
         return _decode(message)
     except (msgspec.DecodeError, RecursionError):
-        raise NotUnderstood("not one of the shapes known") from None
+        pass
+    try:
+        decoded = msgspec.json.decode(message)
+    except (msgspec.DecodeError, RecursionError):
+        raise NotUnderstood("not JSON") from None
+    return _read(decoded)
+
+
+def _read(message: object) -> FromService:
+    """Usual events in unusual shapes: base64 in lines or without padding, numbers for text."""
+    match message:
+        case {"event": "playAudio", "media": {"payload": str(text), **rest}}:
+            content_type, rate = rest.get("contentType"), rest.get("sampleRate")
+            if isinstance(content_type, str | None) and isinstance(rate, int | float | str | None):
+                return PlayAudio(PlayMedia(read_base64(text), content_type, rate))
+        case {"event": "checkpoint", "name": int(name)}:
+            return Checkpoint(str(name))
+        case {"event": "sendDTMF", "dtmf": int(digits)}:
+            return SendDigits(str(digits))
+        case {"event": str(event)} if event not in ("playAudio", "checkpoint", "clearAudio", "sendDTMF"):
+            raise UnknownEvent("an event nobody knows")
+    raise NotUnderstood("not one of the shapes known")

@@ -162,7 +162,7 @@ def _read(message: dict[str, Any]) -> FromCall:
         case {"event": "start"}:
             return Start(_read_start(message))
         case {"event": "media", "media": {"payload": str(text), **rest}}:
-            return Media(MediaBody(_read_base64(text), str(rest.get("track") or "")))
+            return Media(MediaBody(read_base64(text), str(rest.get("track") or "")))
         case {"event": "dtmf", "dtmf": {"digit": str() | int() as digit}}:
             digits = str(digit).upper()
             if digits and DIGITS.issuperset(digits) and len(digits) <= 32:
@@ -176,8 +176,8 @@ def _read(message: dict[str, Any]) -> FromCall:
     raise NotUnderstood("not one of the shapes known")
 
 
-def _read_base64(text: str) -> bytes:
-    """Base64 with its padding or without, in one line or several."""
+def read_base64(text: str) -> bytes:
+    """Base64 with its padding or without, in one line or several. Raises BadBase64."""
     joined = "".join(text.split())
     try:
         return binascii.a2b_base64(joined + "=" * (-len(joined) % 4), strict_mode=True)
