@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # Pure modules that rooms next to each other share.
 WIRES = re.compile(r"bridge\.legs\.\w+_wire")
-SHARED_BY_FACADES = {"bridge.facades.signatures"}
+SHARED_BY_FACADES = {"bridge.facades.signatures", "bridge.facades.webhooks"}
 
 # Where requests come in, and what they must not reach around the verbs.
 ENTRANCES = ("bridge.facades", "bridge.web")

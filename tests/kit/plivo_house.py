@@ -27,6 +27,7 @@ from tests.kit.records import MemoryRecords
 
 APP, OTHER_APP = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 APP_TOKEN, OTHER_TOKEN = "application-token", "other-token"
+AUTH_ID, OTHER_AUTH_ID = "MAAAAAAAAAAAAAAAAAAA", "MABBBBBBBBBBBBBBBBBB"
 AUTH_TOKEN, OTHER_AUTH_TOKEN = "plivo-auth-token", "other-auth-token"
 BASE_URL = "https://bridge.example"
 
@@ -43,6 +44,7 @@ class KnownApplications:
 class Account:
     auth_token: Secret
     application: str
+    auth_id: str = ""
 
 
 def sign(url: str, auth_token: str = AUTH_TOKEN, nonce: str | None = None) -> dict[str, str]:
@@ -63,8 +65,8 @@ class PlivoHouse:
     public_base_url: str = BASE_URL
     accounts: list[Account] = field(
         default_factory=lambda: [
-            Account(Secret(AUTH_TOKEN), APP),
-            Account(Secret(OTHER_AUTH_TOKEN), OTHER_APP),
+            Account(Secret(AUTH_TOKEN), APP, AUTH_ID),
+            Account(Secret(OTHER_AUTH_TOKEN), OTHER_APP, OTHER_AUTH_ID),
         ]
     )
 

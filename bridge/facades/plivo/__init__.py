@@ -1,11 +1,12 @@
-"""Plivo audio streams into conferences: who may, whose participant a call is, and the answer XML.
+"""Plivo audio streams into conferences, and out of them to services.
 
-Words of that API stay in here. `accounts` checks signatures, `streams` is the WebSockets' door, `calls` keeps
-the live calls, `answer` tells a phone number where to stream to. How the stream itself is written is the
-leg's concern (`bridge.legs.plivo_wire`).
+Words of that API stay in here. Inwards: `streams` is the WebSockets' door, `calls` keeps the live calls,
+`answer` tells a phone number where to stream to. Outwards: `rest` is the stream API, `forks` begins and ends
+streams, `callbacks` tells of them. `accounts` knows credentials and signatures. How a stream itself is
+written is the legs' concern (`bridge.legs.plivo_wire`).
 """
 
 from bridge.facades.plivo.accounts import PlivoAccounts
-from bridge.facades.plivo.facade import PlivoFacade, PlivoSettings
+from bridge.facades.plivo.facade import Outgoing, PlivoFacade, PlivoSettings
 
-__all__ = ["PlivoAccounts", "PlivoFacade", "PlivoSettings"]
+__all__ = ["Outgoing", "PlivoAccounts", "PlivoFacade", "PlivoSettings"]

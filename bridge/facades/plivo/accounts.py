@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.errors import NotAllowed
@@ -12,6 +14,9 @@ from bridge.secret import Secret
 
 class Account(Protocol):
     """Credentials as they are configured."""
+
+    @property
+    def auth_id(self) -> str: ...
 
     @property
     def auth_token(self) -> Secret: ...
@@ -29,6 +34,18 @@ class KnownApplications(Protocol):
     def only(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """An account and whose it is."""
+
+    auth_id: str
+    application_id: str
+    auth_token: Secret
+
+
+NOBODY = Secret("")
+
+
 class PlivoAccounts:
     """Knows whose credentials are whose. `replace` changes them while the server runs."""
 
@@ -36,16 +53,41 @@ class PlivoAccounts:
         """Raises ConfigError when an account's application cannot be told."""
         self._applications = applications
         self._tokens: dict[str, list[Secret]] = {}
+        self._accounts: dict[str, KnownAccount] = {}
         self._nonces = Nonces()
         self.replace(configured)
 
     def replace(self, configured: Iterable[Account]) -> None:
         """From now on these accounts, and no others. Raises ConfigError, and then nothing changes."""
         tokens: dict[str, list[Secret]] = {}
+        accounts: dict[str, KnownAccount] = {}
         for account in configured:
             application = account.application or self._applications.only()
             tokens.setdefault(application, []).append(account.auth_token)
-        self._tokens = tokens
+            accounts[account.auth_id] = KnownAccount(account.auth_id, application, account.auth_token)
+        self._tokens, self._accounts = tokens, accounts
+
+    def authenticate(self, auth_id: str, authorization: str) -> KnownAccount:
+        """The account `auth_id`, if these are its credentials: an `Authorization` header, Basic (RFC 7617).
+
+        Raises NotAllowed. Takes as long for a wrong token or an unknown account as for a right one.
+        """
+        name, token = _basic(authorization)
+        account = self._accounts.get(auth_id)
+        right = (account.auth_token if account else NOBODY) == Secret(token)
+        if account is None or name != auth_id or not right:
+            raise NotAllowed("the auth_id and auth_token are missing or wrong")
+        return account
+
+    def account(self, auth_id: str) -> KnownAccount | None:
+        """The account of that id, as it is configured now."""
+        return self._accounts.get(auth_id)
+
+    def account_of(self, application_id: str) -> KnownAccount | None:
+        """The application's first account, for what it asked for by other ways."""
+        return next(
+            (account for account in self._accounts.values() if account.application_id == application_id), None
+        )
 
     def check(
         self, application_id: str, method: str, url: str, form: Form, headers: Mapping[str, str]
@@ -68,6 +110,18 @@ class PlivoAccounts:
         if not is_signed(tokens, texts, headers):
             raise NotAllowed("the signature is wrong")
         return Spendable(self._nonces, headers[NONCE_HEADER])
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """User and password; two empty texts when there are none that can be read."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return user, password
 
 
 class Spendable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -94,6 +94,22 @@ class Calls:
     def is_waiting(self, conference_id: str) -> bool:
         """Whether a call of that conference has lost its socket and may come back."""
         return any(call.lost is not None and call.key[0] == conference_id for call in self._live.values())
+
+    def find(self, application_id: str, call_id: str) -> Participant | None:
+        """Whose call of that application calls itself `call_id`; where it is two people's, the caller."""
+        for call in self._live.values():
+            if call_id and call.link.start.call_id == call_id:
+                people = call.tracks.get(INBOUND) or next(iter(call.tracks.values()), None)
+                if people is not None and people.application_id == application_id:
+                    return people
+        return None
+
+    def headers_of(self, participant_id: str) -> Mapping[str, str]:
+        """The extra headers that the participant's call came with; nothing when it is no call."""
+        for call in self._live.values():
+            if any(one.id == participant_id for one in call.tracks.values()):
+                return call.link.start.headers
+        return {}
 
     async def close(self) -> None:
         """Wait for what is still ending."""

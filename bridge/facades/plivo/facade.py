@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
 from bridge.directory import Directory
+from bridge.errors import EgressRefused
 from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.answer import Answers
+from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
+from bridge.facades.plivo.forks import CheckEgress, Forks, Turns
+from bridge.facades.plivo.rest import StreamApi
+from bridge.facades.plivo.seats import Switching
 from bridge.facades.plivo.stream_tokens import StreamTokens
-from bridge.facades.plivo.streams import Streams, Switching, Tokens
+from bridge.facades.plivo.streams import Streams, Tokens
+from bridge.facades.plivo.targets import Targets
+from bridge.facades.webhooks import Answer, Request, Webhooks, WebhookSettings
 from bridge.sockets import Accept, Refuse, UpgradeRequest
 
 
@@ -24,10 +33,22 @@ class PlivoSettings:
     grace_s: float = 5.0
     """How long a call that lost its socket keeps its participant."""
     max_message_bytes: int = 256 * 1024
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """How the facade reaches out to others, and who watches what becomes of it."""
+
+    check_egress: CheckEgress
+    request: Request
+    turns: Turns | None = None
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
 
 
 class PlivoFacade:
-    """Gives the WebSockets' door and the answer route."""
+    """Gives the WebSockets' door and the HTTP routes; `close` at the end."""
 
     def __init__(
         self,
@@ -37,8 +58,13 @@ class PlivoFacade:
         accounts: PlivoAccounts,
         new_link: NewLink,
         settings: PlivoSettings | None = None,
+        outgoing: Outgoing | None = None,
     ) -> None:
-        """`new_link` makes the receivers of streams: see `calls.NewLink`."""
+        """`new_link` makes the receivers of streams that come in: see `calls.NewLink`.
+
+        Without `outgoing` nobody is reached: every stream to a service is refused.
+        """
+        outgoing = outgoing or Outgoing(_reach_nobody, _ask_nobody)
         settings = settings or PlivoSettings()
         base_url = settings.public_base_url.rstrip("/")
         tokens = StreamTokens()
@@ -54,11 +80,43 @@ class PlivoFacade:
             max_message_bytes=settings.max_message_bytes,
         )
         self._answers = Answers(directory, switchboard, accounts, tokens, base_url)
+        now = outgoing.now
+        targets = Targets(directory, self.calls, switchboard.subscribe, now)
+        self.webhooks = Webhooks(outgoing.request, settings.webhooks)
+        self.forks = Forks(
+            directory,
+            switchboard,
+            accounts,
+            targets,
+            Callbacks(self.webhooks.send, accounts, now),
+            outgoing.check_egress,
+            turns=outgoing.turns,
+            now=now,
+        )
+        self._stream_api = StreamApi(accounts, targets, self.forks, now)
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
         """See `streams`."""
         return await self._streams.door(request)
 
     def router(self) -> APIRouter:
-        """See `answer`."""
-        return self._answers.router()
+        """See `answer` and `rest`."""
+        router = self._answers.router()
+        self._stream_api.add_to(router)
+        return router
+
+    async def close(self) -> None:
+        """Once all legs are closed: wait for what is still ending, and for the callbacks that tell of it."""
+        await self.forks.close()
+        await self.webhooks.close()
+        await self.calls.close()
+
+
+async def _reach_nobody(url: str, schemes: Collection[str]) -> None:
+    raise EgressRefused("this server reaches out to nobody")
+
+
+async def _ask_nobody(
+    method: str, url: str, *, headers: Mapping[str, str], content: bytes, timeout_s: float
+) -> Answer:
+    raise EgressRefused("this server reaches out to nobody")

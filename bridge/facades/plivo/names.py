@@ -24,6 +24,11 @@ def callee_name(headers: Mapping[str, str]) -> str:
     return _first(headers, _OTHER_KEYS)
 
 
+def numbers(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The caller's number and the one that was called, as far as the headers tell."""
+    return _first(headers, ("from", "caller")), _first(headers, ("to", "callee"))
+
+
 def clean(name: str) -> str:
     """Printable, in one line, not too long."""
     printable = "".join(letter if letter.isprintable() else " " for letter in name)

@@ -1,0 +1,79 @@
+"""The streams there are and the last ones there were, by application."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from bridge.facades.plivo.fork import Fork
+
+MAX_ENDED = 1_000
+"""Ended streams that an application can still ask for."""
+
+
+class ForkRecords:
+    """Finds streams by application, call and id; forgets the oldest ended ones."""
+
+    def __init__(self, max_ended: int = MAX_ENDED) -> None:
+        self._max_ended = max_ended
+        self._live: dict[str, dict[str, Fork]] = {}
+        self._ended: dict[str, deque[Fork]] = {}
+        self.started = 0
+        self.ended = 0
+
+    def add(self, fork: Fork) -> None:
+        """It lives from now on."""
+        self._live.setdefault(fork.application_id, {})[fork.id] = fork
+        self.started += 1
+
+    def drop(self, fork: Fork) -> None:
+        """It never was."""
+        if self._remove(fork):
+            self.started -= 1
+
+    def end(self, fork: Fork) -> None:
+        """It lives no more."""
+        if self._remove(fork):
+            self._ended.setdefault(fork.application_id, deque(maxlen=self._max_ended)).append(fork)
+            self.ended += 1
+
+    def live(self, application_id: str | None = None) -> list[Fork]:
+        """All that live, oldest first; of one application, or of all."""
+        if application_id is not None:
+            return list(self._live.get(application_id, {}).values())
+        return [fork for forks in self._live.values() for fork in forks.values()]
+
+    def on_call(self, application_id: str, names: Iterable[str]) -> list[Fork]:
+        """Streams of a call under any of its names, newest first; the parts of a stream are not listed."""
+        wanted = set(names)
+        return [
+            fork
+            for fork in self._newest_first(application_id)
+            if fork.parent is None and not wanted.isdisjoint(fork.names())
+        ]
+
+    def find(self, application_id: str, names: Iterable[str], stream_id: str) -> Fork | None:
+        """The stream of that id on that call, live or ended, a part of another one included."""
+        wanted = set(names)
+        for fork in self._newest_first(application_id):
+            if fork.id == stream_id:
+                return None if wanted.isdisjoint(fork.names()) else fork
+        return None
+
+    def streams_to(self, application_id: str, target_id: str, service_url: str) -> bool:
+        """Whether a stream of that call to that address lives."""
+        return any(
+            fork.target_id == target_id and fork.request.service_url == service_url and fork.parent is None
+            for fork in self._live.get(application_id, {}).values()
+        )
+
+    def _newest_first(self, application_id: str) -> Iterator[Fork]:
+        both = (*self._ended.get(application_id, ()), *self._live.get(application_id, {}).values())
+        return iter(sorted(both, key=lambda fork: fork.created_at, reverse=True))
+
+    def _remove(self, fork: Fork) -> bool:
+        live = self._live.get(fork.application_id, {})
+        if live.get(fork.id) is not fork:
+            return False
+        del live[fork.id]
+        return True

@@ -1,0 +1,360 @@
+"""Streams of calls to services: begun, ended, and what the switchboard says of them in between.
+
+What a stream is in its room, `seats` knows; one that has a socket for each participant is the `roster`'s.
+A stream ends with its call, by request, after its time, or when its service is lost; the call goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+from uuid import uuid4
+
+from bridge.changes import Change, ConferenceClosed
+from bridge.core.ledger import StreamEnd
+from bridge.core.ports import CloseReason
+from bridge.directory import Directory
+from bridge.errors import BadInput, BridgeError, Draining, NoSuchHost, NoSuchParticipant, NoSuchRoom
+from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
+from bridge.facades.plivo.callbacks import Callbacks
+from bridge.facades.plivo.fork import (
+    API_REQUEST,
+    CALL_HANGUP,
+    CONNECTION_ERROR,
+    TIMED_OUT,
+    Ending,
+    Fork,
+    StatusEvent,
+    ending_of,
+)
+from bridge.facades.plivo.fork_records import ForkRecords
+from bridge.facades.plivo.rest_wire import StreamRequest, read_stream
+from bridge.facades.plivo.roster import Rosters, child_of
+from bridge.facades.plivo.seats import Seats, Switching
+from bridge.facades.plivo.targets import Target, Targets, canonical
+from bridge.people import Conference, Participant
+from bridge.switch_events import Behind, Digit, LegDown, LegUp, PlayEnded, SwitchEvent, Talking
+
+log = logging.getLogger(__name__)
+
+CheckEgress = Callable[[str, Collection[str]], Awaitable[object]]
+"""Whether an address of one of these schemes may be reached. Raises EgressRefused, NoSuchHost."""
+
+CHECK_S = 4.0
+"""For looking up the hosts of one request: whoever asks waits for 5 s."""
+STOP_S = 2.0
+"""What ending a stream may keep its caller waiting; the socket's farewell goes on behind it."""
+MAX_DECLARED = 20
+
+
+class Turns(Protocol):
+    """Watches who speaks and who plays on bidirectional streams."""
+
+    def happened(self, fork: Fork, event: Talking | PlayEnded) -> None:
+        """Something that concerns the stream: its own seat, the call it is of, or (a bot's) anybody."""
+
+    def over(self, fork: Fork) -> None:
+        """Nothing follows."""
+
+
+class Forks:
+    """See the module's docstring. `close` at the end."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        switchboard: Switching,
+        accounts: PlivoAccounts,
+        targets: Targets,
+        callbacks: Callbacks,
+        check_egress: CheckEgress,
+        *,
+        turns: Turns | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._directory = directory
+        self._switchboard = switchboard
+        self._accounts = accounts
+        self._seats = Seats(directory, switchboard, accounts)
+        self._targets = targets
+        self._callbacks = callbacks
+        self._check_egress = check_egress
+        self._turns = turns
+        self._now = now
+        self._rosters = Rosters(directory, self._open_child)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._working: set[asyncio.Task[None]] = set()
+        self.records = ForkRecords()
+        switchboard.subscribe(self._happened)
+        directory.subscribe(self._changed)
+
+    # --- begin ---
+
+    async def start(self, account: KnownAccount, call_uuid: str, given: Mapping[str, object]) -> Fork:
+        """A stream as `given` describes it.
+
+        Raises NoSuchRoom and NoSuchParticipant for what is no live call, BadInput (EgressRefused, too) for
+        what cannot be, Draining, Overloaded and LimitReached for what cannot be now.
+        """
+        if self._switchboard.draining:
+            raise Draining()
+        target = self._targets.live(account.application_id, call_uuid)
+        request = read_stream(given, whole_conference=target.participant is None)
+        self._refuse_second(account.application_id, target, request)
+        await self._check(request)
+        target = self._targets.live(account.application_id, call_uuid)  # it may be over by now
+        return await self._open(account.auth_id, target, request)
+
+    async def prepare(
+        self, application_id: str, streams: Sequence[Mapping[str, object]]
+    ) -> list[StreamRequest]:
+        """Streams to be declared with a conference, read and checked before it is opened. Raises BadInput."""
+        if len(streams) > MAX_DECLARED:
+            raise BadInput(f"no more than {MAX_DECLARED} streams can be declared")
+        requests = [read_stream(given, whole_conference=True) for given in streams]
+        if len({request.service_url for request in requests}) < len(requests):
+            raise BadInput("two of the streams go to the same service_url")
+        for request in requests:
+            await self._check(request)
+        return requests
+
+    async def declare(self, conference: Conference, prepared: Sequence[StreamRequest]) -> list[Fork]:
+        """Begin what was prepared, before anybody is there. Raises as `start`, and then none is left."""
+        account = self._accounts.account_of(conference.application_id)
+        target = Target(conference.id, conference, None)
+        begun: list[Fork] = []
+        try:
+            for request in prepared:
+                begun.append(await self._open(account.auth_id if account else "", target, request))
+        except BaseException:
+            for fork in begun:
+                await self.stop(fork, API_REQUEST)
+            raise
+        return begun
+
+    async def _check(self, request: StreamRequest) -> None:
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await self._check_egress(request.service_url, ("ws", "wss"))
+                if request.status_url:
+                    await self._check_egress(request.status_url, ("http", "https"))
+        except NoSuchHost:
+            raise BadInput("the host of service_url or status_callback_url has no address") from None
+        except TimeoutError:
+            raise BadInput("the host of service_url or status_callback_url was not found in time") from None
+
+    def _refuse_second(self, application_id: str, target: Target, request: StreamRequest) -> None:
+        if self.records.streams_to(application_id, target.id, request.service_url):
+            raise BadInput("an active stream is already supplied to this service_url")
+
+    async def _open(self, auth_id: str, target: Target, request: StreamRequest) -> Fork:
+        conference, participant = target.conference, target.participant
+        self._refuse_second(conference.application_id, target, request)
+        fork = Fork(
+            id=str(uuid4()),
+            application_id=conference.application_id,
+            auth_id=auth_id,
+            call_uuid=target.call_uuid,
+            target_id=target.id,
+            conference_id=conference.id,
+            request=request,
+            start_id=target.start_id,
+            ends=self._targets.ends(target),
+            created_at=self._now(),
+            participant_id=participant.id if participant else None,
+            roster=request.audio_track == "participants",
+        )
+        self.records.add(fork)
+        try:
+            if fork.roster:
+                self._begin_roster(fork)
+            elif participant is None:
+                await self._seats.join(fork, conference)
+                await self._seated(fork)
+            else:
+                await self._sit_down(fork)
+        except BaseException:
+            self.records.drop(fork)
+            fork.ended_at = self._now()
+            fork.over.set()
+            raise
+        return fork
+
+    async def _sit_down(self, fork: Fork) -> None:
+        await self._seats.sit_down(fork)
+        await self._seated(fork)
+
+    async def _seated(self, fork: Fork) -> None:
+        """What happened while its leg was being set up, of which nobody says anything any more."""
+        if fork.over.is_set():
+            return
+        if fork.ledger.ended_at is not None:
+            end = StreamEnd.CONNECT_FAILED if fork.ledger.connects == 0 else StreamEnd.CONNECTION_LOST
+            self._over(fork, ending_of(end.value))
+            await self._seats.close(fork)
+        elif fork.ending is not None:
+            await self._seats.close(fork)
+
+    # --- one socket for each participant ---
+
+    def _begin_roster(self, parent: Fork) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers[parent.id] = loop.call_later(
+            parent.request.timeout_s, lambda: self._spawn(self.stop(parent, TIMED_OUT))
+        )
+        self._rosters.begin(parent)
+
+    def _open_child(self, parent: Fork, participant: Participant) -> None:
+        child = child_of(parent, participant, self._now())
+        parent.children[child.id] = child
+        self.records.add(child)
+        self._spawn(self._connect_child(child))
+
+    async def _connect_child(self, child: Fork) -> None:
+        where = {"room": child.conference_id, "participant": child.participant_id}
+        why = "it could not be set up"
+        try:
+            await self._sit_down(child)
+            return
+        except BridgeError as refused:
+            why = str(refused)
+            log.warning("x a participant is not streamed: %s", why, extra=where)
+        except Exception:
+            log.exception("x a participant is not streamed", extra=where)
+        self._over(child, Ending(StatusEvent.DROPPED, CONNECTION_ERROR, why))
+
+    # --- end ---
+
+    async def stop(self, fork: Fork, ending: Ending = API_REQUEST) -> None:
+        """End it; nothing happens when it has ended. Returns when it is over, or will be in a moment."""
+        if fork.over.is_set():
+            return
+        fork.ending = fork.ending or ending
+        if fork.roster:
+            self._rosters.end(fork)
+            for child in list(fork.children.values()):
+                child.ending = child.ending or ending
+                self._spawn(self._seats.close(child))
+            if not fork.children:
+                self._over(fork, ending)
+        else:
+            self._spawn(self._seats.close(fork))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await fork.over.wait()
+
+    async def hang_up(self, application_id: str, call_uuid: str) -> None:
+        """End a call, or the stream that goes by that id. Raises NoSuchRoom and NoSuchParticipant."""
+        target = self._targets.find(application_id, call_uuid)
+        participant = target.participant if target else None
+        own_id = participant.id if participant else canonical(call_uuid)
+        for fork in self.records.live(application_id):
+            if fork.start_id == own_id and (fork.bot_id or fork.parent):
+                await self.stop(fork, CALL_HANGUP)
+                return
+        if target is None:
+            raise NoSuchRoom("call not found")
+        if participant is None:
+            raise NoSuchParticipant("a conference is no call to hang up; end it where it was created")
+        if not participant.online:
+            raise NoSuchParticipant("the call is over")
+        hanging_up = self._spawn(self._directory.disconnect(participant, CloseReason.HANGUP))
+        await asyncio.wait({hanging_up}, timeout=STOP_S)
+
+    async def close(self) -> None:
+        """Wait for what is still ending."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        while self._working:
+            await asyncio.gather(*self._working, return_exceptions=True)
+
+    def _over(self, fork: Fork, ending: Ending) -> None:
+        if fork.over.is_set():
+            return
+        fork.ending = ending = fork.ending or ending
+        fork.ended_at = self._now()
+        fork.over.set()
+        self._seats.leave(fork)
+        self.records.end(fork)
+        if (timer := self._timers.pop(fork.id, None)) is not None:
+            timer.cancel()
+        where = {"room": fork.conference_id, "participant": fork.participant_id or fork.bot_id}
+        log.info("- stream %s ended: %s", fork.id, ending.reason, extra=where)
+        self._callbacks.ended(fork)
+        if self._turns is not None and fork.request.bidirectional:
+            self._turns.over(fork)
+        if ending.event is StatusEvent.DROPPED and fork.request.hangup_on_close and fork.parent is None:
+            self._hang_up_after(fork)
+        parent = fork.parent
+        if parent is not None:
+            parent.child_over(fork)
+            if parent.ending is not None and not parent.children:
+                self._over(parent, parent.ending)
+
+    def _hang_up_after(self, fork: Fork) -> None:
+        person = self._directory.find_participant(fork.application_id, fork.participant_id or "")
+        if person is not None:
+            self._spawn(self._directory.disconnect(person, CloseReason.HANGUP))
+
+    # --- what happens meanwhile ---
+
+    def _happened(self, event: SwitchEvent) -> None:
+        room_id, participant_id = event.room_id, event.participant_id
+        own = self._seats.at(room_id, participant_id)
+        match event:
+            case LegUp():
+                if own is not None:
+                    self._started(own)
+                self._rosters.came(room_id, participant_id)
+            case LegDown(cause=cause):
+                if own is not None:
+                    self._over(own, ending_of(cause))
+                for fork in self._seats.of_call(room_id, participant_id):
+                    fork.ending = fork.ending or CALL_HANGUP
+                    self._spawn(self._seats.close(fork))
+            case Behind(percent=percent):
+                if own is not None:
+                    self._callbacks.degraded(own, percent)
+            case Digit(digit=digit):
+                for fork in self._seats.of_call(room_id, participant_id):
+                    self._switchboard.press(room_id, fork.id, "inbound", digit)
+            case Talking() | PlayEnded():
+                self._turn(event)
+
+    def _started(self, fork: Fork) -> None:
+        if fork.started_at is not None:
+            return
+        fork.started_at = self._now()
+        if fork.parent is not None:
+            self._started(fork.parent)
+        self._callbacks.started(fork)
+
+    def _turn(self, event: Talking | PlayEnded) -> None:
+        if self._turns is None:
+            return
+        for fork in self._seats.in_room(event.room_id):
+            concerned = fork.bot_id is not None or event.participant_id in (fork.id, fork.participant_id)
+            if fork.request.bidirectional and concerned:
+                self._turns.happened(fork, event)
+
+    def _changed(self, change: Change) -> None:
+        """A conference that is over ends the streams that have no seat in it."""
+        if isinstance(change, ConferenceClosed):
+            for parent in self._rosters.of(change.conference_id):
+                self._spawn(self.stop(parent, CALL_HANGUP))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("x a stream could not be changed", exc_info=error)
