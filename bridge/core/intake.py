@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bridge.core.opus_ring import OpusPool
-from bridge.core.play_queue import QueuePool, RowCleared, RowDry, RowEvent, RowMark
+from bridge.core.play_queue import QueuePool
 from bridge.core.playout import PlayoutPool
 from bridge.core.pool import PlayoutSettings, Pool, QueueSettings
+from bridge.core.queue_marks import RowCleared, RowDry, RowEvent, RowMark
 
 __all__ = [
     "OpusPool",

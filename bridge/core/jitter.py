@@ -13,8 +13,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, grown
+from bridge.core.pool import PlayoutSettings
 from bridge.core.ports import PTIME_MS
+from bridge.core.table import FIRST_CAPACITY, Table, grown
 
 _WINDOWS = 4
 _WINDOW_FOLDS = 25
@@ -31,44 +32,38 @@ _URGENT_MS = 60.0
 _REST_TICKS, _URGENT_REST_TICKS = 10, 3
 
 
-class Arrivals:
+class Arrivals(Table):
     """What is known of each row's arrivals. All arrays are [capacity] or [windows, capacity]."""
 
     def __init__(self, settings: PlayoutSettings) -> None:
+        super().__init__()
         self._settings = settings
         self._tick = 0
-        self.jitter_ms = np.zeros(0)
-        self.reserve_ms = np.zeros(0)
+        self.jitter_ms = self._column("jitter_ms", np.float64)
+        self.reserve_ms = self._column("reserve_ms", np.float64)
         """What the row should hold beyond its jitter, for a purpose of its owner's."""
         self._earliest = np.zeros((_WINDOWS, 0))  # least delay in each window, s
         self._spare = np.zeros((_WINDOWS, 0))  # least spare in each window, ms
-        self._new_earliest = np.zeros(0)
-        self._new_latest = np.zeros(0)
-        self._new_spare = np.zeros(0)
-        self._known = np.zeros(0, dtype=np.int64)  # folds with arrivals since the row began to play
-        self._rests_until = np.zeros(0, dtype=np.int64)
+        self._new_earliest = self._column("_new_earliest", np.float64, np.inf)
+        self._new_latest = self._column("_new_latest", np.float64, -np.inf)
+        self._new_spare = self._column("_new_spare", np.float64, np.inf)
+        self._known = self._column("_known", np.int64)  # folds with arrivals since the row began to play
+        self._rests_until = self._column("_rests_until", np.int64)
         self.grow(FIRST_CAPACITY)
 
     def grow(self, capacity: int) -> None:
         """Make room for more rows."""
-        self.jitter_ms = grown(self.jitter_ms, capacity, 0.0)
-        self.reserve_ms = grown(self.reserve_ms, capacity, 0.0)
+        super().grow(capacity)
         self._earliest = grown(self._earliest.T, capacity, np.inf).T.copy()
         self._spare = grown(self._spare.T, capacity, np.inf).T.copy()
-        self._new_earliest = grown(self._new_earliest, capacity, np.inf)
-        self._new_latest = grown(self._new_latest, capacity, -np.inf)
-        self._new_spare = grown(self._new_spare, capacity, np.inf)
-        self._known = grown(self._known, capacity, 0)
-        self._rests_until = grown(self._rests_until, capacity, 0)
         self._earliest_cells = cast("memoryview[float]", self._new_earliest.data)
         self._latest_cells = cast("memoryview[float]", self._new_latest.data)
         self._spare_cells = cast("memoryview[float]", self._new_spare.data)
 
-    def clear(self, row: int) -> None:
+    def reset(self, row: int) -> None:
         """Forget everything about the row."""
-        self.jitter_ms[row] = self.reserve_ms[row] = 0.0
-        self.restart(row)
-        self.begin(np.array([row]))
+        super().reset(row)
+        self._earliest[:, row] = self._spare[:, row] = np.inf
 
     def restart(self, row: int) -> None:
         """The row's media clock begins anew; what is known of its jitter stays."""

@@ -12,35 +12,37 @@ from numpy.typing import NDArray
 from bridge.core.opus_player import TICK, OpusPlayer
 from bridge.core.opus_rows import OpusRows
 from bridge.core.packet_ring import MAX_PACKET_BYTES
-from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, Rows, grown
+from bridge.core.pool import PlayoutSettings, Rows
 from bridge.core.ports import TICK_S, InputLook
+from bridge.core.table import FIRST_CAPACITY, Table
 from bridge.core.voice import Voice
-from mediacodecs.opus import packet_samples
+from mediacodecs.opus import RATES_HZ, packet_samples
 
 _SILENT_PEAK = 8.0
 
 
-class OpusPool:
+class OpusPool(Table):
     """All live inputs of Opus, decoded at `rate_hz`. Shapes as in `Pool`."""
 
     def __init__(self, rate_hz: int, settings: PlayoutSettings) -> None:
         """Raises ValueError for a rate that Opus has not."""
-        if rate_hz not in (8_000, 12_000, 16_000, 24_000, 48_000):
+        if rate_hz not in RATES_HZ:
             raise ValueError(f"Opus has no rate of {rate_hz} Hz")
+        super().__init__()
         self.rate_hz = rate_hz
         self._settings = settings
         self._state = OpusRows(rate_hz, settings)
         self._player = OpusPlayer(self._state)
         self._rows = Rows()
-        self.block = np.zeros((0, rate_hz // 50), dtype=np.float32)
-        self.sounding = np.zeros(0, dtype=np.bool_)
-        self.wanted = np.zeros(0, dtype=np.bool_)
-        self._grow(FIRST_CAPACITY)
+        self.block = self._column("block", np.float32, width=(rate_hz // 50,))
+        self.sounding = self._column("sounding", np.bool_)
+        self.wanted = self._column("wanted", np.bool_, True)
+        self.grow(FIRST_CAPACITY)
 
-    def _grow(self, capacity: int) -> None:
-        self.block = grown(self.block, capacity, 0.0)
-        self.sounding = grown(self.sounding, capacity, False)
-        self.wanted = grown(self.wanted, capacity, True)
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        super().grow(capacity)
+        self._state.grow(capacity)
         self._frames = list(self.block)
         self._first_slots = np.arange(capacity) * self._state.ring.depth
 
@@ -49,18 +51,16 @@ class OpusPool:
         voice = Voice(self.rate_hz)
         row = self._rows.open()
         if row >= len(self.block):
-            self._grow(2 * len(self.block))
-            self._state.grow(len(self.block))
+            self.grow(2 * len(self.block))
+        self.reset(row)
         self._state.open(row, voice)
-        self.wanted[row] = True
         return row
 
     def close(self, row: int) -> None:
         """Give the row back; it is silent at once. Raises KeyError when it is not open."""
         self._rows.close(row)
+        self.reset(row)
         self._state.close(row)
-        self.sounding[row] = False
-        self.block[row] = 0.0
 
     def push(self, row: int, payload: bytes, sequence_number: int, timestamp: int, now: float) -> None:
         """Keep one RTP payload until it is due; what is late, doubled or corrupt is dropped and counted."""

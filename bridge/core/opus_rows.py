@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from bridge.core.jitter import Arrivals
 from bridge.core.packet_ring import Arrival, PacketRing
-from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, grown
+from bridge.core.pool import PlayoutSettings
 from bridge.core.ports import OPUS_RATE_HZ, PTIME_MS
+from bridge.core.table import FIRST_CAPACITY, Table
 from bridge.core.voice import Voice
 
 PER_MS = OPUS_RATE_HZ / 1000
@@ -20,10 +21,11 @@ _MANY = 4.0
 """That is somewhat less than one packet in a hundred."""
 
 
-class OpusRows:
+class OpusRows(Table):
     """Arrays [capacity]. Serials and stamps as in `PacketRing`; stamps count 48 kHz samples."""
 
     def __init__(self, rate_hz: int, settings: PlayoutSettings) -> None:
+        super().__init__()
         self.settings = settings
         self.rate_hz = rate_hz
         self.ratio = OPUS_RATE_HZ // rate_hz
@@ -32,58 +34,41 @@ class OpusRows:
         self.edge = np.inf
         """What comes later than this is too close to the next tick."""
         self.voices: list[Voice | None] = []
-        self.playing = np.zeros(0, dtype=np.bool_)
-        self.steady = np.zeros(0, dtype=np.bool_)
+        self.playing = self._column("playing", np.bool_)
+        self.steady = self._column("steady", np.bool_)
         """Nothing is stored, faded or owed: a packet of 20 ms makes a frame."""
-        self.silent = np.zeros(0, dtype=np.bool_)
+        self.silent = self._column("silent", np.bool_)
         """What was decoded last was silence."""
-        self.quiet = np.zeros(0, dtype=np.bool_)
+        self.quiet = self._column("quiet", np.bool_, True)
         """Nobody would hear if a little of it were missing."""
-        self.stale = np.zeros(0, dtype=np.bool_)
+        self.stale = self._column("stale", np.bool_)
         """Packets have gone by undecoded."""
-        self.fresh = np.zeros(0, dtype=np.bool_)
+        self.fresh = self._column("fresh", np.bool_, True)
         """Nothing of the stream has been played yet."""
-        self.due = np.zeros(0, dtype=np.int64)
+        self.due = self._column("due", np.int64)
         """Serial to be played next."""
-        self.position = np.zeros(0, dtype=np.int64)
+        self.position = self._column("position", np.int64)
         """Stamp to be played next, or stored next."""
-        self.owed = np.zeros(0, dtype=np.int64)
+        self.owed = self._column("owed", np.int64)
         """Time made up without moving the position, in 48 kHz samples."""
-        self.fill = np.zeros(0, dtype=np.int64)
+        self.fill = self._column("fill", np.int64)
         """Samples stored, at `rate_hz`."""
-        self.repairable = np.zeros(0)
+        self.repairable = self._column("repairable", np.float64)
         """Packets lost lately whose followers carry a copy of them."""
-        self.starts_at = np.zeros(0)
+        self.starts_at = self._column("starts_at", np.float64, np.inf)
         """When a row that waits begins to play; inf: nothing waits."""
-        self.frames_in = np.zeros(0, dtype=np.int64)
-        self.concealed = np.zeros(0, dtype=np.int64)
-        self.recovered = np.zeros(0, dtype=np.int64)
-        self.dropped = np.zeros(0, dtype=np.int64)
-        self.lost = np.zeros(0, dtype=np.int64)
-        self.corrected = np.zeros(0, dtype=np.int64)
+        self.frames_in = self._column("frames_in", np.int64)
+        self.concealed = self._column("concealed", np.int64)
+        self.recovered = self._column("recovered", np.int64)
+        self.dropped = self._column("dropped", np.int64)
+        self.lost = self._column("lost", np.int64)
+        self.corrected = self._column("corrected", np.int64)
         self.grow(FIRST_CAPACITY)
 
     def grow(self, capacity: int) -> None:
         """Make room for more rows."""
+        super().grow(capacity)
         self.voices += [None] * (capacity - len(self.voices))
-        self.playing = grown(self.playing, capacity, False)
-        self.steady = grown(self.steady, capacity, False)
-        self.silent = grown(self.silent, capacity, False)
-        self.quiet = grown(self.quiet, capacity, True)
-        self.stale = grown(self.stale, capacity, False)
-        self.repairable = grown(self.repairable, capacity, 0.0)
-        self.fresh = grown(self.fresh, capacity, True)
-        self.due = grown(self.due, capacity, 0)
-        self.position = grown(self.position, capacity, 0)
-        self.owed = grown(self.owed, capacity, 0)
-        self.fill = grown(self.fill, capacity, 0)
-        self.starts_at = grown(self.starts_at, capacity, np.inf)
-        self.frames_in = grown(self.frames_in, capacity, 0)
-        self.concealed = grown(self.concealed, capacity, 0)
-        self.recovered = grown(self.recovered, capacity, 0)
-        self.dropped = grown(self.dropped, capacity, 0)
-        self.lost = grown(self.lost, capacity, 0)
-        self.corrected = grown(self.corrected, capacity, 0)
         # Plain Python numbers come and go through these at a third of the cost of indexing arrays.
         self.playing_cells = self.playing.data
         self.due_cells = self.due.data
@@ -96,24 +81,19 @@ class OpusRows:
 
     def open(self, row: int, voice: Voice) -> None:
         """Make the row a new input's."""
+        self.reset(row)
         self.voices[row] = voice
-        self.ring.clear(row)
-        self.arrivals.clear(row)
-        for zero in (self.owed, self.fill, self.due, self.position, self.frames_in, self.concealed):
-            zero[row] = 0
-        for zero in (self.recovered, self.dropped, self.lost, self.corrected):
-            zero[row] = 0
-        self.playing[row] = self.steady[row] = self.silent[row] = self.stale[row] = False
-        self.fresh[row] = self.quiet[row] = True
-        self.repairable[row] = 0.0
-        self.starts_at[row] = np.inf
 
     def close(self, row: int) -> None:
         """Forget the row."""
+        self.reset(row)
         self.voices[row] = None
-        self.ring.clear(row)
-        self.playing[row] = False
-        self.starts_at[row] = np.inf
+
+    def reset(self, row: int) -> None:
+        """Make the row as new, but for its decoder."""
+        super().reset(row)
+        self.ring.reset(row)
+        self.arrivals.reset(row)
 
     def voice(self, row: int) -> Voice:
         """The row's decoder; raises KeyError when the row is not open."""

@@ -7,8 +7,8 @@ from typing import cast
 
 import numpy as np
 
-from bridge.core.pool import FIRST_CAPACITY, grown
 from bridge.core.ports import OPUS_RATE_HZ
+from bridge.core.table import FIRST_CAPACITY, Table
 
 MAX_PACKET_BYTES = 4_000
 """What libopus' documentation allows a packet; more than fits into a datagram on its way."""
@@ -30,24 +30,25 @@ class Arrival(Enum):
     """Kept, as the first one of a new stream; all before it are gone."""
 
 
-class PacketRing:
+class PacketRing(Table):
     """One ring of `depth` packets a row. Numbers ("serials") and stamps (48 kHz) only ever rise.
 
     Arrays [capacity]; per packet [capacity, depth], at `serial % depth`: good where `serials` says so.
     """
 
     def __init__(self, depth: int) -> None:
+        super().__init__()
         self.depth = depth
-        self.newest = np.zeros(0, dtype=np.int64)
+        self.newest = self._column("newest", np.int64, -1)
         """Highest serial; -1 before the first packet."""
-        self.newest_stamp = np.zeros(0, dtype=np.int64)
-        self._newest_at = np.zeros(0)
-        self._expected = np.zeros(0, dtype=np.int64)  # number that would confirm a strange packet
-        self.serials = np.zeros((0, depth), dtype=np.int64)
-        self.stamps = np.zeros((0, depth), dtype=np.int64)
-        self.durations = np.zeros((0, depth), dtype=np.int64)
+        self.newest_stamp = self._column("newest_stamp", np.int64)
+        self._newest_at = self._column("_newest_at", np.float64)
+        self._expected = self._column("_expected", np.int64, -1)  # number that would confirm a strange one
+        self.serials = self._column("serials", np.int64, -1, width=(depth,))
+        self.stamps = self._column("stamps", np.int64, width=(depth,))
+        self.durations = self._column("durations", np.int64, width=(depth,))
         """In samples at 48 kHz."""
-        self.hush = np.zeros((0, depth), dtype=np.bool_)
+        self.hush = self._column("hush", np.bool_, width=(depth,))
         """It is known to hold silence."""
         # Their bytes were made when they were received and are made anew for nobody.
         self.payloads: list[list[bytes]] = []
@@ -55,14 +56,7 @@ class PacketRing:
 
     def grow(self, capacity: int) -> None:
         """Make room for more rows."""
-        self.newest = grown(self.newest, capacity, -1)
-        self.newest_stamp = grown(self.newest_stamp, capacity, 0)
-        self._newest_at = grown(self._newest_at, capacity, 0.0)
-        self._expected = grown(self._expected, capacity, -1)
-        self.serials = grown(self.serials, capacity, -1)
-        self.stamps = grown(self.stamps, capacity, 0)
-        self.durations = grown(self.durations, capacity, 0)
-        self.hush = grown(self.hush, capacity, False)
+        super().grow(capacity)
         self.payloads += [[b""] * self.depth for _ in range(capacity - len(self.payloads))]
         # Plain Python numbers come and go through these at a third of the cost of indexing arrays.
         self._newest_cells = self.newest.data
@@ -74,10 +68,9 @@ class PacketRing:
         self._duration_cells = self.durations.reshape(-1).data
         self._hush_cells = self.hush.reshape(-1).data
 
-    def clear(self, row: int) -> None:
+    def reset(self, row: int) -> None:
         """Forget the row's packets and stream."""
-        self.newest[row] = self._expected[row] = -1
-        self.serials[row] = -1
+        super().reset(row)
         self.payloads[row] = [b""] * self.depth
 
     def put(

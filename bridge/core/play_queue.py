@@ -6,76 +6,52 @@ in one ring, which is read for all rows at once; what is behind waits in blocks,
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.core.pool import FIRST_CAPACITY, QueueSettings, Rows, grown
+from bridge.core.pool import QueueSettings, Rows
 from bridge.core.ports import AudioFormat, InputLook
+from bridge.core.queue_marks import NEVER, Marks, RowCleared, RowDry, RowEvent
 from bridge.core.ring import WireRing
+from bridge.core.table import FIRST_CAPACITY, Table
 
 _STAGE_MS = 200
 _BLOCK_BYTES = 16_384
 """Small pieces are joined up to this size, so that their number does not matter."""
 _SILENT_PEAK = 8.0
-_NEVER = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, slots=True)
-class RowMark:
-    """Everything queued before the mark has been taken."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RowCleared:
-    """The queue was emptied; `dropped` are the marks that will never be played."""
-
-    dropped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RowDry:
-    """The queue became empty (`underrun`: more came soon, so that it was in the middle of something)."""
-
-    underrun: bool
-
-
-RowEvent = RowMark | RowCleared | RowDry
 
 
 class _Behind:
     """What of a row is not for the arrays: blocks behind the stage, marks, clears."""
 
-    __slots__ = ("accepted", "blocks", "cleared", "marks", "positions", "refused")
+    __slots__ = ("accepted", "blocks", "cleared", "marks", "refused")
 
     def __init__(self) -> None:
         self.blocks: deque[bytearray] = deque()
-        self.marks: list[str] = []
-        self.positions: list[int] = []
-        """Samples queued before each mark, rising."""
-        self.cleared: list[RowMark | RowCleared] = []
+        self.marks = Marks()
+        self.cleared: list[RowEvent] = []
         """Events of clears since the last tick."""
         self.accepted = 0
         self.refused = 0
         """Samples there was no room for, and odd bytes."""
 
 
-class QueuePool:
+class QueuePool(Table):
     """All play queues of one raw format. Shapes as in `Pool`."""
 
     def __init__(self, audio_format: AudioFormat, settings: QueueSettings) -> None:
         """Raises ValueError for Opus."""
+        super().__init__()
         self.rate_hz = audio_format.rate_hz
         self._settings = settings
         self._frame = audio_format.frame_samples
         self._width = audio_format.sample_bytes
         self._limit = int(settings.limit_s * audio_format.rate_hz)
         self._per_ms = audio_format.rate_hz / 1000
+        self._least = int(settings.least_prefill_ms * self._per_ms)
+        self._most = int(settings.most_prefill_ms * self._per_ms)
         self._fade = int(settings.fade_ms * self._per_ms)
         falling = 1 - (np.arange(self._fade, dtype=np.float32) + 1) / (self._fade + 1)
         self._fade_out: NDArray[np.float32] = falling.astype(np.float32)
@@ -83,75 +59,54 @@ class QueuePool:
         self._rows = Rows()
         self._events: list[tuple[int, RowEvent]] = []
         self._cleared: list[int] = []  # rows, since the last tick
-        self._grow(FIRST_CAPACITY, first=True)
+        self._behind: list[_Behind] = []
+        self.block = self._column("block", np.float32, width=(self._frame,))
+        self.sounding = self._column("sounding", np.bool_)
+        self.wanted = self._column("wanted", np.bool_, True)
+        self._queued = self._column("_queued", np.int64)  # samples, since the row was opened
+        self._played = self._column("_played", np.int64)
+        self._backlog = self._column("_backlog", np.int64)  # samples behind the stage
+        self._next_mark = self._column("_next_mark", np.int64, NEVER)  # its position
+        self._marked = self._column("_marked", np.int64, -1)  # position of the newest mark there was
+        self._playing = self._column("_playing", np.bool_)
+        # When audio was first seen in a row that does not play; inf: there is none, or it plays.
+        self._waits_since = self._column("_waits_since", np.float64, np.inf)
+        # When the row ran dry, until it is known why; inf: nothing open.
+        self._dry_since = self._column("_dry_since", np.float64, np.inf)
+        self._prefill = self._column("_prefill", np.int64, self._least)
+        self._clearing = self._column("_clearing", np.bool_)
+        self._ending = self._column("_ending", np.float32, width=(self._fade,))  # what would have played
+        self._underruns = self._column("_underruns", np.int64)
+        self.grow(FIRST_CAPACITY)
 
-    def _grow(self, capacity: int, *, first: bool = False) -> None:
-        if first:
-            self.block = np.zeros((0, self._frame), dtype=np.float32)
-            self.sounding = np.zeros(0, dtype=np.bool_)
-            self.wanted = np.zeros(0, dtype=np.bool_)
-            self._behind: list[_Behind] = []
-            self._queued = np.zeros(0, dtype=np.int64)  # samples, since the row was opened
-            self._played = np.zeros(0, dtype=np.int64)
-            self._backlog = np.zeros(0, dtype=np.int64)  # samples behind the stage
-            self._next_mark = np.zeros(0, dtype=np.int64)  # its position
-            self._marked = np.zeros(0, dtype=np.int64)  # position of the newest mark there was
-            self._playing = np.zeros(0, dtype=np.bool_)
-            self._waits_since = np.zeros(0)  # when audio was first seen in a row that does not play
-            self._dry_since = np.zeros(0)  # when the row ran dry, until it is known why; inf: nothing open
-            self._prefill = np.zeros(0, dtype=np.int64)
-            self._clearing = np.zeros(0, dtype=np.bool_)
-            self._ending = np.zeros((0, self._fade), dtype=np.float32)  # what would have played
-            self._underruns = np.zeros(0, dtype=np.int64)
-        least = int(self._settings.least_prefill_ms * self._per_ms)
-        self.block = grown(self.block, capacity, 0.0)
-        self.sounding = grown(self.sounding, capacity, False)
-        self.wanted = grown(self.wanted, capacity, True)
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        super().grow(capacity)
         self._behind += [_Behind() for _ in range(capacity - len(self._behind))]
-        self._queued = grown(self._queued, capacity, 0)
-        self._played = grown(self._played, capacity, 0)
-        self._backlog = grown(self._backlog, capacity, 0)
-        self._next_mark = grown(self._next_mark, capacity, _NEVER)
-        self._marked = grown(self._marked, capacity, -1)
-        self._playing = grown(self._playing, capacity, False)
-        self._waits_since = grown(self._waits_since, capacity, np.inf)
-        self._dry_since = grown(self._dry_since, capacity, np.inf)
-        self._prefill = grown(self._prefill, capacity, least)
-        self._clearing = grown(self._clearing, capacity, False)
-        self._ending = grown(self._ending, capacity, 0.0)
-        self._underruns = grown(self._underruns, capacity, 0)
         # Plain Python numbers come and go through these at a third of the cost of indexing arrays.
         self._queued_cells = self._queued.data
         self._played_cells = self._played.data
         self._backlog_cells = self._backlog.data
-        if not first:
-            self._stage.grow(capacity)
+        self._stage.grow(capacity)
+
+    def reset(self, row: int) -> None:
+        """Make the row as new."""
+        super().reset(row)
+        self._stage.reset(row)
+        self._behind[row] = _Behind()
 
     def open(self) -> int:
         """A row for a new queue."""
         row = self._rows.open()
         if row >= len(self.block):
-            self._grow(2 * len(self.block))
-        self._stage.clear(row)
-        self._behind[row] = _Behind()
-        for counter in (self._queued, self._played, self._backlog, self._underruns):
-            counter[row] = 0
-        self._next_mark[row], self._marked[row] = _NEVER, -1
-        self._playing[row] = self._clearing[row] = False
-        self._waits_since[row] = self._dry_since[row] = np.inf
-        self._prefill[row] = int(self._settings.least_prefill_ms * self._per_ms)
-        self.wanted[row] = True
+            self.grow(2 * len(self.block))
+        self.reset(row)
         return row
 
     def close(self, row: int) -> None:
         """Give the row back; it is silent at once, its marks are forgotten. Raises KeyError if not open."""
         self._rows.close(row)
-        self._behind[row] = _Behind()
-        self._stage.clear(row)
-        self._backlog[row], self._next_mark[row] = 0, _NEVER
-        self._playing[row] = self._clearing[row] = self.sounding[row] = False
-        self._waits_since[row] = self._dry_since[row] = np.inf
-        self.block[row] = 0.0
+        self.reset(row)
         self._events = [event for event in self._events if event[0] != row]
         self._cleared = [cleared for cleared in self._cleared if cleared != row]
 
@@ -187,12 +142,11 @@ class QueuePool:
 
         False, and no event ever, when too many marks are pending.
         """
-        behind, position = self._behind[row], int(self._queued[row])
-        if len(behind.marks) >= self._settings.max_marks:
+        marks, position = self._behind[row].marks, self._queued_cells[row]
+        if len(marks) >= self._settings.max_marks:
             return False
-        behind.marks.append(name)
-        behind.positions.append(position)
-        self._next_mark[row] = behind.positions[0]
+        marks.add(name, position)
+        self._next_mark[row] = marks.next_at
         self._marked[row] = position
         return True
 
@@ -203,20 +157,18 @@ class QueuePool:
         nothing was left to play are not. What is queued from now on plays right after the fade.
         """
         stage, behind = self._stage, self._behind[row]
-        played = int(self._played[row])
+        played = self._played_cells[row]
         if self._playing[row] and not self._clearing[row]:
             held = min(stage.head_cells[row] - stage.tail_cells[row], self._fade)
             self._ending[row] = 0.0
             self._ending[row, :held] = stage.sound(row, stage.tail_cells[row], held) * self._fade_out[:held]
             self._clearing[row] = True
-        due = bisect_right(behind.positions, played)
-        behind.cleared += [RowMark(name) for name in behind.marks[:due]]
-        behind.cleared.append(RowCleared(tuple(behind.marks[due:])))
+        behind.cleared += behind.marks.passed(played)
+        behind.cleared.append(RowCleared(behind.marks.drop()))
         if row not in self._cleared:
             self._cleared.append(row)
-        behind.marks, behind.positions = [], []
         behind.blocks.clear()
-        self._next_mark[row], self._marked[row] = _NEVER, -1
+        self._next_mark[row], self._marked[row] = NEVER, -1
         self._queued[row] = played
         self._backlog[row] = 0
         self._dry_since[row] = self._waits_since[row] = np.inf
@@ -268,11 +220,10 @@ class QueuePool:
             room = stage.limit - int(held[row])
             while room and blocks:
                 count = min(room, len(blocks[0]) // width)
-                stage.write(row, memoryview(blocks[0])[: count * width], count)
-                if count * width == len(blocks[0]):
+                stage.write(row, blocks[0][: count * width], count)
+                del blocks[0][: count * width]
+                if not blocks[0]:
                     blocks.popleft()
-                else:
-                    blocks[0] = blocks[0][count * width :]
                 room -= count
                 self._backlog[row] -= count
 
@@ -293,8 +244,7 @@ class QueuePool:
         for row in soon.tolist():
             self._underruns[row] += 1
             self._events.append((row, RowDry(underrun=True)))
-        most = int(self._settings.most_prefill_ms * self._per_ms)
-        self._prefill[soon] = np.minimum(self._prefill[soon] + self._frame, most)
+        self._prefill[soon] = np.minimum(self._prefill[soon] + self._frame, self._most)
         self._dry_since[soon] = np.inf
 
     def _tell(self, top: int, left: NDArray[np.int64], count: NDArray[np.int64], now: float) -> None:
@@ -305,11 +255,9 @@ class QueuePool:
         self._cleared = []
         played = self._played[:top]
         for row in (self._next_mark[:top] <= played).nonzero()[0].tolist():
-            behind = self._behind[row]
-            due = bisect_right(behind.positions, int(played[row]))
-            self._events += [(row, RowMark(name)) for name in behind.marks[:due]]
-            del behind.marks[:due], behind.positions[:due]
-            self._next_mark[row] = behind.positions[0] if behind.positions else _NEVER
+            marks = self._behind[row].marks
+            self._events += [(row, passed) for passed in marks.passed(int(played[row]))]
+            self._next_mark[row] = marks.next_at
         playing, dry_since = self._playing[:top], self._dry_since[:top]
         empty = playing & (left == 0)
         ended = self._marked[:top] == played
@@ -322,10 +270,9 @@ class QueuePool:
         if not settled.any():
             return
         settled &= (left == 0) & (ended | (now - dry_since >= self._settings.underrun_s - 1e-6))
-        least = int(self._settings.least_prefill_ms * self._per_ms)
         for row in settled.nonzero()[0].tolist():
             dry_since[row] = np.inf
-            self._prefill[row] = max(int(self._prefill[row]) - self._frame // 4, least)
+            self._prefill[row] = max(int(self._prefill[row]) - self._frame // 4, self._least)
             self._events.append((row, RowDry(underrun=False)))
 
     def drain(self) -> list[tuple[int, RowEvent]]:

@@ -11,21 +11,23 @@ from numpy.typing import NDArray
 
 from bridge.core.conceal import Concealer
 from bridge.core.jitter import Arrivals
-from bridge.core.pool import FIRST_CAPACITY, PlayoutSettings, Rows, grown
+from bridge.core.pool import PlayoutSettings, Rows
 from bridge.core.ports import PTIME_MS, TICK_S, AudioFormat, InputLook
 from bridge.core.ring import WireRing
 from bridge.core.splice import Splicer
+from bridge.core.table import FIRST_CAPACITY, Table
 
 _SILENT_PEAK = 8.0
 """The smallest step of µ-law: what never exceeds it is silence."""
 _FADE_MS = 5
 
 
-class PlayoutPool:
+class PlayoutPool(Table):
     """All live inputs of one raw format. Shapes as in `Pool`; [capacity] for everything kept of a row."""
 
     def __init__(self, audio_format: AudioFormat, settings: PlayoutSettings) -> None:
         """Raises ValueError for Opus."""
+        super().__init__()
         self.rate_hz = audio_format.rate_hz
         self._settings = settings
         self._frame = audio_format.frame_samples
@@ -41,61 +43,42 @@ class PlayoutPool:
         fade = audio_format.rate_hz * _FADE_MS // 1000
         self._fade_in = ((np.arange(fade, dtype=np.float32) + 1) / (fade + 1)).astype(np.float32)
         self._edge = np.inf  # what comes later than this is too close to the next tick
-        self._grow(FIRST_CAPACITY, first=True)
+        self.block = self._column("block", np.float32, width=(self._frame,))
+        self.sounding = self._column("sounding", np.bool_)
+        self.wanted = self._column("wanted", np.bool_, True)
+        self._playing = self._column("_playing", np.bool_)
+        self._quiet = self._column("_quiet", np.bool_, True)
+        self._unheard = self._column("_unheard", np.bool_)  # not wanted in the last tick
+        self._starts_at = self._column("_starts_at", np.float64, np.inf)  # inf: nothing waits
+        self._largest = self._column("_largest", np.int64)  # samples pushed at once while waiting
+        self._gap = self._column("_gap", np.int64)  # samples concealed since the audio ran out
+        self._lag = self._column("_lag", np.int64, 1)  # of the sound that is repeated meanwhile
+        self._concealed = self._column("_concealed", np.int64)
+        self._dropped = self._column("_dropped", np.int64)  # samples
+        self._corrected = self._column("_corrected", np.int64)
+        self.grow(FIRST_CAPACITY)
 
-    def _grow(self, capacity: int, *, first: bool = False) -> None:
-        if first:
-            self.block = np.zeros((0, self._frame), dtype=np.float32)
-            self.sounding = np.zeros(0, dtype=np.bool_)
-            self.wanted = np.zeros(0, dtype=np.bool_)
-            self._playing = np.zeros(0, dtype=np.bool_)
-            self._quiet = np.zeros(0, dtype=np.bool_)
-            self._unheard = np.zeros(0, dtype=np.bool_)  # not wanted in the last tick
-            self._starts_at = np.zeros(0)  # inf: nothing waits
-            self._largest = np.zeros(0, dtype=np.int64)  # samples pushed at once while waiting
-            self._gap = np.zeros(0, dtype=np.int64)  # samples concealed since the audio ran out
-            self._lag = np.zeros(0, dtype=np.int64)  # of the sound that is repeated meanwhile
-            self._concealed = np.zeros(0, dtype=np.int64)
-            self._dropped = np.zeros(0, dtype=np.int64)  # samples
-            self._corrected = np.zeros(0, dtype=np.int64)
-        self.block = grown(self.block, capacity, 0.0)
-        self.sounding = grown(self.sounding, capacity, False)
-        self.wanted = grown(self.wanted, capacity, True)
-        self._playing = grown(self._playing, capacity, False)
-        self._quiet = grown(self._quiet, capacity, True)
-        self._unheard = grown(self._unheard, capacity, False)
-        self._starts_at = grown(self._starts_at, capacity, np.inf)
-        self._largest = grown(self._largest, capacity, 0)
-        self._gap = grown(self._gap, capacity, 0)
-        self._lag = grown(self._lag, capacity, self._frame // 2)
-        self._concealed = grown(self._concealed, capacity, 0)
-        self._dropped = grown(self._dropped, capacity, 0)
-        self._corrected = grown(self._corrected, capacity, 0)
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        super().grow(capacity)
         self._playing_cells = self._playing.data
-        if not first:
-            self._ring.grow(capacity)
-            self._arrivals.grow(capacity)
+        self._ring.grow(capacity)
+        self._arrivals.grow(capacity)
 
     def open(self) -> int:
         """A row for a new input."""
         row = self._rows.open()
         if row >= len(self.block):
-            self._grow(2 * len(self.block))
-        self._ring.clear(row)
-        self._arrivals.clear(row)
-        for counter in (self._concealed, self._dropped, self._corrected, self._gap, self._largest):
-            counter[row] = 0
-        self._playing[row] = self._unheard[row] = False
-        self._quiet[row] = self.wanted[row] = True
-        self._starts_at[row] = np.inf
+            self.grow(2 * len(self.block))
+        self.reset(row)
+        self._ring.reset(row)
+        self._arrivals.reset(row)
         return row
 
     def close(self, row: int) -> None:
         """Give the row back; it is silent at once. Raises KeyError when it is not open."""
         self._rows.close(row)
-        self._playing[row] = self.sounding[row] = False
-        self._starts_at[row] = np.inf
-        self.block[row] = 0.0
+        self.reset(row)
 
     def push(self, row: int, payload: bytes | memoryview, now: float) -> None:
         """Append wire audio of any length; when the ring is full the oldest goes, and is counted.

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.ports import InputLook
-
-Scalar = TypeVar("Scalar", bound=np.generic)
-FIRST_CAPACITY = 8
-"""Rows a pool begins with; it doubles whenever they are used up."""
 
 
 class Pool(Protocol):
@@ -123,12 +119,3 @@ class Rows:
         heapq.heappush(self._free, row)
         if row + 1 == self.top:
             self.top = max(self._open, default=-1) + 1
-
-
-def grown(array: NDArray[Scalar], capacity: int, fill: float) -> NDArray[Scalar]:
-    """A copy of `array` [old, …] as [capacity, …], the new rows filled."""
-    shape = (capacity, *array.shape[1:])
-    # Zeros cost no memory until they are written to.
-    larger = np.full(shape, fill, dtype=array.dtype) if fill else np.zeros(shape, dtype=array.dtype)
-    larger[: len(array)] = array
-    return larger

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from bridge.core.pool import FIRST_CAPACITY, grown
 from bridge.core.ports import AudioFormat, Encoding
+from bridge.core.table import FIRST_CAPACITY, Table
 from mediacodecs.g711 import ULAW_SILENCE, ulaw_decode
 
 Wire = NDArray[np.integer[Any]]
 
 
-class WireRing:
+class WireRing(Table):
     """One ring a row, in wire samples (int16 for L16, uint8 for µ-law).
 
     `head` and `tail` [capacity] count samples since the row was cleared and never wrap: `head - tail` is what
@@ -24,37 +24,32 @@ class WireRing:
 
     def __init__(self, audio_format: AudioFormat, limit: int, reach: int) -> None:
         """`limit`: samples a row holds. Raises ValueError for Opus."""
+        super().__init__()
         self.limit = limit
         self.reach = reach
         self._width = audio_format.sample_bytes
         self._ulaw = audio_format.encoding is Encoding.ULAW
-        self._silence = ULAW_SILENCE if self._ulaw else 0
         self._size = limit + reach
         self._stride = self._size + reach
-        self.head = np.zeros(0, dtype=np.int64)
-        self.tail = np.zeros(0, dtype=np.int64)
+        self.head = self._column("head", np.int64)
+        self.tail = self._column("tail", np.int64)
         # [capacity, size + reach]: the first `reach` samples stand behind the last one again, so that every
         # read is one piece.
-        self._samples: Wire = np.zeros((0, self._stride), dtype="u1" if self._ulaw else "<i2")
+        wire: np.dtype[np.integer[Any]] = np.dtype("u1" if self._ulaw else "<i2")
+        silence = ULAW_SILENCE if self._ulaw else 0
+        self._samples: Wire = self._column("_samples", wire, silence, width=(self._stride,))
         self.grow(FIRST_CAPACITY)
 
     def grow(self, capacity: int) -> None:
         """Make room for more rows; what is in the others stays."""
-        self.head = grown(self.head, capacity, 0)
-        self.tail = grown(self.tail, capacity, 0)
-        self._samples = grown(self._samples, capacity, self._silence)
+        super().grow(capacity)
         # Plain Python numbers come and go through these at a third of the cost of indexing arrays.
         self.head_cells = self.head.data
         self.tail_cells = self.tail.data
         self._cells = self._samples.reshape(-1).view(np.uint8).data
         self._windows: dict[int, Wire] = {}
 
-    def clear(self, row: int) -> None:
-        """Empty the row, and begin to count anew."""
-        self.head[row] = self.tail[row] = 0
-        self._samples[row] = self._silence
-
-    def write(self, row: int, payload: bytes | memoryview, count: int) -> int:
+    def write(self, row: int, payload: bytes | bytearray | memoryview, count: int) -> int:
         """Append the first `count` samples of `payload`; gives how many of the oldest had to go."""
         width, size = self._width, self._size
         head = self.head_cells[row]

@@ -127,5 +127,5 @@ def test_rows_keep_what_is_known_of_them_when_there_are_more() -> None:
     arrivals.came(63, 0.0, 5.0)
     arrivals.fold(64)
     assert plan(arrivals) == [(0, 30.0)]
-    arrivals.clear(0)
+    arrivals.reset(0)
     assert arrivals.surplus_ms(0) == 0

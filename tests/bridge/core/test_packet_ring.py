@@ -92,6 +92,6 @@ def test_an_older_number_with_a_newer_time_is_strange() -> None:
 def test_a_row_that_was_cleared_holds_nothing() -> None:
     row = Row()
     serial = row.put(10)[1]
-    row.ring.clear(0)
+    row.ring.reset(0)
     assert not row.ring.holds(0, serial)
     assert row.put(50_000)[0] is Arrival.RESTARTED

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from bridge.core.pool import Rows, grown
+from bridge.core.pool import Rows
 
 pytestmark = pytest.mark.unit
 
@@ -35,8 +34,3 @@ def test_a_row_cannot_be_closed_twice() -> None:
     rows.close(rows.open())
     with pytest.raises(KeyError):
         rows.close(0)
-
-
-def test_an_array_grows_by_rows_that_are_filled() -> None:
-    larger = grown(np.ones((2, 3), np.int16), 4, 7)
-    assert larger.tolist() == [[1] * 3] * 2 + [[7] * 3] * 2 and larger.dtype == np.int16

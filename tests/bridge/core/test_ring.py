@@ -42,7 +42,7 @@ def test_rows_do_not_touch_each_other_and_survive_growing() -> None:
     rows = np.arange(8)
     wire = ring.read(rows, ring.tail[rows], 10)
     assert np.array_equal(wire, np.repeat(rows[:, None], 10, axis=1))
-    ring.clear(4)
+    ring.reset(4)
     assert not ring.read(np.array([4]), np.array([0]), 10).any()
 
 
@@ -51,5 +51,5 @@ def test_what_lies_before_the_first_sample_of_ulaw_is_silence() -> None:
     assert not ring.sound(0, -10, 10).any()
     ring.write(0, b"\x00" * 50, 50)
     assert ring.sound(0, 0, 10).min() == ring.sound(0, 0, 10).max() == -32_124
-    ring.clear(0)
+    ring.reset(0)
     assert not ring.sound(0, 0, 10).any()
