@@ -19,7 +19,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bridge.histogram import TickTimes
+from bridge.histogram import Histogram, TickTimes
+from bridge.turn_figures import TurnFigures
 
 QUANTILES = (0.5, 0.9, 1.0)
 """Of depths and backlogs; the last one is the worst."""
@@ -58,6 +59,8 @@ class Reading:
     overloaded: bool = False
     more: Mapping[str, float] = field(default_factory=dict)
     """Further counters by name (lower case, underscores)."""
+    turns: TurnFigures | None = None
+    """What was measured of conversations with bots; None: nothing measures."""
 
 
 class Figures(Protocol):
@@ -97,6 +100,8 @@ class _BridgeCollector(Collector):
         yield from _media(reading)
         yield from _encoding(reading)
         yield from _sockets(reading)
+        if reading.turns is not None:
+            yield from _turns(reading.turns)
         for name, value in reading.more.items():
             yield _counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
 
@@ -106,9 +111,7 @@ class _BridgeCollector(Collector):
             ("tick_lateness_seconds", "How late ticks began.", lateness),
             ("tick_duration_seconds", "How long ticks took.", duration),
         ):
-            family = HistogramMetricFamily(f"mediabridge_{name}", text)
-            family.add_metric([], histogram.cumulative(), histogram.total)
-            yield family
+            yield _histogram(name, text, [((), histogram)])
         yield _counter("ticks", "Ticks by what the clock found.", _labelled(reading.ticks), ("outcome",))
 
 
@@ -157,7 +160,47 @@ def _sockets(reading: Reading) -> Iterator[Metric]:
     )
 
 
+def _turns(turns: TurnFigures) -> Iterator[Metric]:
+    """As defined in docs/turns.md."""
+    yield _histogram(
+        "turn_response_delay_seconds",
+        "From the end of a caller's speech to the bot's first sound.",
+        [((), turns.response_delay)],
+    )
+    yield _histogram(
+        "turn_barge_in_reaction_seconds",
+        "From the onset of a caller's speech over the bot to the end of the bot's sound, by how it ended.",
+        [((how,), histogram) for how, histogram in turns.barge_in.items()],
+        ("outcome",),
+    )
+    yield _histogram("turn_overtalk_seconds", "Stretches of both sides sounding.", [((), turns.overtalk)])
+    yield _histogram(
+        "turn_first_word_seconds", "From a stream's start to the bot's first sound.", [((), turns.first_word)]
+    )
+    yield _counter("turns", "Turns by whose they were.", _labelled(turns.turns), ("side",))
+    yield _counter(
+        "turn_interruptions", "Times one side talked over the other.", _labelled(turns.interruptions), ("by",)
+    )
+    yield _counter(
+        "turn_barge_ins", "Barge-ins by what the bot did.", _labelled(turns.barge_ins), ("outcome",)
+    )
+    yield _counter(
+        "turn_backchannels", "Short speech over the other's.", _labelled(turns.backchannels), ("by",)
+    )
+    yield _counter("turn_underruns", "Times a bot's sound ran dry in mid-sentence.", [((), turns.underruns)])
+    yield _counter("turn_unanswered", "Turns of callers that got no response.", [((), turns.unanswered)])
+
+
 Rows = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _histogram(
+    name: str, text: str, rows: Iterable[tuple[tuple[str, ...], Histogram]], labels: Sequence[str] = ()
+) -> Metric:
+    family = HistogramMetricFamily(f"mediabridge_{name}", text, labels=labels)
+    for values, histogram in rows:
+        family.add_metric(values, histogram.cumulative(), histogram.total)
+    return family
 
 
 def _gauge(name: str, text: str, rows: Rows, labels: Sequence[str] = ()) -> Metric:

@@ -71,6 +71,8 @@ class Talking:
     participant_id: str
     input_name: InputName
     talking: bool
+    ago_ms: int | None = None
+    """How long before the frame of this tick it truly did so; None: as long as the meter takes as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
