@@ -11,6 +11,7 @@ from bridge.core.bank import Bank
 from bridge.core.filter_memory import FilterMemory
 from bridge.core.pool import Pool
 from bridge.core.room import Place
+from bridge.core.table import FIRST_CAPACITY, Table
 
 
 @dataclass(slots=True)
@@ -23,23 +24,31 @@ class _Cable:
     memory: FilterMemory | None
 
 
-class Feed:
+class Feed(Table):
     """One pool's rows and where they go. Tables are indexed by the pool's row."""
 
     def __init__(self, pool: Pool) -> None:
+        super().__init__()
         self.pool = pool
         self._banks: list[Bank] = []
-        self._bank_of = np.full(16, -1, dtype=np.intp)  # index into _banks
-        self._slot_of = np.zeros(16, dtype=np.intp)  # flat
+        self._bank_of = self._column("_bank_of", np.intp, -1)  # index into _banks
+        self._slot_of = self._column("_slot_of", np.intp)  # flat
         self._memories: dict[int, FilterMemory] = {}
         self._cables: list[_Cable] = []
         self._changed = False
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more rows."""
+        super().grow(capacity)
+        for memory in self._memories.values():
+            memory.grow(capacity)
 
     def plug(self, row: int, place: Place, index: int) -> None:
         """From now on `row` plays into slot `index` of the room at `place`."""
         capacity = len(self._bank_of)
         if row >= capacity:
-            self._grow(max(2 * capacity, row + 1))
+            self.grow(max(2 * capacity, row + 1))
         bank = place.bank
         if bank not in self._banks:
             self._banks.append(bank)
@@ -47,7 +56,7 @@ class Feed:
         number = self._banks.index(bank)
         if before < 0:  # another input's row until now: nothing of that may sound on, at whatever rate
             for memory in self._memories.values():
-                memory.forget(row)
+                memory.reset(row)
         elif bank.rate_hz not in (self._banks[before].rate_hz, self.pool.rate_hz):
             self._memory(bank.rate_hz).remember(row, self.pool.block[row])
         self._bank_of[row] = number
@@ -119,10 +128,3 @@ class Feed:
         if rate_hz not in self._memories:
             self._memories[rate_hz] = FilterMemory(self.pool.rate_hz, rate_hz, len(self._bank_of))
         return self._memories[rate_hz]
-
-    def _grow(self, capacity: int) -> None:
-        more = capacity - len(self._bank_of)
-        self._bank_of = np.concatenate((self._bank_of, np.full(more, -1, dtype=np.intp)))
-        self._slot_of = np.concatenate((self._slot_of, np.zeros(more, dtype=np.intp)))
-        for memory in self._memories.values():
-            memory.grow(capacity)

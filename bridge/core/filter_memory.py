@@ -5,28 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.core.table import Table
 from mediacodecs.resample import resampler
 
 
-class FilterMemory:
+class FilterMemory(Table):
     """The last input samples of rows [capacity], for one pair of rates."""
 
     def __init__(self, rate_in: int, rate_out: int, capacity: int) -> None:
+        super().__init__()
         self.resampler = resampler(rate_in, rate_out)
-        self._history = self.resampler.history(capacity)
-        self.ringing = np.zeros(capacity, dtype=np.bool_)
+        self._history = self._column("_history", np.float32, width=(self.resampler.history_samples,))
+        self.ringing = self._column("ringing", np.bool_)
         """Rows whose last frame still sounds on in the filter."""
-
-    def grow(self, capacity: int) -> None:
-        """Make room for rows up to `capacity`."""
-        more = capacity - len(self.ringing)
-        self._history = np.concatenate((self._history, self.resampler.history(more)))
-        self.ringing = np.concatenate((self.ringing, np.zeros(more, dtype=np.bool_)))
-
-    def forget(self, row: int) -> None:
-        """Silence in the past of `row`."""
-        self._history[row] = 0
-        self.ringing[row] = False
+        self.grow(capacity)
 
     def remember(self, row: int, samples: NDArray[np.float32]) -> None:
         """Let the past of `row` end with `samples` [≥ history], at the rate before the filter."""

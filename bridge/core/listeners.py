@@ -8,36 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.bank import Bank
+from bridge.core.table import FIRST_CAPACITY, Table
 
 PROGRAM_LEADS = -1
 """In `lead`: the stream is the room's program."""
 
 
-class Listeners:
+class Listeners(Table):
     """A table of output rows with packet outlets. Columns are arrays over listener numbers."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._free: list[int] = []
-        self.row = np.zeros(0, dtype=np.intp)
+        self.row = self._column("row", np.intp)
         """The room's row in its bank."""
-        self.index = np.zeros(0, dtype=np.intp)
+        self.index = self._column("index", np.intp)
         """The output's index; K for those who want the program as such."""
-        self.lead = np.zeros(0, dtype=np.intp)
+        self.lead = self._column("lead", np.intp, PROGRAM_LEADS)
         """The listener whose row the stream encodes."""
-        self.agreed = np.zeros(0, dtype=np.int32)
+        self.agreed = self._column("agreed", np.int32)
         """Ticks in a row in which it heard the program, while on another stream."""
-        self.twin = np.zeros(0, dtype=np.intp)
+        self.twin = self._column("twin", np.intp)
         """Another stream's lead that heard the same."""
-        self.twinned = np.zeros(0, dtype=np.int32)
+        self.twinned = self._column("twinned", np.int32)
         """Ticks in a row in which it did."""
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more listeners."""
+        self._free.extend(range(capacity - 1, len(self.row) - 1, -1))
+        super().grow(capacity)
 
     def add(self) -> int:
         """A number for a new listener, on the program's stream."""
         if not self._free:
-            self._grow()
+            self.grow(2 * len(self.row))
         number = self._free.pop()
-        self.lead[number] = PROGRAM_LEADS
-        self.agreed[number] = self.twinned[number] = 0
+        self.reset(number)
         return number
 
     def remove(self, number: int) -> None:
@@ -73,14 +80,6 @@ class Listeners:
         code += bank.limit_gain[rows, index]
         _, first, group = np.unique(rows + 1j * code, return_index=True, return_inverse=True)
         return np.asarray(numbers[first[group]], dtype=np.intp)
-
-    def _grow(self) -> None:
-        old = len(self.row)
-        more = max(16, old)
-        for name in ("row", "index", "lead", "agreed", "twin", "twinned"):
-            column = getattr(self, name)
-            setattr(self, name, np.concatenate((column, np.zeros(more, dtype=column.dtype))))
-        self._free.extend(range(old + more - 1, old - 1, -1))
 
 
 @cache

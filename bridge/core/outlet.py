@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bridge.core.bank import Bank
 from bridge.core.ports import AudioFormat, Encoding
 from bridge.core.room import Place
+from bridge.core.table import FIRST_CAPACITY, Table
 from mediacodecs.g711 import ulaw_encode
 from mediacodecs.resample import resampler
 
@@ -40,23 +41,30 @@ class _Cable:
     resampled: bool
 
 
-class FrameOutlets:
+class FrameOutlets(Table):
     """The outlets of one format, of mixes or (`solo`) of single slots. Tables are indexed by rows of ours."""
 
     def __init__(self, audio_format: AudioFormat, *, solo: bool) -> None:
         """Raises ValueError for a format without a fixed frame."""
+        super().__init__()
         self.audio_format = audio_format
         self.solo = solo
         self._silence = wire_frames(np.zeros((1, audio_format.frame_samples), np.int16), audio_format)[0]
         self._banks: list[Bank] = []
-        self._outlet_of = np.full(16, -1, dtype=np.int64)
-        self._bank_of = np.full(16, -1, dtype=np.intp)
-        self._source_of = np.zeros(16, dtype=np.intp)  # flat output, or flat slot
+        self._outlet_of = self._column("_outlet_of", np.int64, -1)
+        self._bank_of = self._column("_bank_of", np.intp, -1)  # index into _banks
+        self._source_of = self._column("_source_of", np.intp)  # flat output, or flat slot
         self._rows: dict[int, int] = {}
-        self._free = list(range(15, -1, -1))
+        self._free: list[int] = []
         self._cables: list[_Cable] = []
         self._changed = False
         self._old: dict[int, NDArray[np.float32]] = {}  # by row: what this tick begins with instead
+        self.grow(FIRST_CAPACITY)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for more outlets."""
+        self._free.extend(range(capacity - 1, len(self._bank_of) - 1, -1))
+        super().grow(capacity)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -69,7 +77,7 @@ class FrameOutlets:
         row = self._rows.get(outlet)
         if row is None:
             if not self._free:
-                self._grow()
+                self.grow(2 * len(self._bank_of))
             row = self._rows[outlet] = self._free.pop()
             self._outlet_of[row] = outlet
         self._bank_of[row] = self._banks.index(bank)
@@ -81,7 +89,7 @@ class FrameOutlets:
         """`outlet` gives nothing any more; nothing happens when it never did."""
         row = self._rows.pop(outlet, None)
         if row is not None:
-            self._bank_of[row] = self._outlet_of[row] = -1
+            self.reset(row)
             self._free.append(row)
             self._changed = True
 
@@ -178,13 +186,6 @@ class FrameOutlets:
                 if old is not None:
                     pcm[at] = np.clip(np.rint(old + (pcm[at] - old) * new), -32_768, 32_767)
         return pcm
-
-    def _grow(self) -> None:
-        old = len(self._bank_of)
-        self._outlet_of = np.concatenate((self._outlet_of, np.full(old, -1, dtype=np.int64)))
-        self._bank_of = np.concatenate((self._bank_of, np.full(old, -1, dtype=np.intp)))
-        self._source_of = np.concatenate((self._source_of, np.zeros(old, dtype=np.intp)))
-        self._free.extend(range(2 * old - 1, old - 1, -1))
 
 
 def _sparing(bank: Bank, outputs: NDArray[np.intp]) -> NDArray[np.intp]:
