@@ -6,11 +6,13 @@ import logging
 from collections.abc import Sequence
 
 from bridge.core.mixbus import TickResult
-from bridge.core.ports import OPUS_RATE_HZ, PTIME_MS, FrameSink, PacketSink
+from bridge.core.ports import OPUS, OPUS_RATE_HZ, PTIME_MS, FrameSink, PacketSink
 
 log = logging.getLogger(__name__)
 
-FRAME_ADVANCE = OPUS_RATE_HZ * PTIME_MS // 1000
+FRAME_ADVANCE = OPUS.frame_samples
+_ENCODER = -1
+"""In place of a relayed packet's timestamp: the last packet came from an encoder."""
 
 
 class PacketTrunk:
@@ -33,16 +35,16 @@ class PacketTrunk:
 
     def send_encoded(self, payload: bytes, now: float) -> None:
         """The next 20 ms of an encoder."""
-        continuous = self._last_timestamp == -1
+        continuous = self._last_timestamp == _ENCODER
         advance = FRAME_ADVANCE if continuous else self._elapsed(now)
-        self._last_timestamp = -1
+        self._last_timestamp = _ENCODER
         self._last_at = now
         self.sink.send_packet(payload, advance)
 
     def relay(self, payload: bytes, timestamp: int, now: float) -> None:
         """A packet of another participant, with its source's RTP timestamp; late ones are dropped."""
         last = self._last_timestamp
-        if last is None or last == -1:
+        if last is None or last == _ENCODER:
             advance = self._elapsed(now)
         else:
             advance = (timestamp - last) & 0xFFFFFFFF

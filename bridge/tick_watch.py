@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 WINDOW_TICKS = 3000
 """A minute."""
@@ -50,7 +51,7 @@ class TickWatch:
         """Percentiles over the last minute."""
         return self._percentiles(self._duration, percents)
 
-    def _percentiles(self, window: np.ndarray, percents: tuple[float, ...]) -> list[float]:
+    def _percentiles(self, window: NDArray[np.float64], percents: tuple[float, ...]) -> list[float]:
         seen = window[: min(self._seen, WINDOW_TICKS)]
         if not len(seen):
             return [0.0] * len(percents)
