@@ -69,9 +69,6 @@ class EncodePlan:
         self._cables: list[_Cable] = []
         self._changed = False
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def plug(self, outlet: int, place: Place, index: int) -> None:
         """From now on `outlet` gives output `index` of the room at `place`."""
         room = place.bank.rooms[place.row]

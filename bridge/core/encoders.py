@@ -68,8 +68,6 @@ class Encoders:
         self._spare: dict[int, list[OpusEncoder]] = {}
         self._silence: dict[int, bytes] = {}
         self.in_use = 0
-        self.encodes = 0
-        """Frames given out to be encoded and sent."""
         self.silent_packets = 0
         """Ready-made packets given out instead, one for each outlet."""
 
@@ -85,7 +83,6 @@ class Encoders:
         `past(i)` gives what the listeners of stream i heard before, frames [m, S], and is only asked for
         streams that need another encoder; None stands for silence.
         """
-        self.encodes += len(streams)
         jobs: list[EncodeJob] = []
         for number, (stream, pcm) in enumerate(zip(streams, frames[:, np.newaxis], strict=True)):
             encoder, warm = stream.encoder, 0

@@ -15,8 +15,6 @@ from bridge.core.ports import InputLook
 class TickResult:
     """What 20 ms brought. The arrays and lists in it are the receiver's to read, not to change."""
 
-    number: int
-    """1 for the first tick."""
     frames: list[FrameBatch]
     encodes: list[EncodeJob]
     events: list[CoreEvent]
@@ -46,18 +44,13 @@ class RoomLook:
 class CoreFigures:
     """Totals for the metrics. Counters run from the start and never fall, whatever is closed meanwhile."""
 
-    ticks: int
     rooms: int
     slots: int
     inputs: int
     frame_outlets: int
-    packet_outlets: int
     encoders: int
     """Encoders in use now."""
     banks: int
-    frames_out: int
-    encodes: int
-    """Frames given out for encoding."""
     silent_packets: int
     """Packets sent without encoding, since nothing sounded."""
     migrations: int

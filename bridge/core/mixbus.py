@@ -51,7 +51,6 @@ class MixBus:
         self._outlets = Outlets(self._encoders)
         self._farewells = Farewells(self._pools)
         self._wiring = Wiring(self._banks, self._pools, self._outlets, self._farewells)
-        self._number = 0
 
     # --- rooms and slots ---
 
@@ -160,7 +159,6 @@ class MixBus:
 
     def tick(self, now: float) -> TickResult:
         """Move everything on by 20 ms. `now` (seconds, monotonic) never goes back."""
-        self._number += 1
         self._wiring.settle()
         for feed in self._pools.feeds.values():
             feed.pool.take(now)
@@ -186,7 +184,7 @@ class MixBus:
         for room in self._farewells.done():
             self._wiring.note_numbers(room)
         events += self._pools.events()
-        return TickResult(self._number, frames, encodes, events)
+        return TickResult(frames, encodes, events)
 
     # --- looking ---
 
@@ -219,16 +217,12 @@ class MixBus:
         """Totals; looks at every input, so ask a few times a second at most."""
         totals, depths = self._pools.totals()
         return CoreFigures(
-            ticks=self._number,
             rooms=len(self._rooms),
             slots=sum(len(room.slots) for room in self._rooms.values()),
             inputs=len(self._pools.inputs),
             frame_outlets=self._outlets.frame_outlets,
-            packet_outlets=self._outlets.packet_outlets,
             encoders=self._encoders.in_use,
             banks=len(self._banks),
-            frames_out=self._outlets.frames_out,
-            encodes=self._encoders.encodes,
             silent_packets=self._encoders.silent_packets,
             migrations=self._banks.migrations,
             depths_ms=depths,

@@ -56,17 +56,11 @@ class Outlets:
         self._mixes = EncodePlan(encoders)
         self._solos = SoloPackets(encoders)
         self._last = 0
-        self.frames_out = 0
 
     @property
     def frame_outlets(self) -> int:
         """How many are open."""
         return sum(len(outlets) for outlets in self._frames.values())
-
-    @property
-    def packet_outlets(self) -> int:
-        """How many are open."""
-        return len(self._mixes) + len(self._solos)
 
     def open_frames(self, room: Room, slot: Slot | None, audio_format: AudioFormat, *, solo: bool) -> int:
         """Raises ValueError for Opus."""
@@ -121,9 +115,7 @@ class Outlets:
 
     def give_frames(self) -> list[FrameBatch]:
         """The tick's raw frames."""
-        batches = [batch for outlets in self._frames.values() for batch in outlets.give()]
-        self.frames_out += sum(len(batch.outlets) for batch in batches)
-        return batches
+        return [batch for outlets in self._frames.values() for batch in outlets.give()]
 
     def give_encodes(self) -> list[EncodeJob]:
         """What of this tick is to be encoded."""

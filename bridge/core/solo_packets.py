@@ -30,9 +30,6 @@ class SoloPackets:
         self._sources: dict[tuple[Room, int], _Source] = {}
         self._keys: dict[int, tuple[Room, int]] = {}  # by outlet
 
-    def __len__(self) -> int:
-        return len(self._keys)
-
     def plug(self, outlet: int, place: Place, index: int) -> None:
         """From now on `outlet` gives slot `index` of the room at `place`."""
         key = (place.bank.rooms[place.row], index)
