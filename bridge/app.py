@@ -8,7 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
+from typing import TypeVar
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -18,30 +22,39 @@ from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
 from bridge.config import Config
 from bridge.config_source import load_again
-from bridge.core.clock import Clock
+from bridge.core.clock import Clock, SoundTime
 from bridge.core.mixbus import MixBus
-from bridge.core.ports import CallTrack, CloseReason, WebRtcOffer
+from bridge.core.ports import CallTrack, CloseReason, ServiceStream, WebRtcOffer
 from bridge.core.settings import CoreSettings
 from bridge.directory import Directory, DirectorySettings
 from bridge.dispatch import Dispatch
+from bridge.egress import EgressGate, EgressSettings
+from bridge.errors import ConfigError
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
-from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings
+from bridge.facades.plivo import Outgoing, PlivoAccounts, PlivoFacade, PlivoSettings, StreamDefaults
 from bridge.histogram import TickTimes
 from bridge.legs.plivo_leg import PlivoLegs
+from bridge.legs.service_legs import ServiceLegs
+from bridge.legs.service_settings import ServiceSettings
 from bridge.legs.webrtc_legs import WebRtcLegs
 from bridge.legs.webrtc_settings import IceServer, WebRtcSettings
 from bridge.metrics import Metrics
 from bridge.readings import Readings
+from bridge.runtime.connect_out import Resolver
 from bridge.runtime.encode_pool import EncodePool
+from bridge.runtime.http_out import HttpOut
 from bridge.runtime.pacer import Pacer
 from bridge.runtime.server import ServerSettings, open_listeners, serve
 from bridge.runtime.websocket import WebSocketSettings, make_protocol
+from bridge.runtime.ws_dial import Dialler
 from bridge.store import SqlStore
 from bridge.switchboard import Switchboard
 from bridge.tick_watch import TickWatch
 from bridge.web import WebPages
 from mediacodecs.blas import use_one_thread
 from mediacodecs.opus import OpusSettings
+
+T = TypeVar("T")
 
 SWITCH_INTERVAL_S = 0.0005
 """Encoding threads wait for the interpreter's lock this long at the most; the default is ten times that."""
@@ -59,12 +72,25 @@ class Bridge:
 
         self.bus = MixBus(core_settings(config))
         self.dispatch = Dispatch()
+        self.clock = Clock()
+        sound_ms = SoundTime(self.clock, time.time)
+        self._resolver = Resolver()
+        gate = EgressGate(egress_settings(config), self._resolver)
+        self.dialler = _with_authorities(config, lambda ca_file: Dialler(gate, ca_file=ca_file))
+        self.http_out = _with_authorities(config, lambda ca_file: HttpOut(gate, ca_file=ca_file))
+
         self.webrtc_legs = WebRtcLegs(webrtc_settings(config))
         self.plivo_legs = PlivoLegs()
+        held_ms = round(config.streams.hold_seconds * 1000)
+        self.service_legs = ServiceLegs(self.dialler, sound_ms, ServiceSettings(held_ms=held_ms))
         self.switchboard = Switchboard(
             self.bus,
             self.dispatch,
-            {WebRtcOffer: self.webrtc_legs, CallTrack: self.plivo_legs},
+            {
+                WebRtcOffer: self.webrtc_legs,
+                CallTrack: self.plivo_legs,
+                ServiceStream: self.service_legs,
+            },
             max_legs=limits.legs,
         )
         self.directory = Directory(
@@ -82,7 +108,6 @@ class Bridge:
 
         self.tick_times = TickTimes()
         self.watch = TickWatch(limits.late_ticks_percent / 100)
-        self.clock = Clock()
         self.encode_pool = EncodePool()
         self.pacer = Pacer(
             self.clock,
@@ -109,7 +134,10 @@ class Bridge:
                 public_base_url=config.public_base_url,
                 grace_s=config.calls.grace_seconds,
                 max_message_bytes=limits.websocket_message_bytes,
+                streams=StreamDefaults(config.streams.redial, config.streams.say_stop),
+                streams_per_call=config.streams.per_call,
             ),
+            Outgoing(gate.resolve, self.http_out.request),
         )
         self.pages = WebPages(
             self.directory,
@@ -134,6 +162,9 @@ class Bridge:
 
     async def shut(self) -> None:
         """Close what `open` opened; `close` first."""
+        await self.plivo.close()
+        await self.http_out.close()
+        self._resolver.close()
         await self.directory.close()
         self.encode_pool.close()
         await self._store.close()
@@ -155,6 +186,7 @@ class Bridge:
     async def close(self) -> None:
         """Let every peer go, so that it comes back."""
         await self.switchboard.close(CloseReason.RESTART)
+        self.dialler.close_all(1012, "the server restarts")
         self.web_sockets.close_all(1012, "the server restarts")
 
     def reload(self) -> None:
@@ -277,6 +309,25 @@ def core_settings(config: Config) -> CoreSettings:
             expected_loss=opus.expected_loss,
         )
     )
+
+
+def egress_settings(config: Config) -> EgressSettings:
+    """The egress gate's part of the configuration."""
+    egress = config.egress
+    return EgressSettings(
+        allow_private=egress.allow_private,
+        require_tls=egress.require_tls,
+        allowed_hosts=egress.allowed_hosts,
+        denied_hosts=egress.denied_hosts,
+    )
+
+
+def _with_authorities(config: Config, make: Callable[[Path | None], T]) -> T:
+    """What `make` gives for the file of authorities. Raises ConfigError when that cannot be used."""
+    try:
+        return make(config.egress.ca_file)
+    except OSError as error:
+        raise ConfigError(f"egress.ca_file cannot be used: {error.strerror or error}") from None
 
 
 def webrtc_settings(config: Config) -> WebRtcSettings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bridge.core.ports import TICK_S
 
 
@@ -75,13 +77,16 @@ class SoundTime:
     """When the sound of the newest tick was, in Unix milliseconds: counted in ticks, not read off a clock.
 
     All streams of a process share it, so that what they heard at the same moment has the same time, however
-    late it was sent. Ticks that were never run are a jump.
+    late it was sent. Ticks that were never run are a jump. `wall` gives Unix seconds, and is asked once.
     """
 
-    def __init__(self, clock: Clock, began_ms: int) -> None:
-        """`began_ms`: the Unix time of the clock's first tick."""
+    def __init__(self, clock: Clock, wall: Callable[[], float]) -> None:
         self._clock = clock
-        self._began_ms = began_ms
+        self._wall = wall
+        self._began_ms: int | None = None
 
     def __call__(self) -> int:
-        return self._began_ms + round(self._clock.position * self._clock.tick_s * 1000)
+        elapsed_ms = round(self._clock.position * self._clock.tick_s * 1000)
+        if self._began_ms is None:
+            self._began_ms = round(self._wall() * 1000) - elapsed_ms
+        return self._began_ms + elapsed_ms

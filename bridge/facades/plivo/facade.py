@@ -16,6 +16,7 @@ from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
 from bridge.facades.plivo.forks import CheckEgress, Forks, Turns
 from bridge.facades.plivo.rest import StreamApi
+from bridge.facades.plivo.rest_wire import StreamDefaults
 from bridge.facades.plivo.seats import Switching
 from bridge.facades.plivo.stream_tokens import StreamTokens
 from bridge.facades.plivo.streams import Streams, Tokens
@@ -34,6 +35,8 @@ class PlivoSettings:
     """How long a call that lost its socket keeps its participant."""
     max_message_bytes: int = 256 * 1024
     webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    streams: StreamDefaults = field(default_factory=StreamDefaults)
+    streams_per_call: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class PlivoFacade:
             targets,
             Callbacks(self.webhooks.send, accounts, now),
             outgoing.check_egress,
+            defaults=settings.streams,
+            per_call=settings.streams_per_call,
             turns=outgoing.turns,
             now=now,
         )

@@ -67,6 +67,11 @@ class ForkRecords:
             for fork in self._live.get(application_id, {}).values()
         )
 
+    def count(self, application_id: str, target_id: str) -> int:
+        """Streams of that call that live, without the parts of one."""
+        live = self._live.get(application_id, {}).values()
+        return sum(fork.target_id == target_id and fork.parent is None for fork in live)
+
     def _newest_first(self, application_id: str) -> Iterator[Fork]:
         both = (*self._ended.get(application_id, ()), *self._live.get(application_id, {}).values())
         return iter(sorted(both, key=lambda fork: fork.created_at, reverse=True))

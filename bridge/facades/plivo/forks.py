@@ -18,7 +18,15 @@ from bridge.changes import Change, ConferenceClosed
 from bridge.core.ledger import StreamEnd
 from bridge.core.ports import CloseReason
 from bridge.directory import Directory
-from bridge.errors import BadInput, BridgeError, Draining, NoSuchHost, NoSuchParticipant, NoSuchRoom
+from bridge.errors import (
+    BadInput,
+    BridgeError,
+    Draining,
+    LimitReached,
+    NoSuchHost,
+    NoSuchParticipant,
+    NoSuchRoom,
+)
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.fork import (
@@ -32,7 +40,7 @@ from bridge.facades.plivo.fork import (
     ending_of,
 )
 from bridge.facades.plivo.fork_records import ForkRecords
-from bridge.facades.plivo.rest_wire import StreamRequest, read_stream
+from bridge.facades.plivo.rest_wire import StreamDefaults, StreamRequest, read_stream
 from bridge.facades.plivo.roster import Rosters, child_of
 from bridge.facades.plivo.seats import Seats, Switching
 from bridge.facades.plivo.targets import Target, Targets, canonical
@@ -73,9 +81,14 @@ class Forks:
         callbacks: Callbacks,
         check_egress: CheckEgress,
         *,
+        defaults: StreamDefaults | None = None,
+        per_call: int = 100,
         turns: Turns | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`per_call`: streams of one call, or of one conference, at one time."""
+        self._defaults = defaults or StreamDefaults()
+        self._per_call = per_call
         self._directory = directory
         self._switchboard = switchboard
         self._accounts = accounts
@@ -103,7 +116,7 @@ class Forks:
         if self._switchboard.draining:
             raise Draining()
         target = self._targets.live(account.application_id, call_uuid)
-        request = read_stream(given, whole_conference=target.participant is None)
+        request = read_stream(given, whole_conference=target.participant is None, defaults=self._defaults)
         self._refuse_second(account.application_id, target, request)
         await self._check(request)
         target = self._targets.live(account.application_id, call_uuid)  # it may be over by now
@@ -115,7 +128,7 @@ class Forks:
         """Streams to be declared with a conference, read and checked before it is opened. Raises BadInput."""
         if len(streams) > MAX_DECLARED:
             raise BadInput(f"no more than {MAX_DECLARED} streams can be declared")
-        requests = [read_stream(given, whole_conference=True) for given in streams]
+        requests = [read_stream(given, whole_conference=True, defaults=self._defaults) for given in streams]
         if len({request.service_url for request in requests}) < len(requests):
             raise BadInput("two of the streams go to the same service_url")
         for request in requests:
@@ -150,6 +163,8 @@ class Forks:
     def _refuse_second(self, application_id: str, target: Target, request: StreamRequest) -> None:
         if self.records.streams_to(application_id, target.id, request.service_url):
             raise BadInput("an active stream is already supplied to this service_url")
+        if self.records.count(application_id, target.id) >= self._per_call:
+            raise LimitReached("streams.per_call", self._per_call)
 
     async def _open(self, auth_id: str, target: Target, request: StreamRequest) -> Fork:
         conference, participant = target.conference, target.participant

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bridge.errors import (
@@ -230,10 +230,13 @@ def answer(error: Exception) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise BadInput(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise BadInput(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        raise BadInput("the client went away before the body was complete") from None
     return bytes(body)
 
 

@@ -88,6 +88,15 @@ class StreamRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamDefaults:
+    """What holds where a request does not say."""
+
+    redial: bool = False
+    """Of receive-only streams."""
+    say_stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A part of a list."""
 
@@ -121,7 +130,9 @@ def _read_form(body: bytes) -> dict[str, object]:
     return dict(fields)
 
 
-def read_stream(given: Mapping[str, object], *, whole_conference: bool) -> StreamRequest:
+def read_stream(
+    given: Mapping[str, object], *, whole_conference: bool, defaults: StreamDefaults = StreamDefaults()
+) -> StreamRequest:
     """Raises BadInput, in words for whoever wrote the request."""
     asked = {_plain(name): value for name, value in given.items() if value is not None}
     bidirectional = _flag(asked, "bidirectional")
@@ -140,8 +151,8 @@ def read_stream(given: Mapping[str, object], *, whole_conference: bool) -> Strea
         hears=_tags(asked, "hears"),
         heard_by=_tags(asked, "heard_by"),
         hangup_on_close=_flag(asked, "hangup_on_close"),
-        redial=_flag(asked, "redial"),
-        say_stop=_flag(asked, "say_stop"),
+        redial=_flag(asked, "redial", defaults.redial and not bidirectional),
+        say_stop=_flag(asked, "say_stop", defaults.say_stop),
         bots=_flag(asked, "bots"),
     )
     _check_together(request, whole_conference=whole_conference)
@@ -204,8 +215,8 @@ def _text(asked: Mapping[str, object], name: str) -> str:
     return value.strip()
 
 
-def _flag(asked: Mapping[str, object], name: str) -> bool:
-    value = asked.get(_plain(name), False)
+def _flag(asked: Mapping[str, object], name: str, otherwise: bool = False) -> bool:
+    value = asked.get(_plain(name), otherwise)
     if isinstance(value, bool):
         return value
     written = str(value).strip().lower() if isinstance(value, str | int) else None
