@@ -7,7 +7,6 @@ has just checked; so does every hop of a redirect. No proxy, no cookie, no envir
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,17 +16,15 @@ from urllib.parse import urljoin
 import httpcore
 
 from bridge.egress import Destination, EgressGate
-from bridge.errors import HttpFailed, NoSuchHost
+from bridge.errors import EgressRefused, HttpFailed, NoSuchHost
 from bridge.runtime.connect_out import os_failure
+from bridge.runtime.headers_out import sendable
 from bridge.runtime.tls_out import client_context, tls_failure
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 5
 MAX_BODY_BYTES = 1 << 20
 
-_OURS = re.compile(
-    r"host|connection|content-length|transfer-encoding|accept-encoding|upgrade|te|trailer", re.IGNORECASE
-)
 _MOVED_TO_GET = (301, 302, 303)
 _MOVED = (*_MOVED_TO_GET, 307, 308)
 _FOR_ANYBODY = ("accept", "content-type", "user-agent")
@@ -84,7 +81,7 @@ class HttpOut:
         too) that may not be reached, HttpFailed for everything that is no answer, one too large included.
         """
         sent = {name.lower(): value for name, value in (headers or {}).items()}
-        if any(_OURS.fullmatch(name) for name in sent):
+        if not sendable(sent):
             raise HttpFailed("a header of the request cannot be sent")
         sent = {"accept": "*/*", "user-agent": "mediabridge", **sent}
         try:
@@ -110,7 +107,7 @@ class HttpOut:
             location = response.headers.get("location")
             if response.status not in _MOVED or location is None:
                 return response
-            url = urljoin(url, location)
+            url = _joined(url, location)
             next_hop = self._gate.check(url, SCHEMES)
             if hop.secure and not next_hop.secure:
                 raise HttpFailed("redirected from https to http")
@@ -180,6 +177,13 @@ class _GatedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._beneath.sleep(seconds)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise EgressRefused("redirected to what is not a URL that can be read") from None
 
 
 def _reason(failed: Exception) -> str:

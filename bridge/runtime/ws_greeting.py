@@ -16,6 +16,7 @@ from websockets.uri import WebSocketURI
 
 from bridge.egress import Destination
 from bridge.runtime.connect_out import os_failure
+from bridge.runtime.headers_out import sendable
 from bridge.runtime.tls_out import tls_failure
 from bridge.runtime.ws_dialled import DialledConnection
 from bridge.sockets import DialFailed
@@ -24,11 +25,6 @@ MAX_HEAD_BYTES = 16 * 1024
 
 _HTTP = b"HTTP/1."
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_OURS = re.compile(
-    r"host|upgrade|connection|content-length|transfer-encoding|sec-websocket-.*", re.IGNORECASE
-)
 
 # websockets logs requests with their query and frames with their content: tokens, digits and speech.
 _SILENT = logging.Logger("silent", logging.CRITICAL + 1)
@@ -49,9 +45,9 @@ class Greeting(asyncio.Protocol):
         uri = WebSocketURI(destination.secure, destination.host, destination.port, path, query)
         self._protocol = ClientProtocol(uri, logger=_SILENT)
         request = self._protocol.connect()
+        if not sendable(headers):
+            raise DialFailed("a header of the handshake cannot be sent")
         for name, value in {"User-Agent": "mediabridge", **headers}.items():
-            if not _NAME.fullmatch(name) or _OURS.fullmatch(name) or not _VALUE.fullmatch(value):
-                raise DialFailed("a header of the handshake cannot be sent")
             request.headers[name] = value
         self._protocol.send_request(request)
         self._destination = destination
