@@ -42,10 +42,13 @@ class Edges:
 
     def note(self, state: EdgeState, powers: NDArray[np.float32]) -> None:
         """Take this tick's mean squares [R, K]: the same that the meter reads."""
-        state.quiet += 1
-        state.quiet *= powers <= self._off
-        state.sound += (state.sound > 0) | (powers > self._on)
-        state.sound *= state.quiet < _GAP
+        quiet, sound = state.quiet, state.sound
+        quiet += 1
+        np.copyto(quiet, 0, where=powers > self._off)
+        counting = powers > self._on
+        counting |= sound > 0
+        sound += counting
+        np.copyto(sound, 0, where=quiet >= _GAP)
 
     def ago_ms(self, state: EdgeState, slot: int, talking: bool) -> int:
         """How long before this tick's frame begins flat slot `slot` truly began or ceased: ±20 ms.

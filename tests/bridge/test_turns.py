@@ -336,6 +336,18 @@ def test_ends_that_become_known_late_change_nothing() -> None:
     assert told[0].barge_in == one(200)
 
 
+def test_who_tells_exact_edges_in_order_needs_no_time_to_settle() -> None:
+    told: list[Measure] = []
+    meter = TurnMeter(0, TurnSettings(settle_ms=0), told.append)
+    said = signals([(1_000, 3_000), (6_300, 8_000)], [(3_640, 6_500), (8_200, 9_000)], cuts=[6_500])
+    tell(meter, [one for one in said if one[0] <= 6_300])
+    assert [one.kind for one in told] == ["turn", "first_word", "response_delay", "turn"]
+    tell(meter, [one for one in said if one[0] > 6_300])
+    meter.end(END)
+    assert meter.report().response_delay == Summary(2, 200, 200, 640, 640)
+    assert meter.report().barge_in == one(200)
+
+
 def test_what_is_said_twice_counts_once() -> None:
     meter = TurnMeter(0)
     for talking, at in ((True, 1_000), (True, 1_200), (False, 2_000), (False, 2_500)):
