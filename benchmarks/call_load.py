@@ -13,12 +13,12 @@ import base64
 import json
 import os
 import struct
-import time
 import uuid
 from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
+from pace import send_in_turn
 
 RATE_HZ = 16_000
 
@@ -53,7 +53,6 @@ class Call(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.upgraded = asyncio.get_running_loop().create_future()
         self.bytes_in = 0
-        self.reads = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # uvloop's is none by inheritance
@@ -80,7 +79,6 @@ class Call(asyncio.Protocol):
                 self.transport.write(frame_of(json.dumps(message)))
                 self.upgraded.set_result(None)
             return
-        self.reads += 1
         self.bytes_in += len(received)
 
     def send(self) -> None:
@@ -106,23 +104,8 @@ async def run(urls: list[str], room: int, sounding: int, seconds: float) -> dict
         )
         calls.append(call)
         await call.upgraded
-    groups: list[list[Call]] = [calls[n::20] for n in range(20)]
     print("ready", flush=True)
-    began = due = time.monotonic()
-    late = 0.0
-    sent = 0
-    while due - began < seconds:
-        for group in groups:
-            for call in group:
-                call.send()
-            sent += len(group)
-            due += 0.001
-            pause = due - time.monotonic()
-            late = max(late, -pause)
-            if pause > 0:
-                await asyncio.sleep(pause)
-            else:
-                await asyncio.sleep(0)
+    sent, late = await send_in_turn(calls, seconds)
     received = sum(call.bytes_in for call in calls)
     for call in calls:
         call.transport.abort()

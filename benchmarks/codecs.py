@@ -9,7 +9,6 @@ and is compared with PyAV's codec contexts at the same settings, bytes or sample
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -17,7 +16,7 @@ from typing import Literal
 
 import av
 import numpy as np
-from measure import Row, compared, cpu_us, report
+from measure import Row, compared, cpu_us, options, report
 from numpy.typing import NDArray
 
 from mediacodecs.blas import use_one_thread
@@ -169,12 +168,7 @@ def opus_decode(rate_hz: int, application: Literal["lowdelay", "voip"], timed: T
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and shorter rounds")
-    asked = parser.parse_args()
+    asked = options(__doc__, quick="fewer sizes and shorter rounds")
     use_one_thread()  # as the server does
 
     def timed(call: Callable[[], object]) -> float:

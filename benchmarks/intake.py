@@ -8,13 +8,12 @@ A steady load without network faults. "Taking" is one `take` of all rows, "pushi
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from measure import Row, compared, report
+from measure import Row, compared, options, report
 
 from bridge.core.intake import OpusPool, PlayoutPool, PlayoutSettings, QueuePool, QueueSettings
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat, Encoding
@@ -129,12 +128,7 @@ def opus(kind: str, rows: int, ticks: int) -> Iterator[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
-    parser.add_argument("--quick", action="store_true", help="fewer sizes and shorter rounds")
-    asked = parser.parse_args()
+    asked = options(__doc__, quick="fewer sizes and shorter rounds")
     use_one_thread()
     ticks = 60 if asked.quick else 200
     sizes = (100,) if asked.quick else (10, 100, 1000)

@@ -6,6 +6,7 @@ disturbs little; compare ratios within one run, not microseconds between runs.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -73,6 +74,16 @@ def table(rows: Sequence[Row]) -> str:
         )
         lines.append("  ".join(aligned).rstrip())
     return "\n".join(lines)
+
+
+def options(description: str | None, quick: str) -> argparse.Namespace:
+    """What every benchmark of the core takes on its command line: `--json FILE` and `--quick`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
+    parser.add_argument("--quick", action="store_true", help=quick)
+    return parser.parse_args()
 
 
 def report(title: str, rows: Sequence[Row], json_file: str | Path | None = None) -> None:

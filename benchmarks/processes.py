@@ -19,6 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+SETTLE_S = 4.0
+"""From the moment everybody is there until the cost is read."""
 
 
 def free_port() -> int:
@@ -49,10 +51,6 @@ def wait_for_port(port: int, process: subprocess.Popen[Any], seconds: float = 30
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"nothing listens on {port}")
-
-
-SETTLE_S = 4.0
-"""From the moment everybody is there until the cost is read."""
 
 
 def cost_of_crowd(

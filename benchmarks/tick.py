@@ -14,14 +14,13 @@ each one's own away, clips and packs. It has no playout buffer, gate, levels, li
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from measure import Row, report
+from measure import Row, options, report
 from numpy.typing import NDArray
 
 from bridge.core.mixbus import CoreSettings, MixBus
@@ -144,12 +143,7 @@ def timed(call: Callable[[], object]) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the rows to FILE")
-    parser.add_argument("--quick", action="store_true", help="fewer ticks")
-    asked = parser.parse_args()
+    asked = options(__doc__, quick="fewer ticks")
     use_one_thread()  # as the server does
     ticks = 60 if asked.quick else 400
     rows: list[Row] = []

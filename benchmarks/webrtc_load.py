@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import struct
-import time
 from typing import Any
 
 import httpx
@@ -20,6 +19,7 @@ import numpy as np
 import uvloop
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack
+from pace import send_in_turn
 
 from mediacodecs.opus import OpusEncoder, OpusSettings
 
@@ -47,7 +47,6 @@ class Participant:
         self._packets = packets
         self._next = offset
         self._sequence = 0
-        self._sent: Any = None
 
     async def connect(self, http: httpx.AsyncClient, uri: str, token: str) -> None:
         connected = asyncio.Event()
@@ -119,19 +118,8 @@ async def run(lines: list[str], room: int, sounding: int, seconds: float) -> dic
             participant = Participant(packets, n)
             await participant.connect(http, uri, token)
             participants.append(participant)
-    groups = [participants[n::20] for n in range(20)]
     print("ready", flush=True)
-    began = due = time.monotonic()
-    sent, late = 0, 0.0
-    while due - began < seconds:
-        for group in groups:
-            for participant in group:
-                participant.send()
-            sent += len(group)
-            due += 0.001
-            pause = due - time.monotonic()
-            late = max(late, -pause)
-            await asyncio.sleep(max(0.0, pause))
+    sent, late = await send_in_turn(participants, seconds)
     return {
         "sent": sent,
         "packets_in": sum(participant.packets_in for participant in participants),
