@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from bridge.people import Actor, Conference, Message, Participant
 
@@ -96,8 +96,37 @@ class ChangeFeed:
 
     def tell(self, change: Change) -> None:
         """A listener that fails is logged, and stops nobody."""
+        if log.isEnabledFor(logging.DEBUG):
+            what, participant_id = _in_words(change)
+            where = {"room": change.conference_id, "participant": participant_id}
+            log.debug("- %s, by %s", what, change.by.kind, extra=where)
         for listener in self._listeners:
             try:
                 listener(change)
             except Exception:
                 log.exception("x a listener failed on %s", type(change).__name__)
+
+
+def _in_words(change: Change) -> tuple[str, str | None]:
+    """For the log: what happened, without what people wrote or pressed, and to which participant."""
+    match change:
+        case ConferenceChanged(before=before, after=after):
+            return f"conference changed: {_differing(before, after)}", None
+        case ConferenceClosed(expired=expired):
+            return "conference expired" if expired else "conference closed", None
+        case ParticipantAdded(participant=participant):
+            kind = "bot" if participant.service else "caller" if participant.transient else "participant"
+            return f"{kind} added as {participant.role}", participant.id
+        case ParticipantChanged(before=before, after=after):
+            return f"participant changed: {_differing(before, after)}", after.id
+        case ParticipantRemoved(participant=participant):
+            return "participant removed", participant.id
+        case MessageSent(message=message):
+            return f"message of {len(message.text)} characters to {message.sent_to}", None
+        case DigitReceived(participant_id=participant_id):
+            return "key pressed", participant_id
+
+
+def _differing(before: Conference | Participant, after: Conference | Participant) -> str:
+    names = (one.name for one in fields(after))
+    return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))

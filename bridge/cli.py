@@ -153,6 +153,7 @@ def _configure(options: argparse.Namespace, environment: Mapping[str, str] | Non
     config = load(options.config, os.environ if environment is None else environment, _flags(options))
     logs.set_up(config.log_level, config.log_format)
     logs.hide(config.secrets())
+    log.debug("- %s", config)
     return config
 
 

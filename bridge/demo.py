@@ -114,6 +114,7 @@ async def _conference(http: httpx.AsyncClient, application: str, data_dir: Path)
         return kept
     made = await _post(http, f"/{application}", {"name": "Demo"})
     path = f"/{application}/{made['id']}"
+    file.parent.mkdir(parents=True, exist_ok=True)  # the state itself may be kept elsewhere
     file.write_text(json.dumps({"conference": path}))
     return path
 

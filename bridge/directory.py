@@ -245,7 +245,7 @@ class Directory:
     async def change_participant(
         self, participant: Participant, *, by: Actor, **fields: Unpack[ParticipantFields]
     ) -> Participant:
-        """What decides over the mix takes effect at the next tick. `hears` of those who are gone is dropped."""
+        """What decides over the mix takes effect at the next tick. `hears` of the gone is dropped."""
         wanted = {name: value for name, value in fields.items() if value is not None}
         async with self._register.gathering(participant.conference_id).lock:
             current = self._register.newest(participant)

@@ -14,7 +14,7 @@ from bridge.errors import NoSuchParticipant, NoSuchRoom
 from bridge.people import NO_MEDIA, Actor, Media, Participant
 from bridge.register import Register
 from bridge.routing import Routing
-from bridge.switch_events import Digit, LegDown, LegUp, MediaChanged, SwitchEvent
+from bridge.switch_events import Digit, LegDown, LegInterruptedOn, LegUp, MediaChanged, SwitchEvent
 
 if TYPE_CHECKING:
     from bridge.switchboard import Connection
@@ -98,6 +98,8 @@ class Presence:
             raise
         if routing_of(newest) != routing:
             self.reroute(newest)
+        if connection.renegotiated:
+            log.debug("- renegotiated", extra=_where(newest))
         return connection
 
     def reroute(self, participant: Participant) -> None:
@@ -124,6 +126,8 @@ class Presence:
         if isinstance(event, Digit):
             self._emit(DigitReceived(before.conference_id, by, before.id, event.digit))
             return
+        if isinstance(event, LegInterruptedOn):
+            log.debug("- interrupted: %s", event.cause, extra=_where(before))
         changed = after(before, event)
         if changed != before:
             self._register.put(changed)
@@ -141,5 +145,10 @@ class Presence:
         except Exception:
             log.exception(
                 "x a caller could not be removed",
-                extra={"room": participant.conference_id, "participant": participant.id},
+                extra=_where(participant),
             )
+
+
+def _where(participant: Participant) -> dict[str, str | None]:
+    """What a log line carries beside its text."""
+    return {"room": participant.conference_id, "participant": participant.id, "leg": participant.leg_kind}

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.bearer import bearer
 from bridge.errors import BridgeError
 
 
@@ -33,10 +34,7 @@ class UpgradeRequest:
     @property
     def bearer(self) -> str | None:
         """The access token: `Authorization: Bearer …`, else `?access_token=…`."""
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            return token.strip()
-        return self.query.get("access_token")
+        return bearer(self.headers, self.query)
 
 
 class Socket(Protocol):

@@ -25,6 +25,8 @@ from bridge.runtime.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
+NOBODY_LIVE_S = 0.05
+"""Who is done that soon has nobody to wait for: no word about draining then."""
 CLOSE_TIMEOUT_S = 10.0
 """What `Lifecycle.close` gets after the drain."""
 INSISTED_CLOSE_TIMEOUT_S = 1.0
@@ -139,9 +141,11 @@ async def serve(
 
 
 async def _drain(lifecycle: Lifecycle, drain_seconds: float, stop: StopSignals) -> None:
-    log.info("- draining for up to %g s; a second signal ends at once", drain_seconds)
     lifecycle.drain()
-    outcome = await _first_of(drain_seconds, lifecycle.finished(), _insisted(stop))
+    outcome = await _first_of(min(NOBODY_LIVE_S, drain_seconds), lifecycle.finished(), _insisted(stop))
+    if outcome is None and drain_seconds > NOBODY_LIVE_S:
+        log.info("- draining for up to %g s; a second signal ends at once", drain_seconds)
+        outcome = await _first_of(drain_seconds - NOBODY_LIVE_S, lifecycle.finished(), _insisted(stop))
     if outcome is None and drain_seconds > 0:
         log.warning("x the drain is over and calls are still live: closing them")
     waits = [lifecycle.close()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import ColumnElement, Executable, delete, func, insert, select, text, update
@@ -16,6 +18,8 @@ from bridge.records import GONE_TOKENS_KEPT, Kept
 from bridge.store.engine import open_engine
 from bridge.store.migrate import migrate
 from bridge.store.tables import conferences, gone_tokens, messages, participants
+
+log = logging.getLogger(__name__)
 
 
 class SqlStore:
@@ -142,6 +146,7 @@ class SqlStore:
         )
 
     async def _write(self, *statements: Executable) -> None:
+        began = monotonic()
         try:
             async with self._engine.begin() as connection:
                 for statement in statements:
@@ -150,6 +155,7 @@ class SqlStore:
             self.write_errors += 1
             raise
         self.writes += 1
+        log.debug("- kept in %.1f ms", 1000 * (monotonic() - began))
 
 
 _FORGET_OLDEST = delete(gone_tokens).where(

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from bridge.bearer import bearer
 from bridge.secret import Secret
 from bridge.web.ports import People, Tokens
 
@@ -43,8 +44,8 @@ class IceServers:
         return router
 
     async def _give(self, request: Request) -> Response:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        known = scheme.lower() == "bearer" and (
+        token = bearer(request.headers, {})
+        known = token is not None and (
             self._directory.participant_by_token(token) is not None
             or self._applications.authenticate(token) is not None
         )

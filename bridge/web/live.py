@@ -198,11 +198,10 @@ class Live:
         present = {participant.id for participant in participants}
         status = self._look(conference_id)
         watch.beats += 1
-        levels: bytes | None = live_wire.levels(status, participants)
-        if levels == watch.levels and watch.beats - watch.levels_beat < BEATS_PER_REPEAT:
-            levels = None
-        else:
-            watch.levels, watch.levels_beat = levels or b"", watch.beats
+        levels = live_wire.levels(status, participants)
+        due = levels != watch.levels or watch.beats - watch.levels_beat >= BEATS_PER_REPEAT
+        if due:
+            watch.levels, watch.levels_beat = levels, watch.beats
         people = looks = b""
         if any(watcher.participant_id is None for watcher in watch.watchers):
             people = live_wire.people(conference, participants)
@@ -216,7 +215,7 @@ class Live:
             elif watcher.participant_id not in present:
                 watcher.dismiss(EXPELLED, "expelled")
                 continue
-            if levels is not None:
+            if due:
                 self._tell(watcher, levels)
 
     def _look(self, conference_id: str) -> RoomStatus:

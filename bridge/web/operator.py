@@ -18,6 +18,7 @@ from dataclasses import asdict
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from bridge.bearer import bearer
 from bridge.errors import BadInput, BridgeError, Draining, NoSuchParticipant, NoSuchRoom, NotAllowed
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
@@ -79,9 +80,8 @@ class OperatorApi:
 
     def _answer(self, work: Work) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            known = scheme.lower() == "bearer" and token.strip()
-            application_id = self._applications.authenticate(token.strip()) if known else None
+            token = bearer(request.headers, {})
+            application_id = self._applications.authenticate(token) if token else None
             if application_id is None:
                 return _json(401, {"error": "no valid application token was given"})
             try:
@@ -135,8 +135,8 @@ class OperatorApi:
 
 
 def _merged(participant: Participant, wanted: dict[str, float | None], present: set[str]) -> dict[str, float]:
-    """The participant's overrides with the wanted ones; those of people who have left are dropped."""
-    hears = {source: gain for source, gain in participant.hears.items() if source in present}
+    """The participant's overrides with the wanted ones. Raises BadInput."""
+    hears = dict(participant.hears)
     for source, gain in wanted.items():
         if source == participant.id:
             raise BadInput("nobody hears himself")
@@ -152,9 +152,11 @@ def _merged(participant: Participant, wanted: dict[str, float | None], present: 
 
 
 async def _patch_of(request: Request) -> ParticipantPatch:
-    body = await request.body()
-    if len(body) > MAX_BODY_BYTES:
-        raise BadInput("the body is too large")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise BadInput("the body is too large")
     try:
         return msgspec.json.decode(body, type=ParticipantPatch)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from bridge.facades.mind.gate import Gate
 from bridge.facades.mind.notifications import Notifications, Watcher
 from bridge.facades.mind.permissions import Operation
 from bridge.sockets import Accept, Refuse, UpgradeRequest
+
+log = logging.getLogger(__name__)
 
 WATCH_PATH = re.compile(r"/([0-9a-fA-F-]{32,36})/([0-9a-fA-F-]{32,36})/?")
 MAX_MESSAGE = 4096
@@ -32,6 +35,7 @@ class WatchDoor:
             _, conference = self._gate.conference(request.bearer, *ids, Operation.WATCH)
         except Exception as error:  # answered as over HTTP
             said = errors.answer(error)
+            log.debug("x a watcher was refused with %d: %s", said.status_code, error, extra={"room": ids[1]})
             return Refuse(said.status_code, bytes(said.body), headers=tuple(errors.headers_of(error).items()))
         return Accept(Watcher(self._notifications, conference.id), max_message_bytes=MAX_MESSAGE)
 

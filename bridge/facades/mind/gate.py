@@ -13,7 +13,6 @@ The order is: token, conference, participant, permission; only then is the body 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,14 +56,6 @@ class Asking:
             return APPLICATION
         itself = target is not None and target.id == self.participant.id
         return callers_of(self.participant.role, itself=itself)
-
-
-def bearer(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
-    """The token: in the `Authorization` header, else in the `access_token` parameter."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return query.get("access_token")
 
 
 class Gate:

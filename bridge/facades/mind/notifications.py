@@ -106,6 +106,7 @@ class Notifications:
 
     def watch(self, conference_id: str, watcher: Watcher) -> None:
         """In place of an older one, which is closed."""
+        log.debug("- the application watches", extra={"room": conference_id})
         old = self._watchers.get(conference_id)
         self._watchers[conference_id] = watcher
         if old is not None:
@@ -118,6 +119,7 @@ class Notifications:
         """Nothing happens when a newer one took its place."""
         if self._watchers.get(conference_id) is watcher:
             del self._watchers[conference_id]
+            log.debug("- the application watches no longer", extra={"room": conference_id})
 
     # --- from changes to notifications ---
 
@@ -172,6 +174,7 @@ class Notifications:
         self, change: Change, text: str, participant_ids: Iterable[str], *, to_application: bool
     ) -> None:
         conference_id, by = change.conference_id, change.by
+        sent_before = self.sent
         watcher = self._watchers.get(conference_id)
         if watcher is not None and to_application and by.kind != "application":
             self.sent += 1
@@ -184,6 +187,8 @@ class Notifications:
             if participant_id != by.id:
                 self.sent += 1
                 self._sender.send(conference_id, participant_id, text)
+        told = self.sent - sent_before
+        log.debug("> %s told to %d clients", type(change).__name__, told, extra={"room": conference_id})
 
     def _people(self, change: Change) -> list[Participant]:
         conference = self._directory.find(change.conference_id)

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends
 from fastapi.security import APIKeyQuery, HTTPBearer
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from bridge.bearer import bearer
 from bridge.core.ports import WebRtcOffer
 from bridge.directory import Directory
 from bridge.errors import BadInput, NoSuchParticipant, NotAllowed
 from bridge.facades.mind import errors, openapi_page, wire
 from bridge.facades.mind.door import WatchDoor
 from bridge.facades.mind.errors import Refusal
-from bridge.facades.mind.gate import Asking, Gate, Tokens, bearer
+from bridge.facades.mind.gate import Asking, Gate, Tokens
 from bridge.facades.mind.notifications import Notifications, Sender
 from bridge.facades.mind.operations import CONFERENCE_PATH, DESCRIPTIONS, Description, extra, responses
 from bridge.facades.mind.permissions import Operation, may_change
 from bridge.people import Conference, Participant
 from bridge.sockets import Accept, Refuse, UpgradeRequest
+
+log = logging.getLogger(__name__)
 
 AnyBody = TypeVar("AnyBody", bound=wire.Body)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -243,10 +248,13 @@ class MindFacade:
     async def _body(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         """Raises Refusal (413, 415) and BadInput."""
         body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > self._settings.body_bytes:
-                raise Refusal(413, f"the body is larger than {self._settings.body_bytes} bytes")
+        try:
+            async for piece in request.stream():
+                body += piece
+                if len(body) > self._settings.body_bytes:
+                    raise Refusal(413, f"the body is larger than {self._settings.body_bytes} bytes")
+        except ClientDisconnect:
+            raise BadInput("the client went away before the body was complete") from None
         kind_given = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if body and kind_given != "application/json":
             raise Refusal(415, "the body's Content-Type must be application/json")
@@ -255,10 +263,23 @@ class MindFacade:
 
 def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> None:
     async def run(request: Request) -> Response:
+        began = monotonic()
+        why = ""
         try:
-            return await endpoint(request)
+            response = await endpoint(request)
         except Exception as error:  # the outer edge: every answer is JSON
-            return errors.answer(error)
+            response = errors.answer(error)
+            why = f": {error}"
+        ids = request.path_params
+        log.debug(
+            "< %s: %d in %.0f ms%s",
+            description.operation,
+            response.status_code,
+            1000 * (monotonic() - began),
+            why,
+            extra={"room": ids.get("conference_id"), "participant": ids.get("participant_id")},
+        )
+        return response
 
     alias = description.operation is Operation.OPEN_SESSION and description.path != CONFERENCE_PATH
     router.add_api_route(

@@ -141,6 +141,21 @@ async def test_the_drain_ends_after_its_time_though_calls_are_live(tmp_path: Pat
         assert await server.ends() == 0
 
 
+@pytest.mark.parametrize("live", [True, False])
+async def test_the_drain_is_spoken_of_only_when_somebody_is_live(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, live: bool
+) -> None:
+    life = Life(live=tmp_path if live else None, stuck=False)
+    settings = ServerSettings(port=0, drain_seconds=0.2)
+    listeners = open_listeners(settings)
+    signals = StopSignals(life.reload)
+    signals.stop()
+    with caplog.at_level("INFO", logger="bridge"):
+        await serve(life.app, settings, listeners, life, signals=signals)
+    assert ("draining" in caplog.text) is live
+    assert ("still live" in caplog.text) is live
+
+
 async def test_a_second_signal_ends_the_drain_now(tmp_path: Path) -> None:
     async with served("--live", str(tmp_path), "--drain", "3600") as server:
         server.process.send_signal(signal.SIGTERM)

@@ -13,7 +13,7 @@ from bridge.directory import Directory
 from bridge.people import Actor, Conference, Participant
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.stage import Stage
-from tests.bridge.web.staged_bridge import MemoryRecords
+from tests.kit.records import MemoryRecords
 
 pytestmark = pytest.mark.unit
 

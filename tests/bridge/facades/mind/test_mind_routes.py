@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 from uuid import uuid4
@@ -496,3 +497,58 @@ async def test_every_answer_may_be_read_from_any_origin(mind: Mind) -> None:
 async def test_paths_outside_of_applications_are_left_alone(mind: Mind) -> None:
     assert "access-control-allow-origin" not in (await mind.call("GET", "/openapi.json")).headers
     assert (await mind.call("OPTIONS", "/openapi.json")).status_code == 405
+
+
+# --- the log ---
+
+
+async def test_a_client_that_goes_away_in_its_body_is_no_error_of_ours(
+    mind: Mind, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers: list[Any] = []
+    events = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": f"/{APP}", "root_path": "", "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {TOKEN}".encode())],
+    }  # fmt: skip
+    await mind.app(scope, receive, send)
+    assert answers[0]["status"] == 400
+    assert "error" not in {record.levelname.lower() for record in caplog.records}
+
+
+async def test_debug_lines_say_what_was_asked_and_why_it_was_refused(
+    mind: Mind, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="bridge")
+    conference = await mind.conference()
+    ann, token = await mind.person(conference, "Somebody's name")
+    await mind.watch(conference)
+    path = f"/{APP}/{conference.id}"
+    await mind.call("PATCH", f"{path}/participants/{ann.id}", token, json={"role": "moderator"})
+    await mind.call("PATCH", f"{path}/participants/{ann.id}", token, json={"name": "Another name"})
+    await mind.call("POST", f"{path}/messages", token, json={"sendTo": conference.id, "text": "for you"})
+    await mind.knock(path, "no-such-token")
+    lines = [record.getMessage() for record in caplog.records]
+    for said in (
+        r"< createConference: 200 in \d+ ms",
+        "- participant added as speaker, by application",
+        "- the application watches",
+        r"< changeParticipant: 403 in \d+ ms: a speaker may not change `role`",
+        "- participant changed: name, by participant",
+        "> ParticipantChanged told to 1 clients",
+        rf"- message of 7 characters to {conference.id}, by participant",
+        "x a watcher was refused with 401: no valid token was provided",
+    ):
+        assert any(re.fullmatch(said, line) for line in lines), (said, lines)
+    everything = " ".join(lines)
+    secrets = (TOKEN, token, "no-such-token", "Somebody's name", "Another name", "for you")
+    assert [secret for secret in secrets if secret in everything] == []
+    (changed,) = [one for one in caplog.records if "participant changed" in one.getMessage()]
+    assert (changed.room, changed.participant) == (conference.id, ann.id)  # type: ignore[attr-defined]
