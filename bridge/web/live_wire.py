@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bridge.core.ports import InputLook, InputName, LegLook
-from bridge.people import Conference, Participant
+from bridge.people import Audience, Conference, Participant
 from bridge.status import ParticipantStatus, RoomStatus
 
 SILENCE_DBOV = -127.0
@@ -25,6 +25,7 @@ class LevelView(msgspec.Struct, frozen=True):
     level: int
     talking: bool
     kind: str
+    """`bot`, or the kind of the leg."""
     muted: bool
 
 
@@ -52,9 +53,16 @@ class PersonView(msgspec.Struct, frozen=True):
     online: bool
     audio: bool
     kind: str | None
+    """As in `LevelView`; None while offline."""
     transient: bool
     muted: bool
     hears: Mapping[str, float]
+    tags: Sequence[str]
+    """What an audience may name them by."""
+    hears_only: Sequence[str] | None
+    """For a bot: tags of whom it hears, and nobody else. None: everybody."""
+    heard_by: Sequence[str] | None
+    """For a bot: tags of who hears it, and nobody else. None: everybody."""
 
 
 class People(msgspec.Struct, frozen=True, tag_field="type", tag="people"):
@@ -94,7 +102,7 @@ def levels(status: RoomStatus, people: Sequence[Participant]) -> bytes:
         seen = status.participants.get(person.id)
         if seen is not None:
             level, talking = _loudest(seen)
-            views[person.id] = LevelView(level, talking, seen.leg.kind, person.muted)
+            views[person.id] = LevelView(level, talking, _kind(person, seen.leg.kind), person.muted)
     return msgspec.json.encode(Levels(views))
 
 
@@ -126,17 +134,25 @@ def conference_view(conference: Conference) -> ConferenceView:
 
 def person_view(participant: Participant) -> PersonView:
     """What an operator sees of a participant."""
+    audience = participant.service or Audience()
     return PersonView(
         participant.id,
         participant.name,
         str(participant.role),
         participant.online,
         participant.media.audio,
-        participant.leg_kind,
+        _kind(participant, participant.leg_kind) if participant.leg_kind else None,
         participant.transient,
         participant.muted,
         dict(participant.hears),
+        sorted(participant.tags),
+        None if audience.hears is None else sorted(audience.hears),
+        None if audience.heard_by is None else sorted(audience.heard_by),
     )
+
+
+def _kind(person: Participant, leg_kind: str) -> str:
+    return "bot" if person.service else leg_kind
 
 
 def _loudest(seen: ParticipantStatus) -> tuple[int, bool]:

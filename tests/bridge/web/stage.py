@@ -121,15 +121,15 @@ class Stage:
         **more: Any,
     ) -> None:
         """Somebody is there, and looks like this."""
-        phone = kind == "plivo"
+        by_socket = kind != "webrtc"
         look = InputLook(depth_ms=42, target_ms=40, frames_in=5000, concealed=11, lost=13, jitter_ms=4)
         leg = LegLook(
             kind,
             "connected",
-            "L16 16 kHz" if phone else "Opus",
-            round_trip_ms=None if phone else 23.0,
-            loss=None if phone else 0.004,
-            backlog_ms=61.0 if phone else 0.0,
+            "L16 16 kHz" if by_socket else "Opus",
+            round_trip_ms=None if by_socket else 23.0,
+            loss=None if by_socket else 0.004,
+            backlog_ms=61.0 if by_socket else 0.0,
         )
         status = InputStatus(level, level > -55, replace(look, **more))
         self.rooms[room_id][participant_id] = ParticipantStatus(leg, {"primary": status} if sending else {})

@@ -14,8 +14,9 @@ from fastapi import FastAPI
 
 from bridge.directory import Directory
 from bridge.facades.mind.routes import MindFacade
-from bridge.people import Actor, Conference, Participant, Role
+from bridge.people import Actor, Audience, Conference, Participant, Role
 from bridge.runtime.websocket import make_protocol
+from bridge.sockets import Refuse, UpgradeRequest
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
@@ -113,6 +114,28 @@ class StagedBridge:
         participant, _ = await self.invite(conference, name, role)
         self.stage.bring(conference.id, participant.id, kind, level, **more)
         return self.directory.participant(conference, participant.id)
+
+    async def bring_bot(
+        self, conference: Conference, name: str, audience: Audience, level: float = -127.0,
+        role: Role = Role.SPEAKER, **more: Any,
+    ) -> Participant:  # fmt: skip
+        """A service that a stream brought in, there at once."""
+        bot, _ = await self.directory.add_participant(
+            conference, by=self.by, name=name, role=role, transient=True, service=audience
+        )
+        self.stage.bring(conference.id, bot.id, "stream", level, **more)
+        return self.directory.participant(conference, bot.id)
+
+    def stop_telling_levels(self) -> None:
+        """The live sockets close, and open no more."""
+
+        async def refuse(request: UpgradeRequest) -> Refuse:
+            return Refuse(503)
+
+        self.pages.live.door = refuse  # type: ignore[method-assign]
+        for watch in list(self.pages.live._watches.values()):
+            for watcher in list(watch.watchers):
+                watcher.dismiss(1012, "the server restarts")
 
     def link(self, conference: Conference, token: str) -> str:
         return f"{self.base}/join#/{APPLICATION}/{conference.id}/{token}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.async_api import Browser, Page, ViewportSize
 
-from bridge.people import Actor, Conference, Participant, Role
+from bridge.people import Actor, Audience, Conference, Participant, Role
 from tests.bridge.web.browser import PHONE, chromium, open_page
 from tests.bridge.web.staged_bridge import APPLICATION, TOKEN, StagedBridge
 
@@ -30,12 +30,15 @@ class Scene:
         self.ada = await self._bring("Ada Lovelace", level=-21, role=Role.MODERATOR)
         self.phone = await self._bring("+45 31 12 45 78", "plivo", level=-38)
         self.maryam = await self._bring("مريم بنت عبد الله")
-        self.bot = await self._bring("Interpreter bot", "plivo", role=Role.PRESENTER, concealed=310)
+        audience = Audience(heard_by=frozenset((Role.ATTENDEE.value, Role.MODERATOR.value)))
+        self.bot = await bridge.bring_bot(
+            self.conference, "Interpreter", audience, level=-29, role=Role.PRESENTER, concealed=310
+        )
         self.zoe = await self._bring("Zoë Ångström", role=Role.ATTENDEE, sending=False)
         await bridge.invite(self.conference, "Grace Hopper")
         hears = {self.phone.id: 0.0, self.ada.id: 0.5}
         await bridge.directory.change_participant(self.zoe, by=bridge.by, hears=hears)
-        await bridge.directory.change_participant(self.bot, by=bridge.by, muted=True)
+        await bridge.directory.change_participant(self.maryam, by=bridge.by, muted=True)
 
     async def _bring(self, name: str, kind: str = "webrtc", **more: object) -> Participant:
         return await self.bridge.bring(self.conference, name, kind, **more)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bridge.core.ports import CloseReason
-from bridge.people import Actor, Conference, Participant, Role
+from bridge.people import Actor, Audience, Conference, Participant, Role
 from tests.bridge.web.browser import PHONE, Watched, chromium, open_page, overflow
 from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, StagedBridge
 
@@ -146,6 +146,47 @@ async def test_muting_is_renegotiated_on_the_same_session(invited: Invited, brow
     assert stage.peers[invited.linus.id] is peer
     await connected(page)
     watched.assert_clean()
+    await page.context.close()
+
+
+async def test_a_bot_is_shown_as_one_with_its_level(invited: Invited, browser: Browser) -> None:
+    await invited.bridge.bring_bot(invited.conference, "Interpreter", Audience(), level=-25)
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await invited.join(page)
+    bot = page.locator(".tile", has_text="Interpreter")
+    await expect(bot).to_contain_text("Bot")
+    await expect(bot.locator(".face.talking")).to_be_visible()
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
+    invited: Invited, browser: Browser
+) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await invited.join(page)
+    ada = page.locator(".tile", has_text="Ada")
+    await expect(ada.locator(".face.talking")).to_be_visible()
+    invited.bridge.stop_telling_levels()
+    await expect(ada.locator(".face.talking")).to_have_count(0)
+    await expect(ada).to_contain_text("Browser")
+    await page.context.close()
+
+
+async def test_every_drawing_is_there_while_the_server_is_away(invited: Invited, browser: Browser) -> None:
+    watched = await open_page(browser, invited.bridge.base)
+    page = watched.page
+    await invited.join(page)
+    await page.context.set_offline(True)
+    await page.route("**", lambda route: route.abort())
+    await invited.bridge.stage.break_off(invited.linus.id)
+    await expect(page.locator("#call[data-state=reconnecting]")).to_be_visible(timeout=15_000)
+    await page.get_by_role("button", name="Mute", exact=True).click()
+    for where in ("#call-notice", "#dock-mute", "#dock-leave"):
+        box = await page.locator(f"{where} svg.icon path").evaluate("(path) => path.getBBox().width")
+        assert box > 5, where
     await page.context.close()
 
 

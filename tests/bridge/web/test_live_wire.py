@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.ports import InputLook, LegLook
-from bridge.people import Conference, Layout, Media, Participant, Role
+from bridge.people import Audience, Conference, Layout, Media, Participant, Role
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.web import live_wire
 
@@ -74,7 +74,22 @@ def test_people_carry_names_as_they_are_and_overrides() -> None:
         "transient": True,
         "muted": False,
         "hears": {"p1": 0.25},
+        "tags": ["attendee", "p2", "person"],
+        "hears_only": None,
+        "heard_by": None,
     }
+
+
+def test_a_bot_is_told_apart_from_those_who_call_by_the_same_kind_of_leg() -> None:
+    audience = Audience(hears=frozenset(["person", "p9"]), heard_by=frozenset(["moderator"]))
+    bot = replace(BOB, online=True, leg_kind="stream", transient=True, service=audience)
+    levels = json.loads(live_wire.levels(RoomStatus(participants={"p2": status(-20, kind="stream")}), [bot]))
+    assert levels["participants"]["p2"] == {"level": -20, "talking": True, "kind": "bot", "muted": False}
+    (seen,) = json.loads(live_wire.people(CONFERENCE, [bot]))["participants"]
+    assert (seen["kind"], seen["hears_only"], seen["heard_by"]) == ("bot", ["p9", "person"], ["moderator"])
+    assert "bot" in seen["tags"]
+    (away,) = json.loads(live_wire.people(CONFERENCE, [replace(bot, leg_kind=None)]))["participants"]
+    assert away["kind"] is None
 
 
 def test_looks_carry_every_number_of_leg_and_input() -> None:

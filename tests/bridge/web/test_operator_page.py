@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bridge.core.ports import CloseReason
-from bridge.people import Conference, Participant, Role
+from bridge.people import Audience, Conference, Participant, Role
 from tests.bridge.web.browser import DESKTOP, PHONE, Watched, open_page, overflow
 from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
 
@@ -223,6 +223,44 @@ async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, brow
     await attendee.click()
     await until(lambda: running.now(running.ada).hears == {running.zoe.id: 1.0})
     watched.assert_clean()
+    await page.context.close()
+
+
+async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(
+    running: Running, browser: Browser
+) -> None:
+    audience = Audience(hears=frozenset([running.phone.id]), heard_by=frozenset(["moderator"]))
+    await running.bridge.bring_bot(running.conference, "Interpreter", audience, level=-25)
+    watched = await open_page(browser, running.bridge.base)
+    page = await enter(watched, running.bridge, "Weekly call")
+    row = page.locator(".participants tbody tr", has_text="Interpreter")
+    await expect(row.locator(".state")).to_have_text("Bot · L16 16 kHz")
+    await expect(row.locator(".face.talking")).to_be_visible()
+    for name, text in (
+        ("Ada hears Interpreter", "on"),
+        ("+45 31 12 hears Interpreter", "off"),
+        ("Interpreter hears Ada", "off"),
+        ("Interpreter hears +45 31 12", "on"),
+    ):
+        cell = page.get_by_role("button", name=name)
+        await expect(cell).to_have_text(text)
+        assert await cell.is_disabled() is (text == "off")
+    await page.get_by_role("button", name="Ada hears Interpreter").click()
+    await until(lambda: len(running.now(running.ada).hears) == 1)
+    watched.assert_clean()
+    await page.context.close()
+
+
+async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
+    running: Running, browser: Browser
+) -> None:
+    watched = await open_page(browser, running.bridge.base)
+    page = await enter(watched, running.bridge, "Weekly call")
+    await expect(page.locator(".participants .face.talking")).to_have_count(1)
+    await expect(page.locator(".grid thead .face.talking")).to_have_count(1)
+    running.bridge.stop_telling_levels()
+    await expect(page.locator(".pill", has_text="Reconnecting")).to_be_visible()
+    await expect(page.locator(".face.talking")).to_have_count(0)
     await page.context.close()
 
 

@@ -27,6 +27,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
         await watched.page.context.close()
 
 
+def seen(participant_id: str, role: str = "speaker", **more: Any) -> dict[str, Any]:
+    """A participant as the operator's page is told of them."""
+    tags = [participant_id, role]
+    return {"id": participant_id, "role": role, "tags": tags, "hears": {}, "hears_only": None,
+            "heard_by": None, **more}  # fmt: skip
+
+
 async def call(page: Page, module: str, function: str, *arguments: Any) -> Any:
     """What a function of one of the pages' modules gives."""
     script = "async ([module, name, given]) => (await import(`/web/${module}`))[name](...given)"
@@ -101,12 +108,23 @@ async def test_labels_replace_the_msid_of_their_sections_only(page: Page) -> Non
 
 
 async def test_a_gain_follows_the_role_until_it_is_set(page: Page) -> None:
-    ada, bob = {"id": "a", "role": "attendee"}, {"id": "b", "role": "speaker"}
+    ada, bob = seen("a", "attendee"), seen("b", "speaker")
     hearing = "operator/hearing.js"
-    assert await call(page, hearing, "gainOf", {"hears": {}}, ada) == 0
-    assert await call(page, hearing, "gainOf", {"hears": {}}, bob) == 1
-    assert await call(page, hearing, "gainOf", {"hears": {"b": 0}}, bob) == 0
-    assert await call(page, hearing, "gainOf", {"hears": {"a": 0.5}}, ada) == 0.5
+    assert await call(page, hearing, "gainOf", seen("c"), ada) == 0
+    assert await call(page, hearing, "gainOf", seen("c"), bob) == 1
+    assert await call(page, hearing, "gainOf", seen("c", hears={"b": 0}), bob) == 0
+    assert await call(page, hearing, "gainOf", seen("c", hears={"a": 0.5}), ada) == 0.5
+
+
+async def test_nothing_can_be_set_beyond_a_bot_s_audience(page: Page) -> None:
+    ada, bob = seen("a", "moderator"), seen("b", "speaker", hears={"bot": 1.0})
+    whisperer = seen("bot", hears_only=["b"], heard_by=["moderator"])
+    hearing = "operator/hearing.js"
+    assert await call(page, hearing, "gainOf", ada, whisperer) == 1
+    assert await call(page, hearing, "gainOf", bob, whisperer) == 0
+    assert await call(page, hearing, "barred", bob, whisperer) is True
+    assert await call(page, hearing, "gainOf", whisperer, ada) == 0
+    assert await call(page, hearing, "gainOf", whisperer, bob) == 1
 
 
 async def test_samples_of_a_call_are_little_endian(page: Page) -> None:

@@ -11,7 +11,8 @@ from bridge.directory import Directory
 from bridge.web import ServerFigures, WebPages
 from bridge.web.pages import ASSETS, read_assets
 from tests.bridge.web.stage import Stage
-from tests.bridge.web.staged_bridge import MemoryRecords, OneApplication
+from tests.bridge.web.staged_bridge import OneApplication
+from tests.kit.records import MemoryRecords
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +39,7 @@ def http() -> httpx.AsyncClient:
         ("/favicon.ico", "image/svg+xml"),
         ("/web/style.css", "text/css; charset=utf-8"),
         ("/web/join/page.js", "text/javascript; charset=utf-8"),
-        ("/web/icons.svg", "image/svg+xml"),
+        ("/web/icon.svg", "image/svg+xml"),
     ],
 )
 async def test_every_file_comes_with_its_type_and_the_strict_headers(
@@ -122,14 +123,17 @@ def test_every_local_reference_leads_to_a_file() -> None:
 
 
 def test_every_drawing_that_is_asked_for_exists() -> None:
-    drawn = set(re.findall(r'<symbol[^>]* id="([^"]+)"', (ASSETS / "icons.svg").read_text()))
-    asked = set()
+    drawings = (ASSETS / "shared" / "icons.js").read_text()
+    drawn = set(re.findall(r'^  "?([a-z-]+)"?: "M', drawings, re.IGNORECASE | re.MULTILINE))
+    asked: set[str] = set()
     for path in [*PAGES, *SCRIPTS]:
         text = path.read_text()
-        asked |= set(re.findall(r"icons\.svg#([a-z-]+)", text))
-        asked |= set(re.findall(r'icon\("([a-z-]+)"\)', text))
+        asked |= set(re.findall(r'data-icon="([a-z-]+)"', text))
         asked |= set(re.findall(r'icon: "([a-z-]+)"', text))
-    assert asked <= drawn
+        for given in re.findall(r"\bicon\(([^)]*)\)", text):
+            asked |= set(re.findall(r'"([a-z-]+)"', given))
+    asked.discard("none")  # only in a question
+    assert asked == drawn
 
 
 def test_every_element_a_script_asks_for_by_id_is_on_its_page() -> None:

@@ -1,6 +1,7 @@
 // The bar above a call: state, small print, and the strip for what has to be said.
 
-import { announce, byId, icon, make, setText } from "../shared/dom.js";
+import { announce, byId, make, setText } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 
 const STATES = {
   connecting: ["busy", "Connecting"],

@@ -1,6 +1,7 @@
 // Before joining: name, microphone, level, and listening only as the way out.
 
-import { byId, face, icon, make, named } from "../shared/dom.js";
+import { byId, face, make, named } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { drawLevel, loudness } from "../shared/levels.js";
 import { MICROPHONE_PROBLEMS } from "./problems.js";
 

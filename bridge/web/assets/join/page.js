@@ -1,6 +1,7 @@
 // The join page: from the link to the lobby, into the call and out of it again.
 
-import { announce, byId, icon, make, named, setText, toast } from "../shared/dom.js";
+import { announce, byId, make, named, setText, toast } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { drawLevel } from "../shared/levels.js";
 import { Live } from "../shared/live.js";
 import { Mind } from "../shared/mind.js";
@@ -116,6 +117,7 @@ class Page {
     this.live?.close();
     this.live = new Live(this.address.applicationId, this.address.conferenceId, this.address.token, {
       levels: (message) => this.#levels(message.participants),
+      state: (state) => state === "closed" && this.roster.hush(),
       over: (cause) => this.#over(cause),
     });
     clearInterval(this.levelTimer);

@@ -1,6 +1,7 @@
 // Who is here: one tile each, with level, talking ring, role and kind of leg.
 
-import { announce, face, icon, make, named, setChildren, setText } from "../shared/dom.js";
+import { announce, face, make, named, setChildren, setText } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { drawLevel, kindOf, roleWord } from "../shared/levels.js";
 
 const SILENCE_DBOV = -127;
@@ -91,6 +92,12 @@ export class Roster {
       this.#drawTile(this.people.get(id));
       tile.drawLive(live[id]);
     }
+  }
+
+  /** Nothing is known of the levels for now: better none than old ones. */
+  hush() {
+    const silent = Object.entries(this.live).map(([id, live]) => [id, { ...live, level: SILENCE_DBOV, talking: false }]);
+    this.setLive(Object.fromEntries(silent));
   }
 
   /** Whether we send ourselves (sending, muted, listening); the server tells us only of the others. */

@@ -1,6 +1,7 @@
 // One conference: its head, its people, who hears whom, and how phones reach it.
 
-import { icon, make, named, setText, toast } from "../shared/dom.js";
+import { make, named, setText, toast } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { ROLES } from "../shared/levels.js";
 import { Live } from "../shared/live.js";
 import { confirm, copyable, form, show } from "./dialogs.js";
@@ -27,10 +28,7 @@ export class ConferenceView {
     this.#build(main, summary);
     this.live = new Live(api.applicationId, this.id, api.token, {
       people: (message) => this.#setPeople(message),
-      levels: (message) => {
-        this.participants.setLevels(message.participants);
-        this.hearing.setLevels(message.participants);
-      },
+      levels: (message) => this.#setLevels(message.participants),
       looks: (message) => {
         this.participants.setLooks(message.participants);
         const kilohertz = message.rate_hz / 1000;
@@ -39,6 +37,7 @@ export class ConferenceView {
       state: (state) => {
         this.link.className = `pill ${state === "open" ? "good" : "busy"}`;
         setText(this.linkText, state === "open" ? "Live" : "Reconnecting");
+        if (state !== "open") this.#setLevels({}); // better none than old ones
       },
       over: () => on.gone(),
     });
@@ -115,6 +114,11 @@ export class ConferenceView {
     setText(this.count, `${here} here, ${participants.length} invited`);
     this.#drawPeople();
     this.on.changed();
+  }
+
+  #setLevels(levels) {
+    this.participants.setLevels(levels);
+    this.hearing.setLevels(levels);
   }
 
   #drawPeople() {

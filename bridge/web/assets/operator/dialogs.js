@@ -1,6 +1,7 @@
 // Questions: one dialog element, filled anew each time.
 
-import { byId, copy, icon, make, toast } from "../shared/dom.js";
+import { byId, copy, make, toast } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 
 /** Show `content` in the dialog; gives what `close(value)` is called with, or null when it is dismissed. */
 function open(title, build) {

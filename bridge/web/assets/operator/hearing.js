@@ -9,8 +9,13 @@ const MOST = 2;
 /** What the roles give: attendees are not in the mix. */
 const byRole = (source) => (source.role === "attendee" ? 0 : 1);
 
+const lacks = (person, tags) => tags !== null && !person.tags.some((tag) => tags.includes(tag));
+
+/** A bot hears, and is heard by, only whom its stream names; nothing can be set beyond that. */
+export const barred = (listener, source) => lacks(source, listener.hears_only) || lacks(listener, source.heard_by);
+
 /** The gain from `source` to `listener`, before mutes. */
-export const gainOf = (listener, source) => listener.hears[source.id] ?? byRole(source);
+export const gainOf = (listener, source) => (barred(listener, source) ? 0 : (listener.hears[source.id] ?? byRole(source)));
 
 const inDecibels = (gain) => (gain === 0 ? "silent" : `${(20 * Math.log10(gain)).toFixed(1).replace("-", "−")} dB`);
 const inPercent = (gain) => `${Math.round(gain * 100)} %`;
@@ -102,7 +107,7 @@ export class Hearing {
     );
     this.table.replaceChildren(make("thead", {}, make("tr", {}, make("th", { text: "Listener ↓ hears →" }), ...columns)), make("tbody", {}, ...rows));
     this.#draw();
-    const first = this.table.querySelector(".cell");
+    const first = this.table.querySelector(".cell:enabled");
     if (first && !this.table.querySelector('.cell[tabindex="0"]')) first.tabIndex = 0;
   }
 
@@ -130,12 +135,14 @@ export class Hearing {
       const text = source.muted ? "muted" : gain === 0 ? "off" : gain === 1 ? "on" : inPercent(gain);
       setText(cell, text);
       cell.dataset.gain = source.muted || gain === 0 ? "off" : gain === 1 ? "on" : "some";
-      cell.dataset.set = source.id in listener.hears ? "yes" : "no";
+      cell.disabled = barred(listener, source);
+      cell.title = cell.disabled ? "As the bot’s stream says" : "";
+      cell.dataset.set = source.id in listener.hears && !cell.disabled ? "yes" : "no";
       cell.style.setProperty("--fill", String(Math.min(1, gain)));
       cell.setAttribute("aria-pressed", String(gain > 0));
       cell.setAttribute("aria-label", `${named(listener.name)} hears ${named(source.name)}: ${text}`);
     }
-    if (this.chosen && !this.cells.has(this.chosen)) this.chosen = null;
+    if (this.chosen && (this.cells.get(this.chosen)?.disabled ?? true)) this.chosen = null;
     this.#inspect();
   }
 
@@ -215,7 +222,7 @@ export class Hearing {
       column += step[1];
       const there = rows[row]?.cells[column];
       if (!there) return;
-      const next = there.querySelector(".cell");
+      const next = there.querySelector(".cell:enabled");
       if (next) {
         next.focus();
         return;

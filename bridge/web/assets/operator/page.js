@@ -1,6 +1,7 @@
 // The operator's page: the entry, the list of conferences, and one of them.
 
-import { byId, icon, make, named, setChildren, setText, toast } from "../shared/dom.js";
+import { byId, make, named, setChildren, setText, toast } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { OperatorApi, remember, remembered } from "./api.js";
 import { ConferenceView } from "./conference.js";
 import { form } from "./dialogs.js";

@@ -1,6 +1,7 @@
 // The participants of one conference, with every number that can be seen of them.
 
-import { face, icon, make, named, setChildren, setText } from "../shared/dom.js";
+import { face, make, named, setChildren, setText } from "../shared/dom.js";
+import { icon } from "../shared/icons.js";
 import { ROLES, drawLevel, kindOf } from "../shared/levels.js";
 
 const SILENCE_DBOV = -127;
@@ -88,7 +89,7 @@ class Row {
   }
 
   #leg(leg) {
-    const kind = leg?.kind ?? (this.person.online ? this.person.kind : null);
+    const { kind } = this.person;
     const text = kind ? [kindOf(kind).word, leg?.format, leg && leg.state !== "connected" ? leg.state : ""].filter(Boolean).join(" · ") : "Not here";
     if (this.state.textContent === text) return;
     this.state.replaceChildren(...(kind ? [icon(kindOf(kind).icon)] : []), make("span", { class: "line", text }));

@@ -1,7 +1,5 @@
 // Elements made in code. Whatever people wrote goes in as text; nothing here can parse markup.
 
-const SVG = "http://www.w3.org/2000/svg";
-
 /**
  * An element with attributes and children. `text` becomes its text, `on` its listeners, `class` its classes;
  * true and false attributes are set bare or left out. Children may be nodes, strings or null.
@@ -17,17 +15,6 @@ export function make(tag, given = {}, ...children) {
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
-}
-
-/** One of the drawings in icons.svg, hidden from screen readers. */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/web/icons.svg#${name}`);
-  svg.append(use);
-  return svg;
 }
 
 export const byId = (id) => document.getElementById(id);

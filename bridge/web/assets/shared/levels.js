@@ -12,11 +12,12 @@ export function drawLevel(element, dbov) {
   if (element.classList.contains("meter")) element.classList.toggle("hot", dbov > -9);
 }
 
-/** How a leg is shown: its kind as the server calls it → a word and a drawing. */
+/** How somebody is shown who is there: their kind as the server calls it → a word and a drawing. */
 export function kindOf(kind) {
+  if (kind === "bot") return { word: "Bot", icon: "bot" };
   if (kind === "webrtc") return { word: "Browser", icon: "browser" };
   if (kind === "plivo") return { word: "Phone", icon: "phone" };
-  return { word: kind ? kind : "Offline", icon: "socket" };
+  return { word: kind, icon: "socket" };
 }
 
 export const ROLES = [
