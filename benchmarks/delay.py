@@ -70,6 +70,10 @@ class Mouth:
         self._until = 40 + self._random.randrange(EVERY_FRAMES)
         self.spoken: list[float] = []
 
+    def hold(self) -> None:
+        """Say nothing at all."""
+        self._until = 1 << 60
+
     def next(self, at: float) -> np.ndarray:
         n = np.arange(self._frame)
         frame = LOUD * np.cos(2 * np.pi * TONE_HZ * n / self._rate_hz)
@@ -210,8 +214,11 @@ async def measure(path: tuple[str, str], pairs: list[list[str]], bursts: int) ->
         for speaker, listener in ends:
             group.create_task(talk(speaker.speak, until, phases.random() * 0.02))
             # The listener is silent, as a muted client is.
-            listener.mouth._until = 1 << 60
+            listener.mouth.hold()
             group.create_task(talk(listener.speak, until, phases.random() * 0.02))
+    for end in (end for pair in ends for end in pair):
+        if isinstance(end, BrowserEnd):
+            await end.peer.close()
     own = own_coding_s() if path[0] == "webrtc" else 0.0
     delays = [
         1000 * (delay - own)

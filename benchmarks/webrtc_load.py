@@ -120,12 +120,14 @@ async def run(lines: list[str], room: int, sounding: int, seconds: float) -> dic
             participants.append(participant)
     print("ready", flush=True)
     sent, late = await send_in_turn(participants, seconds)
-    return {
+    figures = {
         "sent": sent,
         "packets_in": sum(participant.packets_in for participant in participants),
         "bytes_in": sum(participant.bytes_in for participant in participants),
         "worst_lateness_s": late,
     }
+    await asyncio.gather(*(participant.peer.close() for participant in participants))
+    return figures
 
 
 def main() -> None:
