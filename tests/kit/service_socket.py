@@ -9,7 +9,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -108,20 +108,33 @@ class ServiceSocket:
         await self.until(lambda: self.start, timeout)
         return self
 
-    async def event(self, name: str, timeout: float = 10.0, **fields: object) -> dict[str, Any]:
-        """The first event of that name with those fields."""
+    async def event(
+        self, event: str, number: int = 0, /, timeout: float = 10.0, **fields: object
+    ) -> dict[str, Any]:
+        """The nth event of that name with those fields."""
 
-        def found() -> Iterator[dict[str, Any]]:
-            return (one for one in self.events_named(name) if fields.items() <= one.items())
+        def found() -> list[dict[str, Any]]:
+            return [one for one in self.events_named(event) if fields.items() <= one.items()]
 
-        await self.until(lambda: next(found(), None), timeout)
-        return next(found())
+        await self.until(lambda: len(found()) > number, timeout)
+        return found()[number]
+
+    async def frames_came(self, number: int, timeout: float = 10.0) -> None:
+        """So many of all tracks, from the start."""
+        await self.until(lambda: len(self.media) >= number, timeout)
 
     async def ended(self, timeout: float = 10.0) -> int:
         """The close code; 1006 when the connection was lost."""
         await self.until(lambda: self.over, timeout)
         assert self.code is not None
         return self.code
+
+    def assert_in_order(self) -> None:
+        """Signed, complete from the first frame on, and nothing that a strict service would refuse."""
+        assert self.complaints == []
+        assert self.signed
+        for track in self.start["start"]["tracks"]:
+            assert self.frames(track)[0].chunk == 1
 
     # --- what it says ---
 
