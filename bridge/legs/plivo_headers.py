@@ -44,9 +44,7 @@ def write_extra_headers(headers: Mapping[str, str]) -> str:
 
     Keys and values are percent-encoded (RFC 3986 §2.1), so that a value may hold whatever it likes.
     """
-    return (
-        ";".join(f"{quote(key, safe='')}={quote(value, safe='')}" for key, value in headers.items()) or "{}"
-    )
+    return ";".join(f"{_quoted(key)}={_quoted(value)}" for key, value in headers.items()) or "{}"
 
 
 def _values(decoded: Mapping[object, object]) -> dict[str, str]:
@@ -54,3 +52,7 @@ def _values(decoded: Mapping[object, object]) -> dict[str, str]:
         (str(key), value) for key, value in decoded.items() if isinstance(value, str | int | float | bool)
     )
     return {key: unquote(str(value)) for key, value in list(simple)[:MAX_HEADERS]}
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")

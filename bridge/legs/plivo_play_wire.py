@@ -103,11 +103,11 @@ def read_from_service(message: bytes | str) -> FromService:
     """The value of one message. Raises NotUnderstood, UnknownEvent or BadBase64."""
     try:
         return _decode(message)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         decoded = msgspec.json.decode(message)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotUnderstood("not JSON") from None
     return _read(decoded)
 

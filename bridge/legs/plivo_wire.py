@@ -139,11 +139,11 @@ def read_from_call(message: bytes) -> FromCall:
     """The value of one message. Raises WireError."""
     try:
         return _decode_usual(message)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         decoded = msgspec.json.decode(message)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise NotUnderstood("not JSON") from None
     if not isinstance(decoded, dict):
         raise NotUnderstood("not an object")
