@@ -244,8 +244,8 @@ class Switchboard:
         participant_id, name = slot_owner(event.slot)
         sink = room.patch.play_sink(event.slot)
         match event:
-            case TalkingChanged(talking=talking):
-                self._emit(Talking(event.room, participant_id, name, talking))
+            case TalkingChanged(talking=talking, ago_ms=ago_ms):
+                self._emit(Talking(event.room, participant_id, name, talking, ago_ms))
             case MarkPlayed(name=mark):
                 if sink is not None:
                     sink.played(mark)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.bank_rows import HISTORY, BankRows
+from bridge.core.edges import Edges
 from bridge.core.gate import PARTS, Gate
 from bridge.core.hall import mix_hall
 from bridge.core.limiter import Limiter
@@ -29,6 +30,7 @@ class Stages:
 
     gate: Gate
     meter: Meter
+    edges: Edges
     limiter: Limiter
 
 
@@ -56,8 +58,11 @@ class Bank(BankRows):
         np.copyto(self.alike_before, self.alike)
         self.solo_sounds[:] = False
 
-    def take_in(self) -> list[tuple[Room, int, bool]]:
-        """From `stage` to `live`: fader, level, taps, gate. Gives (room, index, talking) where it changed."""
+    def take_in(self) -> list[tuple[Room, int, bool, int]]:
+        """From `stage` to `live`: fader, level, taps, gate.
+
+        Gives (room, index, talking, ms since it truly was so) where that changed.
+        """
         n, m = len(self.rooms), self.count
         x, slots = self.stage[:m], self.stage_slots[:m]
         self._fade(x, slots)
@@ -65,7 +70,9 @@ class Bank(BankRows):
         powers = np.vecdot(quarters, quarters) * np.float32(PARTS / self.samples)
         levels = np.zeros(self.meter.power.size, dtype=np.float32)
         levels[slots] = powers.mean(axis=1)
-        changed = self._stages.meter.read(self.meter, levels.reshape(self.meter.power.shape))
+        levels = levels.reshape(self.meter.power.shape)
+        self._stages.edges.note(self.edges, levels)
+        changed = self._stages.meter.read(self.meter, levels)
         self._tap(x, slots)
         verdict = self._stages.gate.judge(self.gate, slots, powers)
         if verdict.opening.size:
@@ -74,8 +81,30 @@ class Bank(BankRows):
             x[verdict.closing] *= 1 - self._ramp
         self._place(x, slots, verdict.passing)
         k = self.capacity
-        talking = self.meter.talking.reshape(-1)
-        return [(self.rooms[flat // k], flat % k, bool(talking[flat])) for flat in changed if flat < n * k]
+        talking, edges = self.meter.talking.reshape(-1), self._stages.edges
+        return [
+            (
+                self.rooms[flat // k],
+                flat % k,
+                bool(talking[flat]),
+                edges.ago_ms(self.edges, flat, bool(talking[flat])),
+            )
+            for flat in changed.tolist()
+            if flat < n * k
+        ]
+
+    def hush(self, row: int, index: int) -> bool:
+        """What sounded in a slot was cut: its level is that of silence. Tells whether it was talking."""
+        talking = bool(self.meter.talking[row, index])
+        for array in (
+            self.meter.power,
+            self.meter.run,
+            self.meter.talking,
+            self.edges.quiet,
+            self.edges.sound,
+        ):
+            array[row, index] = 0
+        return talking
 
     def _fade(self, x: NDArray[np.float32], slots: NDArray[np.intp]) -> None:
         after, before = self.fader.reshape(-1)[slots], self.fader_before.reshape(-1)[slots]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.core.edges import EdgeState
 from bridge.core.encoders import WARM_FRAMES
 from bridge.core.gate import GateState
 from bridge.core.meter import MeterState
@@ -49,6 +50,7 @@ class BankRows:
         self.fader_before = np.zeros((rows, k), dtype=np.float32)
         self.gate = GateState(rows, k)
         self.meter = MeterState(rows, k)
+        self.edges = EdgeState(rows, k)
         self.limit_gain = np.ones((rows, k + 1), dtype=np.float32)
         self.sum = np.zeros((rows, k + 1, s), dtype=np.float32)
         self.ring = np.zeros((HISTORY + 1, rows, k + 1, s), dtype=np.int16)
@@ -94,7 +96,8 @@ class BankRows:
         """What is kept of slots: arrays [rows, K, ...]. All zeros is the state of a slot just opened."""
         gate, meter = self.gate, self.meter
         kept: list[NDArray[Any]] = [gate.open, gate.hang, gate.held, gate.floor]
-        kept += [meter.power, meter.talking, meter.run, self.fader, self.fader_before]
+        kept += [meter.power, meter.talking, meter.run, self.edges.quiet, self.edges.sound]
+        kept += [self.fader, self.fader_before]
         kept += [self.active, self.live, self.solo, self.solo_sounds]
         return kept
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.core.bank import Bank, Stages
+from bridge.core.edges import Edges
 from bridge.core.gate import Gate
 from bridge.core.handover import Handover
 from bridge.core.limiter import Limiter
@@ -91,5 +92,7 @@ class Banks:
         if rate_hz not in self._stages:
             chosen = self._settings
             limiter = Limiter(chosen.limiter, rate_hz * PTIME_MS // 1000)
-            self._stages[rate_hz] = Stages(Gate(chosen.gate), Meter(chosen.meter), limiter)
+            self._stages[rate_hz] = Stages(
+                Gate(chosen.gate), Meter(chosen.meter), Edges(chosen.meter), limiter
+            )
         return self._stages[rate_hz]

@@ -59,6 +59,8 @@ class TalkingChanged:
     room: str
     slot: str
     talking: bool
+    ago_ms: int | None = None
+    """How long before this tick's frame it truly did so; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

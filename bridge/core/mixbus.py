@@ -14,7 +14,7 @@ import numpy as np
 
 from bridge.core.banks import Banks
 from bridge.core.encoders import Encoders
-from bridge.core.events import CoreEvent, TalkingChanged
+from bridge.core.events import CoreEvent, QueueCleared, TalkingChanged
 from bridge.core.farewell import Farewells
 from bridge.core.inputs import LiveAudio, LivePackets, PlayQueue
 from bridge.core.looks import CoreFigures, RoomLook, SlotLook, TickResult
@@ -168,10 +168,10 @@ class MixBus:
         events: list[CoreEvent] = []
         banks = self._banks.busy()
         for bank in banks:
-            for room, index, talking in bank.take_in():
+            for room, index, talking, ago_ms in bank.take_in():
                 name = room.names[index]
                 if name is not None:
-                    events.append(TalkingChanged(room.name, name, talking))
+                    events.append(TalkingChanged(room.name, name, talking, ago_ms))
         self._farewells.sound()
         for bank in banks:
             bank.mix()
@@ -183,8 +183,17 @@ class MixBus:
             bank.settle()
         for room in self._farewells.done():
             self._wiring.note_numbers(room)
-        events += self._pools.events()
+        for event in self._pools.events():
+            events.append(event)
+            if isinstance(event, QueueCleared) and self._hush(event.room, event.slot):
+                events.append(TalkingChanged(event.room, event.slot, False, 0))
         return TickResult(frames, encodes, events)
+
+    def _hush(self, room: str, slot: str) -> bool:
+        """A cut is an end to the tick: the meter need not find it out. Tells whether the slot was talking."""
+        there = self._room(room)
+        place = there.place
+        return place is not None and place.bank.hush(place.row, there.slot(slot).index)
 
     # --- looking ---
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bridge.core.bank import Bank, Stages
+from bridge.core.edges import Edges
 from bridge.core.feeds import Feed
 from bridge.core.gate import Gate, GateSettings
 from bridge.core.limiter import Limiter, LimiterSettings
@@ -19,7 +20,12 @@ pytestmark = pytest.mark.unit
 
 
 def place_at(rate_hz: int) -> Place:
-    stages = Stages(Gate(GateSettings()), Meter(MeterSettings()), Limiter(LimiterSettings(), rate_hz // 50))
+    stages = Stages(
+        Gate(GateSettings()),
+        Meter(MeterSettings()),
+        Edges(MeterSettings()),
+        Limiter(LimiterSettings(), rate_hz // 50),
+    )
     bank = Bank(rate_hz, 2, stages)
     return Place(bank, bank.admit(Room("room")))
 

@@ -268,7 +268,9 @@ def test_talking_and_level_follow_the_speaker(desk: Desk) -> None:
     assert look["ben"].level_dbov == -127
     desk.run(80)
     talks = [event for event in desk.events if isinstance(event, TalkingChanged)]
-    assert talks == [TalkingChanged("room", "ann", True), TalkingChanged("room", "ann", False)]
+    assert [(one.slot, one.talking) for one in talks] == [("ann", True), ("ann", False)]
+    assert talks[0].ago_ms == 40  # the attack
+    assert talks[1].ago_ms > 1_000  # level and hold
 
 
 def test_marks_and_clears_come_back_with_their_names(desk: Desk) -> None:
