@@ -22,7 +22,6 @@ class Concealer:
         self.history = int(rate_hz * (ALIKE_MS + LONGEST_MS) / 1000)
         self.longest = rate_hz * CONCEAL_MS // 1000
         self._alike = int(rate_hz * ALIKE_MS / 1000)
-        self._least = self._alike
         self._most = int(rate_hz * LONGEST_MS / 1000)
         self._default = rate_hz // 100
         self._steady = rate_hz * _STEADY_MS // 1000
@@ -32,7 +31,7 @@ class Concealer:
         found = np.full(len(history), self._default, dtype=np.int64)
         at = self.history - self._alike
         for row, sound in enumerate(history[:_SEARCHES]):
-            lag, _ = best_lag(sound, at, self._alike, -self._most, -self._least, -self._most)
+            lag, _ = best_lag(sound, at, self._alike, -self._most, -self._alike, -self._most)
             found[row] = -lag
         return found
 

@@ -12,8 +12,6 @@ LONGEST_MS = 15.0
 """Lags that are searched: pitch periods of voices, or a few of them."""
 ALIKE_MS = 10.0
 """Length of the stretches that are compared."""
-
-
 _LIKE_ENOUGH = 0.6
 _AS_GOOD = 0.01
 """Likeness that may be given away for a lag nearer to the wish."""

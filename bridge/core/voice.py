@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,29 +60,11 @@ class Voice:
 
     def decode(self, payload: bytes, duration: int) -> bool:
         """Store a packet's sound; False, and as much made up, when it is corrupt. `duration` at 48 kHz."""
-        room = self._room(MAX_PACKET_SAMPLES // self._ratio)
-        try:
-            count = self.decoder.decode_into(payload, room)
-        except OpusError:
-            self.conceal(duration)
-            return False
-        self._fade_in(room[:count])
-        self.fill += count
-        self.gap = 0
-        return True
+        return self._keep(self.decoder.decode_into, payload, MAX_PACKET_SAMPLES, duration)
 
     def recover(self, payload: bytes, missing: int) -> bool:
-        """Store the `missing` (48 kHz) samples before `payload`, out of the copy in it."""
-        room = self._room(missing // self._ratio)
-        try:
-            count = self.decoder.recover_into(payload, room)
-        except OpusError:
-            self.conceal(missing)
-            return False
-        self._fade_in(room[:count])
-        self.fill += count
-        self.gap = 0
-        return True
+        """Store the `missing` (48 kHz) samples before `payload`, out of the copy in it; else as `decode`."""
+        return self._keep(self.decoder.recover_into, payload, missing, missing)
 
     def conceal(self, missing: int) -> int:
         """Make up `missing` samples (48 kHz), rounded up to 2.5 ms, softer and softer; gives how many."""
@@ -119,6 +103,21 @@ class Voice:
         """They are played."""
         self.fill -= count
         self._store[: self.fill] = self._store[count : count + self.fill]
+
+    def _keep(
+        self, decode: Callable[[bytes, NDArray[np.float32]], int], payload: bytes, most: int, expected: int
+    ) -> bool:
+        """Store what `decode` gives, `most` samples at most; False, and `expected` made up, when it fails."""
+        room = self._room(most // self._ratio)
+        try:
+            count = decode(payload, room)
+        except OpusError:
+            self.conceal(expected)
+            return False
+        self._fade_in(room[:count])
+        self.fill += count
+        self.gap = 0
+        return True
 
     def _room(self, count: int) -> NDArray[np.float32]:
         if self.fill + count > len(self._store):
