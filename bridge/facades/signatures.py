@@ -26,16 +26,15 @@ Form = Mapping[str, Sequence[str]]
 """What was posted: every name's values."""
 
 
-def signed_text(method: str, url: str, form: Form, *, charset: str = "utf-8") -> str:
+def signed_text(method: str, url: str, form: Form) -> str:
     """What is signed, but for the nonce. `url` is as the caller knows it, with its query.
 
     GET: the address, with the query's parameters sorted. POST: the same, then the form's names and values
-    in order, without anything between them; `?` or `.` marks where they begin. `charset` is that of
-    percent-encoded text in the query.
+    in order, without anything between them; `?` or `.` marks where they begin.
     """
     parts = urlsplit(url)
     address = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    query = parse_qs(parts.query, keep_blank_values=True, encoding=charset)
+    query = parse_qs(parts.query, keep_blank_values=True)
     sorted_query = "&".join(f"{name}={value}" for name in sorted(query) for value in sorted(query[name]))
     if sorted_query:
         address += f"?{sorted_query}"
@@ -51,15 +50,10 @@ def signature(auth_token: str, text: str, nonce: str) -> str:
 
 
 def signing_headers(auth_token: str, method: str, url: str, form: Form) -> dict[str, str]:
-    """What a request of ours carries so that its receiver can check it, with a nonce of its own.
-
-    Some of the vendor's SDKs read percent-encoded text byte by byte; where that makes a difference, there are
-    two signatures, of which a receiver needs one.
-    """
+    """What a request of ours carries so that its receiver can check it; a nonce of its own each time."""
     nonce = secrets.token_hex(16)
-    texts = dict.fromkeys(signed_text(method, url, form, charset=charset) for charset in ("utf-8", "latin-1"))
-    signatures = ",".join(signature(auth_token, text, nonce) for text in texts)
-    return {SIGNATURE_HEADERS[0]: signatures, NONCE_HEADER: nonce}
+    signed = signature(auth_token, signed_text(method, url, form), nonce)
+    return {SIGNATURE_HEADERS[0]: signed, NONCE_HEADER: nonce}
 
 
 def is_signed(auth_tokens: Iterable[str], texts: Iterable[str], headers: Mapping[str, str]) -> bool:

@@ -118,9 +118,14 @@ def as_asked(url: str) -> str:
 
 
 def with_query(url: str, fields: Mapping[str, str]) -> str:
-    """`url` with `fields` behind the query it has."""
+    """`url` with `fields` behind the query it has.
+
+    What is not ASCII is percent-encoded before it is written: the vendor's own check of a signature breaks on
+    a query that decodes to anything else.
+    """
     parts = urlsplit(url)
-    query = "&".join(part for part in (parts.query, urlencode(fields)) if part)
+    ascii_fields = {name: quote(value, safe=_AS_WRITTEN + " ") for name, value in fields.items()}
+    query = "&".join(part for part in (parts.query, urlencode(ascii_fields)) if part)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
