@@ -50,6 +50,8 @@ from bridge.runtime.ws_dial import Dialler
 from bridge.store import SqlStore
 from bridge.switchboard import Switchboard
 from bridge.tick_watch import TickWatch
+from bridge.turn_figures import TurnFigures
+from bridge.turn_watch import TurnWatch
 from bridge.web import WebPages
 from mediacodecs.blas import use_one_thread
 from mediacodecs.opus import OpusSettings
@@ -117,6 +119,8 @@ class Bridge:
             observe=self._observe,
             on_event=self.switchboard.core_event,
         )
+        self.turn_figures = TurnFigures()
+        turns = TurnWatch(self.switchboard, sound_ms, core_settings(config).meter, self.turn_figures.observe)
         self.readings = Readings(self)
         self.metrics = Metrics(self.readings, self.tick_times, self.version)
 
@@ -137,7 +141,7 @@ class Bridge:
                 streams=StreamDefaults(config.streams.redial, config.streams.say_stop),
                 streams_per_call=config.streams.per_call,
             ),
-            Outgoing(gate.resolve, self.http_out.request),
+            Outgoing(gate.resolve, self.http_out.request, turns),
         )
         self.pages = WebPages(
             self.directory,

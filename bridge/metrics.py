@@ -61,6 +61,49 @@ class Reading:
     """Further counters by name (lower case, underscores)."""
     turns: TurnFigures | None = None
     """What was measured of conversations with bots; None: nothing measures."""
+    streams: StreamFigures | None = None
+    callbacks: CallbackFigures | None = None
+
+
+class StreamFigures(Protocol):
+    """Streams to services; counters but for `states` and `waiting`."""
+
+    @property
+    def made(self) -> int: ...
+
+    @property
+    def states(self) -> Mapping[str, int]: ...
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """By why."""
+
+    @property
+    def totals(self) -> Mapping[str, float]:
+        """By name: frames `captured`, `delivered`, `lost`, and what services sent."""
+
+    @property
+    def waiting(self) -> int:
+        """Frames captured, and neither delivered nor lost."""
+
+
+class CallbackFigures(Protocol):
+    """Callbacks to others' servers; counters but for `waiting`."""
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def retried(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def waiting(self) -> int: ...
 
 
 class Figures(Protocol):
@@ -102,6 +145,10 @@ class _BridgeCollector(Collector):
         yield from _sockets(reading)
         if reading.turns is not None:
             yield from _turns(reading.turns)
+        if reading.streams is not None:
+            yield from _streams(reading.streams)
+        if reading.callbacks is not None:
+            yield from _callbacks(reading.callbacks)
         for name, value in reading.more.items():
             yield _counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
 
@@ -158,6 +205,32 @@ def _sockets(reading: Reading) -> Iterator[Metric]:
         "Notifications that a slow client missed.",
         [((), reading.notifications_dropped)],
     )
+
+
+def _streams(streams: StreamFigures) -> Iterator[Metric]:
+    frames = {name: streams.totals[name] for name in ("captured", "delivered", "lost")}
+    yield _gauge("streams", "Streams to services by state.", _labelled(streams.states), ("state",))
+    yield _counter("streams_started", "Streams that were begun.", [((), streams.made)])
+    yield _counter("streams_ended", "Streams that ended, by why.", _labelled(streams.ends), ("why",))
+    yield _counter(
+        "stream_frames", "20 ms frames for services: captured = delivered + lost + waiting.",
+        _labelled(frames), ("fate",),
+    )  # fmt: skip
+    yield _gauge("stream_frames_waiting", "Frames not confirmed yet.", [((), streams.waiting)])
+    for name, value in sorted(streams.totals.items()):
+        if name not in frames:
+            yield _counter(f"stream_{name}", f"Of services: {name.replace('_', ' ')}.", [((), value)])
+
+
+def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:
+    fates = {
+        "sent": callbacks.sent,
+        "retried": callbacks.retried,
+        "failed": callbacks.failed,
+        "dropped": callbacks.dropped,
+    }
+    yield _counter("callbacks", "Callbacks to others' servers.", _labelled(fates), ("fate",))
+    yield _gauge("callbacks_waiting", "Callbacks not sent yet.", [((), callbacks.waiting)])
 
 
 def _turns(turns: TurnFigures) -> Iterator[Metric]:

@@ -59,6 +59,9 @@ class Readings:
             notifications_dropped=bridge.mind.notifications.overflows + webrtc.texts_dropped,
             draining=bridge.switchboard.draining,
             overloaded=bridge.switchboard.overloaded,
+            turns=bridge.turn_figures,
+            streams=bridge.service_legs.figures(),
+            callbacks=bridge.plivo.webhooks.look(),
             more={
                 "play_queue_underruns": core.underruns,
                 "room_migrations": core.migrations,
@@ -67,6 +70,7 @@ class Readings:
                 "websockets_dead": sockets["dead"],
                 "webrtc_interruptions": webrtc.interruptions,
                 "webrtc_unreadable_packets": webrtc.unreadable,
+                "dials_failed": bridge.dialler.figures()["refused"],
             },
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,7 +20,8 @@ from bridge.facades.plivo.fork import Fork
 from bridge.facades.webhooks import WebhookSettings
 from bridge.people import Actor, Conference, Participant, Role
 from bridge.secret import Secret
-from bridge.switch_events import Behind, PlayEnded, Talking
+from bridge.switch_events import Behind
+from bridge.turn_report import TurnReport
 from tests.kit.plivo_house import (
     APP,
     AUTH_ID,
@@ -90,14 +91,20 @@ class NoLink:
 
 @dataclass
 class KeptTurns:
-    events: list[tuple[Fork, Talking | PlayEnded]] = field(default_factory=list)
-    ended: list[Fork] = field(default_factory=list)
+    """Who is watched, as (room, seat), and what the facade says whom they hear."""
 
-    def happened(self, fork: Fork, event: Talking | PlayEnded) -> None:
-        self.events.append((fork, event))
+    watched: dict[tuple[str, str], Callable[[str], bool]] = field(default_factory=dict)
 
-    def over(self, fork: Fork) -> None:
-        self.ended.append(fork)
+    def watch(self, room_id: str, participant_id: str, hears: Callable[[str], bool]) -> object:
+        self.watched[room_id, participant_id] = hears
+        return None
+
+    def report(self, room_id: str, participant_id: str) -> TurnReport | None:
+        return TurnReport(0, 1000) if (room_id, participant_id) in self.watched else None
+
+    def unwatch(self, room_id: str, participant_id: str) -> TurnReport:
+        del self.watched[room_id, participant_id]
+        return TurnReport(0, 2000)
 
 
 @dataclass

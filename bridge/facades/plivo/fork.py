@@ -11,6 +11,7 @@ from enum import StrEnum
 from bridge.core.ledger import StreamEnd, StreamLedger, TrackLedger
 from bridge.core.ports import CloseReason
 from bridge.facades.plivo.rest_wire import StreamRequest
+from bridge.turn_report import TurnReport
 
 MAX_ENDED_CHILDREN = 200
 """Ended children of one parent that are listed one by one; of older ones only the sums are kept."""
@@ -99,6 +100,8 @@ class Fork:
     ended_at: float | None = None
     ending: Ending | None = None
     """Set as soon as it is known, which may be before the end."""
+    turns: TurnReport | None = None
+    """Of a bidirectional one; of a live one as it was when somebody last asked."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     children: dict[str, Fork] = field(default_factory=dict)
     """Live ones."""
@@ -117,9 +120,15 @@ class Fork:
         return self.request.title
 
     @property
+    def settled(self) -> bool:
+        """It is over and its books are closed: after its end, what was held is sent for a moment longer."""
+        closed = not self.ledger.tracks or self.ledger.ended_at is not None
+        return self.ended_at is not None and closed and all(child.settled for child in self.ended_children)
+
+    @property
     def status(self) -> str:
-        """`initiated` until the service is reached, then `in-progress`, in the end `completed`."""
-        if self.ended_at is not None:
+        """`initiated` until the service is reached, then `in-progress`, `completed` once it is settled."""
+        if self.settled:
             return "completed"
         return "initiated" if self.started_at is None else "in-progress"
 

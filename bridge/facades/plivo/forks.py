@@ -10,9 +10,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
+
+import msgspec
 
 from bridge.changes import Change, ConferenceClosed
 from bridge.core.ledger import StreamEnd
@@ -45,7 +47,8 @@ from bridge.facades.plivo.roster import Rosters, child_of
 from bridge.facades.plivo.seats import Seats, Switching
 from bridge.facades.plivo.targets import Target, Targets, canonical
 from bridge.people import Conference, Participant
-from bridge.switch_events import Behind, Digit, LegDown, LegUp, PlayEnded, SwitchEvent, Talking
+from bridge.switch_events import Behind, Digit, LegDown, LegUp, SwitchEvent
+from bridge.turn_report import TurnReport
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +58,21 @@ CheckEgress = Callable[[str, Collection[str]], Awaitable[object]]
 CHECK_S = 4.0
 """For looking up the hosts of one request: whoever asks waits for 5 s."""
 STOP_S = 2.0
-"""What ending a stream may keep its caller waiting; the socket's farewell goes on behind it."""
+"""What ending a stream may keep its caller waiting; a longer farewell of its socket goes on behind it."""
 MAX_DECLARED = 20
 
 
 class Turns(Protocol):
-    """Watches who speaks and who plays on bidirectional streams."""
+    """Measures the turns between a service and whom it hears (`bridge.turn_watch.TurnWatch`)."""
 
-    def happened(self, fork: Fork, event: Talking | PlayEnded) -> None:
-        """Something that concerns the stream: its own seat, the call it is of, or (a bot's) anybody."""
+    def watch(self, room_id: str, participant_id: str, hears: Callable[[str], bool]) -> object:
+        """From now on, for the service on that seat."""
 
-    def over(self, fork: Fork) -> None:
-        """Nothing follows."""
+    def report(self, room_id: str, participant_id: str) -> TurnReport | None:
+        """The figures so far."""
+
+    def unwatch(self, room_id: str, participant_id: str) -> TurnReport:
+        """The end, and all the figures. Raises KeyError for what is not watched."""
 
 
 class Forks:
@@ -249,18 +255,16 @@ class Forks:
         if fork.over.is_set():
             return
         fork.ending = fork.ending or ending
+        seated = list(fork.children.values()) if fork.roster else [fork]
+        for one in seated:
+            one.ending = one.ending or ending
+        closing = {self._spawn(self._seats.close(one)) for one in seated}
         if fork.roster:
             self._rosters.end(fork)
-            for child in list(fork.children.values()):
-                child.ending = child.ending or ending
-                self._spawn(self._seats.close(child))
-            if not fork.children:
+            if not closing:
                 self._over(fork, ending)
-        else:
-            self._spawn(self._seats.close(fork))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                await fork.over.wait()
+        if closing:
+            await asyncio.wait(closing, timeout=STOP_S)
 
     async def hang_up(self, application_id: str, call_uuid: str) -> None:
         """End a call, or the stream that goes by that id. Raises NoSuchRoom and NoSuchParticipant."""
@@ -301,8 +305,7 @@ class Forks:
         where = {"room": fork.conference_id, "participant": fork.participant_id or fork.bot_id}
         log.info("- stream %s ended: %s", fork.id, ending.reason, extra=where)
         self._callbacks.ended(fork)
-        if self._turns is not None and fork.request.bidirectional:
-            self._turns.over(fork)
+        self._turns_over(fork)
         if ending.event is StatusEvent.DROPPED and fork.request.hangup_on_close and fork.parent is None:
             self._hang_up_after(fork)
         parent = fork.parent
@@ -338,8 +341,8 @@ class Forks:
             case Digit(digit=digit):
                 for fork in self._seats.of_call(room_id, participant_id):
                     self._switchboard.press(room_id, fork.id, "inbound", digit)
-            case Talking() | PlayEnded():
-                self._turn(event)
+            case _:
+                pass
 
     def _started(self, fork: Fork) -> None:
         if fork.started_at is not None:
@@ -347,15 +350,35 @@ class Forks:
         fork.started_at = self._now()
         if fork.parent is not None:
             self._started(fork.parent)
+        if self._turns is not None and fork.request.bidirectional:
+            self._turns.watch(fork.conference_id, fork.seat_id, partial(self._hears, fork))
         self._callbacks.started(fork)
 
-    def _turn(self, event: Talking | PlayEnded) -> None:
-        if self._turns is None:
+    def report_turns(self, fork: Fork) -> None:
+        """Bring `fork.turns` up to date."""
+        if self._turns is not None and not fork.over.is_set():
+            fork.turns = self._turns.report(fork.conference_id, fork.seat_id)
+
+    def _turns_over(self, fork: Fork) -> None:
+        if self._turns is None or not fork.request.bidirectional or fork.started_at is None:
             return
-        for fork in self._seats.in_room(event.room_id):
-            concerned = fork.bot_id is not None or event.participant_id in (fork.id, fork.participant_id)
-            if fork.request.bidirectional and concerned:
-                self._turns.happened(fork, event)
+        fork.turns = self._turns.unwatch(fork.conference_id, fork.seat_id)
+        where = {"room": fork.conference_id, "participant": fork.participant_id or fork.bot_id}
+        turns = msgspec.json.encode(fork.turns).decode()
+        log.info("- turns of stream %s: %s", fork.id, turns, extra=where)
+
+    def _hears(self, fork: Fork, who: str) -> bool:
+        """Whether the service hears that participant."""
+        if fork.participant_id is not None:
+            return who == fork.participant_id
+        speaker = self._directory.find_participant(fork.application_id, who)
+        bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")
+        if speaker is None or bot is None or not speaker.role.primary_in_mix:
+            return False
+        wanted, meant_for = fork.request.hears, speaker.service.heard_by if speaker.service else None
+        return (wanted is None or not wanted.isdisjoint(speaker.tags)) and (
+            meant_for is None or not meant_for.isdisjoint(bot.tags)
+        )
 
     def _changed(self, change: Change) -> None:
         """A conference that is over ends the streams that have no seat in it."""

@@ -15,6 +15,7 @@ id, the `callId` of a live call that streams in, or a conference's id; other app
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -34,7 +35,7 @@ from bridge.errors import (
 )
 from bridge.facades.plivo import rest_answers
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
-from bridge.facades.plivo.fork import API_REQUEST, Fork
+from bridge.facades.plivo.fork import Fork
 from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.rest_wire import read_body, read_page
 from bridge.facades.plivo.targets import Target, Targets, canonical
@@ -124,6 +125,8 @@ class StreamApi:
         if not forks and target is None:
             raise NoSuchRoom("call not found")
         page = read_page(request.query_params)
+        for fork in forks:
+            self._forks.report_turns(fork)
         path = rest_answers.list_path(account.auth_id, str(request.path_params["call_uuid"]))
         return _json(rest_answers.streams(forks, page, path, self._now()))
 
@@ -132,6 +135,7 @@ class StreamApi:
         fork = self._stream(account, request)
         if fork is None:
             raise NoSuchRoom("stream not found")
+        self._forks.report_turns(fork)
         return _json(rest_answers.stream(fork, self._now()))
 
     async def stop_streams(self, account: KnownAccount, request: Request) -> Response:
@@ -196,10 +200,7 @@ class StreamApi:
     async def _stop(self, forks: list[Fork]) -> Response:
         if not forks:
             return _json(rest_answers.error(NO_STREAM), 400)
-        for fork in forks:
-            fork.ending = fork.ending or API_REQUEST  # before any of them takes its time
-        for fork in forks:
-            await self._forks.stop(fork)
+        await asyncio.gather(*(self._forks.stop(fork) for fork in forks))
         return Response(status_code=204)
 
     def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:

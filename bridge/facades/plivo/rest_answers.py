@@ -2,7 +2,7 @@
 
 Of a stream, these are ours: `name`, `participant_id`, `end_reason`, `end_detail`, `attempts`, `reconnects`,
 `unsent_percent`, the sums `captured`, `delivered` and `lost`, `tracks` with their gaps (frames of 20 ms),
-`played`, and `streams` with `older_streams`.
+`played`, `turns` (docs/turns.md), and `streams` with `older_streams`.
 """
 
 from __future__ import annotations
@@ -139,6 +139,7 @@ def _stream(fork: Fork, now: float) -> dict[str, Any]:
             "underruns": ledger.underruns,
             "digits": ledger.digits,
         }
+        shown["turns"] = fork.turns
     if fork.roster:
         parts = (*fork.ended_children, *fork.children.values())
         shown["streams"] = [_stream(part, now) for part in parts]

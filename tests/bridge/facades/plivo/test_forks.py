@@ -8,7 +8,6 @@ import pytest
 
 from bridge.core.ports import CloseReason
 from bridge.people import Actor
-from bridge.switch_events import PlayEnded, Talking
 from tests.kit.fork_house import EVENTS, SERVICE, ForkHouse
 
 pytestmark = pytest.mark.unit
@@ -134,24 +133,23 @@ async def test_a_participants_newer_leg_keeps_its_streams(forks: ForkHouse) -> N
     assert forks.seats() == {stream_id}
 
 
-async def test_turns_are_watched_on_bidirectional_streams(forks: ForkHouse) -> None:
+async def test_turns_are_measured_on_bidirectional_streams_against_whom_they_hear(forks: ForkHouse) -> None:
     ben = await forks.somebody("Ben")
     await forks.start(service_url="wss://ear")
     on_anna = await forks.start(bidirectional=True)
-    bot_stream = await forks.start(forks.conference.id, service_url="wss://bot", bidirectional=True, name="B")
+    await forks.start(
+        forks.conference.id, service_url="wss://bot", bidirectional=True, name="B", hears=[ben.id]
+    )
     room, bot = forks.conference.id, forks.people()["B"]
-    said = Talking(room, forks.anna.id, "primary", True)
-    other = Talking(room, ben.id, "primary", True)
-    played = PlayEnded(room, on_anna, "cut")
-    own = PlayEnded(room, bot.id, "played")
-    for event in (said, other, played, own):
-        forks.switchboard.emit(event)
-    seen = [(fork.id, event) for fork, event in forks.turns.events]
-    assert [event for stream, event in seen if stream == on_anna] == [said, played]
-    assert [event for stream, event in seen if stream == bot_stream] == [said, other, played, own]
+    watched = forks.turns.watched
+    assert set(watched) == {(room, on_anna), (room, bot.id)}
+    assert watched[room, on_anna](forks.anna.id) and not watched[room, on_anna](ben.id)
+    assert watched[room, bot.id](ben.id) and not watched[room, bot.id](forks.anna.id)
+    assert (await forks.get(on_anna))["turns"]["until_ms"] == 1000
     forks.lose(on_anna)
     await forks.settle()
-    assert [fork.id for fork in forks.turns.ended] == [on_anna]
+    assert set(watched) == {(room, bot.id)}
+    assert (await forks.get(on_anna))["turns"]["until_ms"] == 2000
 
 
 async def test_ended_streams_are_remembered_up_to_a_bound(forks: ForkHouse) -> None:
