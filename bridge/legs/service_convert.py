@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from bridge.core.ports import AudioFormat, Encoding
+from bridge.core.ports import PTIME_MS, AudioFormat, Encoding
 from mediacodecs.g711 import ulaw_decode, ulaw_encode
 from mediacodecs.l16 import l16_decode, l16_encode
 from mediacodecs.resample import Resampler, resampler
@@ -43,13 +44,17 @@ class PlayConverter:
 
 
 class _RateChange:
-    """A resampler for chunks of any length: it takes whole blocks, so the last one is filled up with zeros,
-    and what these gave is thrown away. No output depends on inputs after its own.
+    """A resampler for chunks of any length.
+
+    A chunk is cut into rows of 20 ms, each with what came before it as its history, so that a minute is one
+    batch. The last row is filled up with zeros, and what these gave is thrown away: no output depends on
+    inputs after its own.
     """
 
     def __init__(self, filter_: Resampler) -> None:
         self._filter = filter_
-        self._history = filter_.history(1)
+        self._row = filter_.rate_in * PTIME_MS // 1000
+        self._history = np.zeros(filter_.history_samples, dtype=np.float32)
         self._step = max(1, filter_.rate_in // filter_.rate_out)
         self._rest = np.zeros(0, dtype=np.float32)
 
@@ -58,12 +63,17 @@ class _RateChange:
         waiting = np.concatenate((self._rest, samples))
         whole = len(waiting) - len(waiting) % self._step
         self._rest = waiting[whole:]
-        heard = np.concatenate((self._history[0], waiting[:whole]))
-        padded = np.zeros((1, -(-whole // self._filter.block) * self._filter.block), dtype=np.float32)
-        padded[0, :whole] = waiting[:whole]
-        out = self._filter.process(padded, self._history)
-        self._history[0] = heard[len(heard) - self._filter.history_samples :]
-        changed: NDArray[np.float32] = out[0, : whole * self._filter.rate_out // self._filter.rate_in]
+        rows = -(-whole // self._row)
+        kept = len(self._history)
+        heard = np.zeros(kept + rows * self._row, dtype=np.float32)
+        heard[:kept] = self._history
+        heard[kept : kept + whole] = waiting[:whole]
+        self._history = heard[whole : whole + kept].copy()
+        before = sliding_window_view(heard, kept)[: rows * self._row : self._row].copy()
+        out = self._filter.process(heard[kept:].reshape(rows, self._row), before)
+        changed: NDArray[np.float32] = out.reshape(-1)[
+            : whole * self._filter.rate_out // self._filter.rate_in
+        ]
         return changed
 
 

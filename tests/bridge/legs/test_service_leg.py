@@ -326,6 +326,21 @@ async def test_a_goodbye_lasts_no_longer_than_a_second() -> None:
     stage.check()
 
 
+@pytest.mark.parametrize("code", [1006, 1011])
+async def test_a_connection_that_dies_during_the_goodbye_confirms_nothing(code: int) -> None:
+    stage = two_way()
+    far = await stage.connect()
+    stage.run(30)
+    closing = asyncio.create_task(stage.leg.close(CloseReason.ENDED))
+    await settle()
+    far.lose(code)
+    await closing
+    book = stage.ledger.tracks["inbound"]
+    assert (book.delivered, book.lost) == (0, 30)
+    assert stage.closed == []
+    stage.check()
+
+
 async def test_closing_a_leg_that_dials_ends_the_attempt() -> None:
     stage = await StreamStage().start()
     stage.run(3)
