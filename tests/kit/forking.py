@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -117,3 +118,11 @@ async def all_online(bridge: RunningBridge, conference: str, number: int) -> boo
     """Whether so many are there, and connected."""
     people = await bridge.participants(conference)
     return len(people) == number and all(one["online"] for one in people.values())
+
+
+async def ticks_skipped(bridge: RunningBridge) -> int:
+    """Ticks that this busy machine never ran: each is a lost frame of every stream."""
+    metrics = (await bridge.call("GET", "/metrics")).text
+    found = re.search(r'^mediabridge_ticks_total\{outcome="skipped"\} (\S+)$', metrics, re.MULTILINE)
+    assert found is not None
+    return round(float(found[1]))
