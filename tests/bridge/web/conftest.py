@@ -1,13 +1,13 @@
-"""A staged bridge for each test; one Chromium for all tests of a module."""
+"""A staged bridge for each test, and a page on it; one Chromium for all tests of a module."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
-from tests.bridge.web.browser import chromium
+from tests.bridge.web.browser import chromium, open_page
 from tests.bridge.web.staged_bridge import StagedBridge
 
 
@@ -21,3 +21,12 @@ async def browser() -> AsyncIterator[Browser]:
 async def bridge() -> AsyncIterator[StagedBridge]:
     async with StagedBridge() as bridge:
         yield bridge
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, bridge: StagedBridge) -> AsyncIterator[Page]:
+    """Empty at first; whatever the test does with it, nothing may have gone wrong on it."""
+    watched = await open_page(browser, bridge.base)
+    yield watched.page
+    watched.assert_clean()
+    await watched.page.context.close()

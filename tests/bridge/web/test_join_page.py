@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
 from bridge.core.ports import CloseReason
 from bridge.people import Actor, Audience, Conference, Participant, Role
-from tests.bridge.web.browser import PHONE, Watched, chromium, open_page, overflow
+from tests.bridge.web.browser import PHONE, chromium, open_page, overflow
 from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, StagedBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -59,10 +59,8 @@ async def invited(bridge: StagedBridge) -> Invited:
 
 
 async def test_the_lobby_shows_where_one_goes_and_that_the_microphone_works(
-    invited: Invited, browser: Browser
+    invited: Invited, page: Page
 ) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await page.goto(invited.link)
     await expect(page.get_by_role("heading", name="Weekly call")).to_be_visible()
     await expect(page.get_by_text("One person is here.")).to_be_visible()
@@ -70,15 +68,11 @@ async def test_the_lobby_shows_where_one_goes_and_that_the_microphone_works(
     await expect(page.get_by_role("button", name="Join", exact=True)).to_be_enabled()
     meter = page.get_by_role("meter", name="Microphone level")
     await expect(meter).not_to_have_attribute("aria-valuenow", "0", timeout=10_000)
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_the_token_leaves_the_address_bar_and_a_reload_still_knows_it(
-    invited: Invited, browser: Browser
+    invited: Invited, page: Page
 ) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await page.goto(invited.link)
     await expect(page.locator("#lobby")).to_be_visible()
     assert page.url == f"{invited.bridge.base}/join"
@@ -87,15 +81,9 @@ async def test_the_token_leaves_the_address_bar_and_a_reload_still_knows_it(
     other = await page.context.new_page()
     await other.goto(f"{invited.bridge.base}/join")
     await problem(other, "nolink")
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_joining_sends_the_microphone_and_hears_the_conference(
-    invited: Invited, browser: Browser
-) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_joining_sends_the_microphone_and_hears_the_conference(invited: Invited, page: Page) -> None:
     await invited.join(page)
     (offer,) = invited.bridge.stage.offers
     sections = offer.split("\r\nm=")[1:]
@@ -109,13 +97,9 @@ async def test_joining_sends_the_microphone_and_hears_the_conference(
     await expect(ada.locator(".face.talking")).to_be_visible()
     assert await page.evaluate("document.getElementById('sound').srcObject.getAudioTracks().length") == 1
     await expect(page.locator("#call-figures")).to_contain_text("round trip", timeout=10_000)
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_a_new_name_is_told_to_the_conference(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_a_new_name_is_told_to_the_conference(invited: Invited, page: Page) -> None:
     await page.goto(invited.link)
     await page.get_by_label("Your name").fill("Linus B.")
     await page.get_by_role("button", name="Join", exact=True).click()
@@ -123,7 +107,6 @@ async def test_a_new_name_is_told_to_the_conference(invited: Invited, browser: B
     await expect(page.locator(".tile", has_text="Linus B. (you)")).to_be_visible()
     directory = invited.bridge.directory
     assert directory.participant(invited.conference, invited.linus.id).name == "Linus B."
-    await page.context.close()
 
 
 async def test_muting_is_renegotiated_on_the_same_session(invited: Invited, browser: Browser) -> None:
@@ -149,35 +132,26 @@ async def test_muting_is_renegotiated_on_the_same_session(invited: Invited, brow
     await page.context.close()
 
 
-async def test_a_bot_is_shown_as_one_with_its_level(invited: Invited, browser: Browser) -> None:
+async def test_a_bot_is_shown_as_one_with_its_level(invited: Invited, page: Page) -> None:
     await invited.bridge.bring_bot(invited.conference, "Interpreter", Audience(), level=-25)
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await invited.join(page)
     bot = page.locator(".tile", has_text="Interpreter")
     await expect(bot).to_contain_text("Bot")
     await expect(bot.locator(".face.talking")).to_be_visible()
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
-    invited: Invited, browser: Browser
+    invited: Invited, page: Page
 ) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await invited.join(page)
     ada = page.locator(".tile", has_text="Ada")
     await expect(ada.locator(".face.talking")).to_be_visible()
     invited.bridge.stop_telling_levels()
     await expect(ada.locator(".face.talking")).to_have_count(0)
     await expect(ada).to_contain_text("Browser")
-    await page.context.close()
 
 
-async def test_every_drawing_is_there_while_the_server_is_away(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_every_drawing_is_there_while_the_server_is_away(invited: Invited, page: Page) -> None:
     await invited.join(page)
     await page.context.set_offline(True)
     await page.route("**", lambda route: route.abort())
@@ -187,12 +161,10 @@ async def test_every_drawing_is_there_while_the_server_is_away(invited: Invited,
     for where in ("#call-notice", "#dock-mute", "#dock-leave"):
         box = await page.locator(f"{where} svg.icon path").evaluate("(path) => path.getBBox().width")
         assert box > 5, where
-    await page.context.close()
 
 
-async def test_people_come_go_and_change_while_one_looks(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page, bridge = watched.page, invited.bridge
+async def test_people_come_go_and_change_while_one_looks(invited: Invited, page: Page) -> None:
+    bridge = invited.bridge
     await invited.join(page)
     bob = await bridge.bring(invited.conference, "Bob", "plivo", level=-30)
     tile = page.locator(".tile", has_text="Bob")
@@ -205,13 +177,29 @@ async def test_people_come_go_and_change_while_one_looks(invited: Invited, brows
     await expect(page.locator("#call-title")).to_have_text("Daily call")
     await bridge.stage.disconnect(invited.conference.id, bob.id, CloseReason.HANGUP)
     await expect(page.locator(".tile", has_text="Robert")).to_have_count(0)
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_messages_go_both_ways_and_to_one_alone(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_who_comes_while_the_page_asks_who_is_there_stays(invited: Invited, page: Page) -> None:
+    bridge, bob = invited.bridge, page.locator(".tile", has_text="Bob")
+    given = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await bridge.bring(invited.conference, "Bob", "plivo")
+        await expect(bob).to_be_visible()
+        await route.fulfill(response=answer)
+        given.set()
+
+    await page.goto(invited.link)
+    await expect(page.get_by_role("button", name="Join", exact=True)).to_be_enabled()
+    await page.route(re.compile(r"detailed=true"), answer_late, times=1)
+    await page.get_by_role("button", name="Join", exact=True).click()
+    await asyncio.wait_for(given.wait(), 15)
+    await page.wait_for_timeout(300)  # the page's own time to take the answer in
+    await expect(bob).to_be_visible()
+
+
+async def test_messages_go_both_ways_and_to_one_alone(invited: Invited, page: Page) -> None:
     sent = []
     invited.bridge.directory.subscribe(lambda change: sent.append(change))
     await invited.join(page)
@@ -229,8 +217,6 @@ async def test_messages_go_both_ways_and_to_one_alone(invited: Invited, browser:
     await page.get_by_role("button", name="Send").click()
     await expect(log.locator(".mine.private")).to_contain_text("to Ada")
     assert await log.locator(".message").count() == 4
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_on_a_phone_unread_messages_are_counted_until_they_are_read(
@@ -294,10 +280,8 @@ async def test_hostile_names_and_messages_are_text_and_stay_inside_the_window(
     ],
 )
 async def test_a_bad_link_says_what_is_wrong_and_takes_another(
-    invited: Invited, browser: Browser, fragment: str, name: str
+    invited: Invited, page: Page, fragment: str, name: str
 ) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     fragment = fragment.replace("CONFERENCE", invited.conference.id).replace("TOKEN", invited.token)
     await page.goto(f"{invited.bridge.base}/join{fragment}")
     await problem(page, name)
@@ -307,20 +291,16 @@ async def test_a_bad_link_says_what_is_wrong_and_takes_another(
     await page.get_by_label("Your link").fill(f"  {invited.link}\n")
     await page.get_by_role("button", name="Open").click()
     await expect(page.locator("#lobby")).to_be_visible()
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_another_link_pasted_into_the_same_tab_is_followed(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page, bridge = watched.page, invited.bridge
+async def test_another_link_pasted_into_the_same_tab_is_followed(invited: Invited, page: Page) -> None:
+    bridge = invited.bridge
     await page.goto(invited.link)
     await expect(page.get_by_role("heading", name="Weekly call")).to_be_visible()
     other = await bridge.open_conference("Another call")
     _, token = await bridge.invite(other, "Linus")
     await page.evaluate("link => { location.href = link }", bridge.link(other, token))
     await expect(page.get_by_role("heading", name="Another call")).to_be_visible()
-    await page.context.close()
 
 
 @pytest.mark.parametrize(
@@ -345,10 +325,8 @@ async def test_without_a_microphone_one_can_still_listen(
         watched.assert_clean()
 
 
-async def test_a_page_without_https_says_so_and_lets_one_listen(invited: Invited, browser: Browser) -> None:
+async def test_a_page_without_https_says_so_and_lets_one_listen(invited: Invited, page: Page) -> None:
     # Chromium counts loopback as secure; what a page sees otherwise is that there are no media devices.
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await page.add_init_script(
         "Object.defineProperty(window, 'isSecureContext', { value: false });"
         "Object.defineProperty(navigator, 'mediaDevices', { value: undefined });"
@@ -358,8 +336,6 @@ async def test_a_page_without_https_says_so_and_lets_one_listen(invited: Invited
     await expect(page.get_by_role("button", name="Try again")).to_be_hidden()
     await page.get_by_role("button", name="Listen only").click()
     await connected(page)
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_a_broken_connection_is_set_up_again_by_itself(invited: Invited, browser: Browser) -> None:
@@ -376,10 +352,8 @@ async def test_a_broken_connection_is_set_up_again_by_itself(invited: Invited, b
     await page.context.close()
 
 
-async def test_when_media_cannot_get_through_the_page_says_so(invited: Invited, browser: Browser) -> None:
+async def test_when_media_cannot_get_through_the_page_says_so(invited: Invited, page: Page) -> None:
     invited.bridge.stage.answers_media = False
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
     await page.goto(invited.link)
     await page.get_by_role("button", name="Join", exact=True).click()
     await problem(page, "blocked")
@@ -388,16 +362,13 @@ async def test_when_media_cannot_get_through_the_page_says_so(invited: Invited, 
     invited.bridge.stage.answers_media = True
     await page.get_by_role("button", name="Try again").click()
     await connected(page)
-    await page.context.close()
 
 
 async def test_without_udp_one_can_listen_over_the_page_s_own_connection(
-    invited: Invited, browser: Browser
+    invited: Invited, page: Page
 ) -> None:
     bridge = invited.bridge
     bridge.stage.answers_media = False
-    watched = await open_page(browser, bridge.base)
-    page = watched.page
     await page.goto(invited.link)
     await page.get_by_role("button", name="Join", exact=True).click()
     await problem(page, "blocked")
@@ -419,30 +390,22 @@ async def test_without_udp_one_can_listen_over_the_page_s_own_connection(
     async with asyncio.timeout(5):
         while stream.socket is not None:  # noqa: ASYNC110 - the browser's own time
             await asyncio.sleep(0.02)
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_the_end_of_the_conference_is_said(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page, bridge = watched.page, invited.bridge
+async def test_the_end_of_the_conference_is_said(invited: Invited, page: Page) -> None:
+    bridge = invited.bridge
     await invited.join(page)
     await bridge.directory.close_conference(invited.conference, by=bridge.by)
     await problem(page, "ended")
     await page.reload()
     await problem(page, "nolink")
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_an_expelled_participant_is_told(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page, bridge = watched.page, invited.bridge
+async def test_an_expelled_participant_is_told(invited: Invited, page: Page) -> None:
+    bridge = invited.bridge
     await invited.join(page)
     await bridge.directory.remove_participant(invited.linus, by=bridge.by)
     await problem(page, "expelled")
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_a_link_opened_twice_works_where_it_was_opened_last(invited: Invited, browser: Browser) -> None:
@@ -456,9 +419,7 @@ async def test_a_link_opened_twice_works_where_it_was_opened_last(invited: Invit
     await second.page.context.close()
 
 
-async def test_leaving_stops_the_microphone_and_one_can_come_back(invited: Invited, browser: Browser) -> None:
-    watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_leaving_stops_the_microphone_and_one_can_come_back(invited: Invited, page: Page) -> None:
     await page.add_init_script(
         "window.tracks = []; const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
         "navigator.mediaDevices.getUserMedia = async (wish) => {"
@@ -471,16 +432,11 @@ async def test_leaving_stops_the_microphone_and_one_can_come_back(invited: Invit
     await page.get_by_role("button", name="Join again").click()
     await page.get_by_role("button", name="Join", exact=True).click()
     await connected(page)
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_while_the_server_is_away_the_page_waits_for_it(invited: Invited, browser: Browser) -> None:
-    watched: Watched = await open_page(browser, invited.bridge.base)
-    page = watched.page
+async def test_while_the_server_is_away_the_page_waits_for_it(invited: Invited, page: Page) -> None:
     await page.route(re.compile(r"detailed=true"), lambda route: route.abort())
     await page.goto(invited.link)
     await problem(page, "offline")
     await page.unroute_all()
     await expect(page.locator("#lobby")).to_be_visible(timeout=10_000)
-    await page.context.close()

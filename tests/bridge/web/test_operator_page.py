@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bridge.core.ports import CloseReason
 from bridge.people import Audience, Conference, Participant, Role
-from tests.bridge.web.browser import DESKTOP, PHONE, Watched, open_page, overflow
+from tests.bridge.web.browser import DESKTOP, PHONE, open_page, overflow
 from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -43,8 +43,7 @@ async def running(bridge: StagedBridge) -> Running:
     )
 
 
-async def enter(watched: Watched, bridge: StagedBridge, conference: str | None = None) -> Page:
-    page = watched.page
+async def enter(page: Page, bridge: StagedBridge, conference: str | None = None) -> None:
     await page.goto(f"{bridge.base}/operator")
     await page.get_by_label("Application id").fill(APPLICATION)
     await page.get_by_label("Application token").fill(TOKEN)
@@ -53,7 +52,6 @@ async def enter(watched: Watched, bridge: StagedBridge, conference: str | None =
     if conference is not None:
         await page.locator("#conferences button", has_text=conference).click()
         await expect(page.locator(".pill", has_text="Live")).to_be_visible()
-    return page
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -62,9 +60,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_wrong_token_is_refused_and_not_kept(bridge: StagedBridge, browser: Browser) -> None:
-    watched = await open_page(browser, bridge.base)
-    page = watched.page
+async def test_a_wrong_token_is_refused_and_not_kept(bridge: StagedBridge, page: Page) -> None:
     await page.goto(f"{bridge.base}/operator")
     await page.get_by_label("Application id").fill(APPLICATION)
     await page.get_by_label("Application token").fill("wrong")
@@ -72,26 +68,18 @@ async def test_a_wrong_token_is_refused_and_not_kept(bridge: StagedBridge, brows
     await expect(page.get_by_role("alert")).to_contain_text("not valid")
     await expect(page.locator("#desk")).to_be_hidden()
     assert await page.evaluate("sessionStorage.length + localStorage.length") == 0
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_a_token_of_another_application_is_told_apart(bridge: StagedBridge, browser: Browser) -> None:
-    watched = await open_page(browser, bridge.base)
-    page = watched.page
+async def test_a_token_of_another_application_is_told_apart(bridge: StagedBridge, page: Page) -> None:
     await page.goto(f"{bridge.base}/operator")
     await page.get_by_label("Application id").fill("7c9e6679-7425-40de-944b-e07fc1f90ae7")
     await page.get_by_label("Application token").fill(TOKEN)
     await page.get_by_role("button", name="Enter").click()
     await expect(page.get_by_role("alert")).to_contain_text("another application")
-    await page.context.close()
 
 
-async def test_the_token_is_kept_for_the_tab_until_one_signs_out(
-    bridge: StagedBridge, browser: Browser
-) -> None:
-    watched = await open_page(browser, bridge.base)
-    page = await enter(watched, bridge)
+async def test_the_token_is_kept_for_the_tab_until_one_signs_out(bridge: StagedBridge, page: Page) -> None:
+    await enter(page, bridge)
     assert TOKEN not in page.url
     await page.reload()
     await expect(page.locator("#desk")).to_be_visible()
@@ -101,13 +89,10 @@ async def test_the_token_is_kept_for_the_tab_until_one_signs_out(
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Application token")).to_have_value("")
     assert await page.evaluate("sessionStorage.length") == 0
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_create_invite_rename_and_end(bridge: StagedBridge, browser: Browser) -> None:
-    watched = await open_page(browser, bridge.base)
-    page = await enter(watched, bridge)
+async def test_create_invite_rename_and_end(bridge: StagedBridge, page: Page) -> None:
+    await enter(page, bridge)
     await expect(page.get_by_role("heading", name="No conference yet")).to_be_visible()
     await page.get_by_role("button", name="New", exact=True).click()
     await page.get_by_role("dialog").get_by_label("Name").fill("Quiz night")
@@ -144,13 +129,12 @@ async def test_create_invite_rename_and_end(bridge: StagedBridge, browser: Brows
     await dialog.get_by_role("button", name="End it").click()
     await expect(page.get_by_role("heading", name="No conference yet")).to_be_visible()
     assert bridge.directory.conferences(APPLICATION) == []
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_the_copy_button_copies_the_join_link(running: Running, browser: Browser) -> None:
     watched = await open_page(browser, running.bridge.base, permissions=["clipboard-read", "clipboard-write"])
-    page = await enter(watched, running.bridge, "Weekly call")
+    page = watched.page
+    await enter(page, running.bridge, "Weekly call")
     await page.get_by_role("button", name="Invite", exact=True).first.click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Invite").click()
@@ -161,9 +145,8 @@ async def test_the_copy_button_copies_the_join_link(running: Running, browser: B
     await page.context.close()
 
 
-async def test_every_number_of_a_leg_is_shown(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_every_number_of_a_leg_is_shown(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     ada = page.locator(".participants tr", has_text="Ada")
     for text in ("Browser · Opus", "-20 dBov", "42 ms", "of 40 ms", "0.4 %", "11", "23 ms", "round trip"):
         await expect(ada).to_contain_text(text)
@@ -174,13 +157,10 @@ async def test_every_number_of_a_leg_is_shown(running: Running, browser: Browser
     await expect(server).to_contain_text("0.2 / 1.4 ms")
     await expect(server).to_contain_text("2 browser, 1 phone")
     await expect(server).to_contain_text("31 %", timeout=6_000)
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_mute_role_and_expulsion_reach_the_conference(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_mute_role_and_expulsion_reach_the_conference(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     await page.get_by_role("button", name="Mute Ada").click()
     await expect(page.get_by_role("button", name="Unmute Ada")).to_have_attribute("aria-pressed", "true")
     assert running.now(running.ada).muted
@@ -203,13 +183,10 @@ async def test_mute_role_and_expulsion_reach_the_conference(running: Running, br
     await expect(page.locator(".participants tr", has_text="Ada")).to_have_count(0)
     people = running.bridge.directory.participants(running.conference)
     assert running.ada.id not in {person.id for person in people}
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     cell = page.get_by_role("button", name="Ada hears +45 31 12")
     await expect(cell).to_have_text("on")
     await cell.click()
@@ -222,17 +199,12 @@ async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, brow
     await expect(attendee).to_have_text("off")
     await attendee.click()
     await until(lambda: running.now(running.ada).hears == {running.zoe.id: 1.0})
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(
-    running: Running, browser: Browser
-) -> None:
+async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(running: Running, page: Page) -> None:
     audience = Audience(hears=frozenset([running.phone.id]), heard_by=frozenset(["moderator"]))
     await running.bridge.bring_bot(running.conference, "Interpreter", audience, level=-25)
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+    await enter(page, running.bridge, "Weekly call")
     row = page.locator(".participants tbody tr", has_text="Interpreter")
     await expect(row.locator(".state")).to_have_text("Bot · L16 16 kHz")
     await expect(row.locator(".face.talking")).to_be_visible()
@@ -247,26 +219,21 @@ async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(
         assert await cell.is_disabled() is (text == "off")
     await page.get_by_role("button", name="Ada hears Interpreter").click()
     await until(lambda: len(running.now(running.ada).hears) == 1)
-    watched.assert_clean()
-    await page.context.close()
 
 
 async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
-    running: Running, browser: Browser
+    running: Running, page: Page
 ) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+    await enter(page, running.bridge, "Weekly call")
     await expect(page.locator(".participants .face.talking")).to_have_count(1)
     await expect(page.locator(".grid thead .face.talking")).to_have_count(1)
     running.bridge.stop_telling_levels()
     await expect(page.locator(".pill", has_text="Reconnecting")).to_be_visible()
     await expect(page.locator(".face.talking")).to_have_count(0)
-    await page.context.close()
 
 
-async def test_the_slider_and_the_keyboard_set_a_gain(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_the_slider_and_the_keyboard_set_a_gain(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     cell = page.get_by_role("button", name="Zoë hears Ada")
     await cell.focus()
     slider = page.get_by_role("slider", name="Zoë hears Ada")
@@ -283,13 +250,10 @@ async def test_the_slider_and_the_keyboard_set_a_gain(running: Running, browser:
     await page.get_by_role("button", name="As the role says").click()
     await until(lambda: running.now(running.zoe).hears == {})
     await expect(cell).to_have_text("on")
-    watched.assert_clean()
-    await page.context.close()
 
 
-async def test_changes_made_elsewhere_are_seen_at_once(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_changes_made_elsewhere_are_seen_at_once(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     bridge = running.bridge
     bob = await bridge.bring(running.conference, "Bob", level=-30)
     await expect(page.locator(".participants tr", has_text="Bob")).to_be_visible()
@@ -303,8 +267,6 @@ async def test_changes_made_elsewhere_are_seen_at_once(running: Running, browser
     await expect(page.get_by_role("button", name="Ada hears Bob")).to_have_text("25 %")
     await bridge.directory.close_conference(running.conference, by=bridge.by)
     await expect(page.get_by_text("The conference has ended")).to_be_visible()
-    watched.assert_clean()
-    await page.context.close()
 
 
 @pytest.mark.parametrize(
@@ -318,7 +280,8 @@ async def test_hostile_names_are_text_and_nothing_is_wider_than_the_window(
         await bridge.open_conference(name)
         await bridge.bring(running.conference, name, level=-20)
     watched = await open_page(browser, bridge.base, size=size)
-    page = await enter(watched, bridge)
+    page = watched.page
+    await enter(page, bridge)
     assert await overflow(page) <= 0
     await page.locator("#conferences button", has_text="Weekly call").click()
     await expect(page.locator(".participants tbody tr")).to_have_count(len(HOSTILE_NAMES) + 3)
@@ -335,7 +298,8 @@ async def test_hostile_names_are_text_and_nothing_is_wider_than_the_window(
 
 async def test_on_a_phone_the_list_and_a_conference_take_turns(running: Running, browser: Browser) -> None:
     watched = await open_page(browser, running.bridge.base, size=PHONE)
-    page = await enter(watched, running.bridge, "Weekly call")
+    page = watched.page
+    await enter(page, running.bridge, "Weekly call")
     await expect(page.locator("#conferences")).to_be_hidden()
     await page.get_by_role("button", name="All conferences").click()
     await expect(page.locator("#conferences")).to_be_visible()
@@ -344,32 +308,25 @@ async def test_on_a_phone_the_list_and_a_conference_take_turns(running: Running,
     await page.context.close()
 
 
-async def test_many_conferences_can_be_searched(bridge: StagedBridge, browser: Browser) -> None:
+async def test_many_conferences_can_be_searched(bridge: StagedBridge, page: Page) -> None:
     for number in range(9):
         await bridge.open_conference(f"Line {number}")
-    watched = await open_page(browser, bridge.base)
-    page = await enter(watched, bridge)
+    await enter(page, bridge)
     await expect(page.locator("#conferences li")).to_have_count(9)
     await page.get_by_label("Find a conference").fill("line 7")
     await expect(page.locator("#conferences li")).to_have_count(1)
-    await page.context.close()
 
 
-async def test_a_failed_change_is_said(running: Running, browser: Browser) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_a_failed_change_is_said(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     await page.route(re.compile(r"/operator/api/.*/participants/"), lambda route: route.abort())
     await page.get_by_role("button", name="Mute Ada").click()
     await expect(page.get_by_text("That did not work: The server cannot be reached.")).to_be_visible()
     await expect(page.get_by_role("button", name="Mute Ada", exact=True)).to_be_visible()
-    await page.context.close()
 
 
-async def test_a_failed_change_of_the_grid_or_a_role_is_taken_back(
-    running: Running, browser: Browser
-) -> None:
-    watched = await open_page(browser, running.bridge.base)
-    page = await enter(watched, running.bridge, "Weekly call")
+async def test_a_failed_change_of_the_grid_or_a_role_is_taken_back(running: Running, page: Page) -> None:
+    await enter(page, running.bridge, "Weekly call")
     await page.route(re.compile(r"/participants/"), lambda route: route.abort())
     cell = page.get_by_role("button", name="Ada hears +45 31 12")
     await cell.click()
@@ -378,4 +335,3 @@ async def test_a_failed_change_of_the_grid_or_a_role_is_taken_back(
     await page.get_by_label("Role of Ada").select_option("attendee")
     await expect(page.get_by_text("That did not work")).to_have_count(2)
     await expect(page.get_by_label("Role of Ada")).to_have_value("moderator")
-    await page.context.close()

@@ -28,6 +28,7 @@ class Page {
     this.session = null;
     this.live = null;
     this.ear = null;
+    this.refreshing = new Set(); // for each look at the conference under way: what was told meanwhile
     this.microphone = new Microphone((what) => this.#microphoneChanged(what));
     this.lobby = new Lobby(this.microphone, (name, listenOnly) => this.#join(name, listenOnly));
     this.roster = new Roster(byId("tiles"), () => this.#peopleChanged());
@@ -201,14 +202,24 @@ class Page {
   }
 
   async #refresh() {
+    const told = [];
+    this.refreshing.add(told);
     try {
       this.#setConference(await this.mind.conference(this.address.conferenceId));
+      for (const message of told) this.#apply(message); // the answer may be older than they are
     } catch (error) {
       if ([401, 404].includes(error.status)) this.#over("gone");
+    } finally {
+      this.refreshing.delete(told);
     }
   }
 
-  #notified({ type, location: where, resource }) {
+  #notified(message) {
+    for (const told of this.refreshing) told.push(message);
+    this.#apply(message);
+  }
+
+  #apply({ type, location: where, resource }) {
     const [, kind, id, more] = where.split("/");
     if (where === "/") {
       if (type === "updated") this.#setConference({ ...this.conference, ...resource, participants: null });
