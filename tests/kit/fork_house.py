@@ -95,9 +95,14 @@ class KeptTurns:
 
     watched: dict[tuple[str, str], Callable[[str], bool]] = field(default_factory=dict)
 
-    def watch(self, room_id: str, participant_id: str, hears: Callable[[str], bool]) -> object:
+    def watch(
+        self, room_id: str, participant_id: str, hears: Callable[[str], bool], sounding: Collection[str]
+    ) -> object:
+        self.sounding[room_id, participant_id] = list(sounding)
         self.watched[room_id, participant_id] = hears
         return None
+
+    sounding: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def report(self, room_id: str, participant_id: str) -> TurnReport | None:
         return TurnReport(0, 1000) if (room_id, participant_id) in self.watched else None

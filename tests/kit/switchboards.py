@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.core.ports import CloseReason, InputName, LegSpec, WebRtcOffer
 from bridge.routing import Routing
+from bridge.status import RoomStatus
 from bridge.switch_events import Digit, LegDown, LegUp, MediaChanged, SwitchEvent
 from bridge.switchboard import Connection
 
@@ -27,6 +28,7 @@ class FakeSwitchboard:
     while_connecting: Callable[[], Awaitable[object]] | None = None
     """Happens before a `connect` has any effect."""
     listeners: list[Callable[[SwitchEvent], None]] = field(default_factory=list)
+    looks: dict[str, RoomStatus] = field(default_factory=dict)
 
     def open_room(self, room_id: str) -> None:
         self.rooms.add(room_id)
@@ -59,6 +61,9 @@ class FakeSwitchboard:
 
     def send(self, room_id: str, participant_id: str, text: str) -> None:
         self.sent.append((room_id, participant_id, text))
+
+    def look(self, room_id: str) -> RoomStatus:
+        return self.looks.get(room_id, RoomStatus())
 
     def subscribe(self, listener: Callable[[SwitchEvent], None]) -> None:
         self.listeners.append(listener)

@@ -14,7 +14,8 @@ from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.answer import Answers
 from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
-from bridge.facades.plivo.forks import CheckEgress, Forks, Turns
+from bridge.facades.plivo.fork_turns import Turns
+from bridge.facades.plivo.forks import CheckEgress, Forks
 from bridge.facades.plivo.rest import StreamApi
 from bridge.facades.plivo.rest_wire import StreamDefaults
 from bridge.facades.plivo.seats import Switching

@@ -10,11 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from functools import partial
-from typing import Protocol
 from uuid import uuid4
-
-import msgspec
 
 from bridge.changes import Change, ConferenceClosed
 from bridge.core.ledger import StreamEnd
@@ -42,13 +38,13 @@ from bridge.facades.plivo.fork import (
     ending_of,
 )
 from bridge.facades.plivo.fork_records import ForkRecords
+from bridge.facades.plivo.fork_turns import ForkTurns, Turns
 from bridge.facades.plivo.rest_wire import StreamDefaults, StreamRequest, read_stream
 from bridge.facades.plivo.roster import Rosters, child_of
 from bridge.facades.plivo.seats import Seats, Switching
 from bridge.facades.plivo.targets import Target, Targets, canonical
 from bridge.people import Conference, Participant
 from bridge.switch_events import Behind, Digit, LegDown, LegUp, SwitchEvent
-from bridge.turn_report import TurnReport
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +56,6 @@ CHECK_S = 4.0
 STOP_S = 2.0
 """What ending a stream may keep its caller waiting; a longer farewell of its socket goes on behind it."""
 MAX_DECLARED = 20
-
-
-class Turns(Protocol):
-    """Measures the turns between a service and whom it hears (`bridge.turn_watch.TurnWatch`)."""
-
-    def watch(self, room_id: str, participant_id: str, hears: Callable[[str], bool]) -> object:
-        """From now on, for the service on that seat."""
-
-    def report(self, room_id: str, participant_id: str) -> TurnReport | None:
-        """The figures so far."""
-
-    def unwatch(self, room_id: str, participant_id: str) -> TurnReport:
-        """The end, and all the figures. Raises KeyError for what is not watched."""
 
 
 class Forks:
@@ -102,7 +85,7 @@ class Forks:
         self._targets = targets
         self._callbacks = callbacks
         self._check_egress = check_egress
-        self._turns = turns
+        self.turns = ForkTurns(directory, switchboard, turns)
         self._now = now
         self._rosters = Rosters(directory, self._open_child)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -128,9 +111,7 @@ class Forks:
         target = self._targets.live(account.application_id, call_uuid)  # it may be over by now
         return await self._open(account.auth_id, target, request)
 
-    async def prepare(
-        self, application_id: str, streams: Sequence[Mapping[str, object]]
-    ) -> list[StreamRequest]:
+    async def prepare(self, streams: Sequence[Mapping[str, object]]) -> list[StreamRequest]:
         """Streams to be declared with a conference, read and checked before it is opened. Raises BadInput."""
         if len(streams) > MAX_DECLARED:
             raise BadInput(f"no more than {MAX_DECLARED} streams can be declared")
@@ -141,8 +122,11 @@ class Forks:
             await self._check(request)
         return requests
 
-    async def declare(self, conference: Conference, prepared: Sequence[StreamRequest]) -> list[Fork]:
-        """Begin what was prepared, before anybody is there. Raises as `start`, and then none is left."""
+    async def declare(self, conference: Conference, prepared: Sequence[StreamRequest]) -> list[str]:
+        """Begin what was prepared, before anybody is there; gives the streams' ids.
+
+        Raises as `start`, and then none is left.
+        """
         account = self._accounts.account_of(conference.application_id)
         target = Target(conference.id, conference, None)
         begun: list[Fork] = []
@@ -153,7 +137,7 @@ class Forks:
             for fork in begun:
                 await self.stop(fork, API_REQUEST)
             raise
-        return begun
+        return [fork.id for fork in begun]
 
     async def _check(self, request: StreamRequest) -> None:
         try:
@@ -305,7 +289,7 @@ class Forks:
         where = {"room": fork.conference_id, "participant": fork.participant_id or fork.bot_id}
         log.info("- stream %s ended: %s", fork.id, ending.reason, extra=where)
         self._callbacks.ended(fork)
-        self._turns_over(fork)
+        self.turns.end(fork)
         if ending.event is StatusEvent.DROPPED and fork.request.hangup_on_close and fork.parent is None:
             self._hang_up_after(fork)
         parent = fork.parent
@@ -350,35 +334,8 @@ class Forks:
         fork.started_at = self._now()
         if fork.parent is not None:
             self._started(fork.parent)
-        if self._turns is not None and fork.request.bidirectional:
-            self._turns.watch(fork.conference_id, fork.seat_id, partial(self._hears, fork))
+        self.turns.begin(fork)
         self._callbacks.started(fork)
-
-    def report_turns(self, fork: Fork) -> None:
-        """Bring `fork.turns` up to date."""
-        if self._turns is not None and not fork.over.is_set():
-            fork.turns = self._turns.report(fork.conference_id, fork.seat_id)
-
-    def _turns_over(self, fork: Fork) -> None:
-        if self._turns is None or not fork.request.bidirectional or fork.started_at is None:
-            return
-        fork.turns = self._turns.unwatch(fork.conference_id, fork.seat_id)
-        where = {"room": fork.conference_id, "participant": fork.participant_id or fork.bot_id}
-        turns = msgspec.json.encode(fork.turns).decode()
-        log.info("- turns of stream %s: %s", fork.id, turns, extra=where)
-
-    def _hears(self, fork: Fork, who: str) -> bool:
-        """Whether the service hears that participant."""
-        if fork.participant_id is not None:
-            return who == fork.participant_id
-        speaker = self._directory.find_participant(fork.application_id, who)
-        bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")
-        if speaker is None or bot is None or not speaker.role.primary_in_mix:
-            return False
-        wanted, meant_for = fork.request.hears, speaker.service.heard_by if speaker.service else None
-        return (wanted is None or not wanted.isdisjoint(speaker.tags)) and (
-            meant_for is None or not meant_for.isdisjoint(bot.tags)
-        )
 
     def _changed(self, change: Change) -> None:
         """A conference that is over ends the streams that have no seat in it."""

@@ -126,7 +126,7 @@ class StreamApi:
             raise NoSuchRoom("call not found")
         page = read_page(request.query_params)
         for fork in forks:
-            self._forks.report_turns(fork)
+            self._forks.turns.refresh(fork)
         path = rest_answers.list_path(account.auth_id, str(request.path_params["call_uuid"]))
         return _json(rest_answers.streams(forks, page, path, self._now()))
 
@@ -135,7 +135,7 @@ class StreamApi:
         fork = self._stream(account, request)
         if fork is None:
             raise NoSuchRoom("stream not found")
-        self._forks.report_turns(fork)
+        self._forks.turns.refresh(fork)
         return _json(rest_answers.stream(fork, self._now()))
 
     async def stop_streams(self, account: KnownAccount, request: Request) -> Response:

@@ -28,6 +28,7 @@ from bridge.facades.plivo.callbacks import signed
 from bridge.facades.plivo.fork import Fork
 from bridge.people import Actor, Audience, Conference, Role
 from bridge.routing import Routing
+from bridge.status import RoomStatus
 from bridge.switch_events import SwitchEvent
 
 STREAM = "stream"
@@ -45,6 +46,8 @@ class Switching(Protocol):
     async def disconnect(self, room_id: str, participant_id: str, reason: CloseReason) -> None: ...
 
     def forget(self, room_id: str, participant_id: str) -> None: ...
+
+    def look(self, room_id: str) -> RoomStatus: ...
 
     def press(self, room_id: str, participant_id: str, track: str, digit: str) -> None: ...
 

@@ -178,13 +178,12 @@ async def test_many_ended_parts_are_kept_as_sums(forks: ForkHouse) -> None:
 async def test_declared_streams_attach_before_anybody_comes(forks: ForkHouse) -> None:
     own = forks.facade.forks
     prepared = await own.prepare(
-        forks.conference.application_id,
         [{"service_url": SERVICE, **EACH}, {"service_url": "wss://bot", "bidirectional": True, "name": "B"}],
     )
     forks.conference = await forks.directory.open_conference(
         forks.conference.application_id, by=Actor.system(), name="New"
     )
-    each, bot = await own.declare(forks.conference, prepared)
+    each, bot = [forks.fork(one) for one in await own.declare(forks.conference, prepared)]
     assert list(forks.people()) == ["B"] and forks.fork(each.id).roster
     assert forks.spec(bot.bot_id or "").call.account_id == each.auth_id
     ben = await forks.somebody("Ben")
@@ -206,13 +205,13 @@ async def test_what_is_declared_is_checked_before(
     forks: ForkHouse, streams: list[dict[str, object]], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await forks.facade.forks.prepare(forks.conference.application_id, streams)
+        await forks.facade.forks.prepare(streams)
 
 
 async def test_when_one_declared_stream_fails_none_is_left(forks: ForkHouse) -> None:
     own = forks.facade.forks
     streams: list[dict[str, object]] = [{"service_url": SERVICE, **EACH}, {"service_url": "wss://bot"}]
-    prepared = await own.prepare(forks.conference.application_id, streams)
+    prepared = await own.prepare(streams)
     forks.switchboard.down(forks.conference.id, forks.anna.id)
     forks.switchboard.errors.append(Overloaded())
     with pytest.raises(Overloaded):
