@@ -18,8 +18,6 @@ from bridge.core.room import Room
 
 LARGEST_BANK = 32
 """Rooms with more slots are halls: what is silent or equal in them is not computed."""
-
-
 _SAFE_PEAK = 32_700.0
 """A sum below this, whatever the rounding, needs no limiter."""
 
@@ -188,7 +186,7 @@ class Bank(BankRows):
             before *= 1 - self._ramp
             mix[row] += before
         outputs = mix.reshape(-1, self.samples)
-        self._limit(outputs, n)
+        self._limit_loud(outputs, n)
         np.rint(outputs, out=outputs)
         np.copyto(self.out[: len(outputs)], outputs, casting="unsafe")
 
@@ -196,7 +194,7 @@ class Bank(BankRows):
         """The limiter of this bank's rate, for `outputs` [n, S] of anybody; see `Limiter.limit`."""
         self._stages.limiter.limit(outputs, gain)
 
-    def _limit(self, outputs: NDArray[np.float32], n: int) -> None:
+    def _limit_loud(self, outputs: NDArray[np.float32], n: int) -> None:
         """Limit the sums that could be too loud, judged by the peaks of what they consist of."""
         loudest = np.matmul(self.crosspoint[:n], self.peak[:n, :, None])[:, :, 0]
         for row, _ in self.moving:
