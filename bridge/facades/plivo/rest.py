@@ -37,6 +37,7 @@ from bridge.facades.plivo import rest_answers
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.fork import Fork
 from bridge.facades.plivo.forks import Forks
+from bridge.facades.plivo.rest_page import described
 from bridge.facades.plivo.rest_wire import read_body, read_page
 from bridge.facades.plivo.targets import Target, Targets, canonical
 
@@ -106,6 +107,7 @@ class StreamApi:
                 response_class=Response,
                 response_model=None,
                 responses={status: {"description": text} for status, text in _REASONS.items()},
+                openapi_extra=described(path, method),
             )
             router.add_route(path, run, methods=[method], include_in_schema=False)
 

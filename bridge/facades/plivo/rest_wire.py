@@ -61,7 +61,7 @@ class StreamRequest:
     timeout_s: int = DEFAULT_TIMEOUT_S
     status_url: str = field(default="", repr=False)
     status_method: Literal["GET", "POST"] = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Decoded; keys as sent."""
     name: str = ""
     hears: frozenset[str] | None = None

@@ -15,6 +15,7 @@ from plivo.utils import validate_v3_signature
 from bridge.core.ledger import Gap, TrackLedger
 from bridge.core.ports import L16_8K, L16_16K, CloseReason, HeardSource, MixSource, SoloSource
 from bridge.errors import LimitReached, Overloaded
+from bridge.facades.plivo.rest_wire import StreamRequest
 from bridge.people import Actor, Audience, Role
 from tests.kit.fork_house import EVENTS, PRIVATE, SERVICE, ForkHouse
 from tests.kit.plivo_house import AUTH_ID, AUTH_TOKEN, OTHER_AUTH_ID, OTHER_AUTH_TOKEN
@@ -547,3 +548,15 @@ async def test_another_applications_calls_do_not_exist(house: ForkHouse) -> None
         calls = await other.get(f"/v1/Account/{OTHER_AUTH_ID}/Call/")
         assert calls.json()["calls"] == []
     assert house.seats() == {bot.id, on_call} and len(house.people()) == 3
+
+
+async def test_the_page_of_the_api_describes_every_call(house: ForkHouse) -> None:
+    paths = (await house.http.get("/openapi.json")).json()["paths"]
+    stream = paths["/v1/Account/{auth_id}/Call/{call_uuid}/Stream/{stream_id}/"]
+    assert {one["name"] for one in stream["get"]["parameters"]} == {"auth_id", "call_uuid", "stream_id"}
+    start = paths["/v1/Account/{auth_id}/Call/{call_uuid}/Stream/"]["post"]
+    shown = start["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    asked = {name.replace("_", "") for name in StreamRequest.__dataclass_fields__}
+    renamed = {"timeouts", "statusurl", "statusmethod", "headers"}
+    assert asked - renamed <= {name.replace("_", "") for name in shown}
+    assert not any("/Stream" in path and not path.endswith("/") for path in paths)

@@ -1,0 +1,45 @@
+"""What the page of the API says of streams: path parameters and bodies, which the endpoints read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.facades.plivo.rest_wire import DEFAULT_FORMAT, DEFAULT_TIMEOUT_S, FORMATS, TRACKS
+
+_FLAG, _TEXT = {"type": "boolean", "default": False}, {"type": "string"}
+_LIST = {"type": "array", "items": _TEXT}
+PARAMETERS: Mapping[str, Mapping[str, object]] = {
+    "service_url": {"type": "string", "format": "uri", "description": "ws or wss"},
+    "bidirectional": _FLAG,
+    "audio_track": {"type": "string", "enum": list(TRACKS), "default": "inbound"},
+    "stream_timeout": {"type": "integer", "minimum": 1, "default": DEFAULT_TIMEOUT_S, "description": "s"},
+    "status_callback_url": {"type": "string", "format": "uri"},
+    "status_callback_method": {"type": "string", "enum": ["GET", "POST"], "default": "POST"},
+    "content_type": {"type": "string", "enum": list(FORMATS), "default": DEFAULT_FORMAT},
+    "extra_headers": {"type": "string", "description": "key=value pairs with commas between"},
+    "name": _TEXT,
+    "hears": _LIST,
+    "heard_by": _LIST,
+    "hangup_on_close": _FLAG,
+    "redial": _FLAG,
+    "say_stop": _FLAG,
+    "bots": _FLAG,
+}
+"""As the API's page shows them (JSON schema)."""
+
+
+def described(path: str, method: str) -> dict[str, Any]:
+    """Parameters and body, which the endpoints read themselves, for the API's page."""
+    names = re.findall(r"{(\w+)}", path)
+    said: dict[str, Any] = {
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
+    }
+    if method == "POST":
+        schema = {"type": "object", "required": ["service_url"], "properties": PARAMETERS}
+        kinds = ("application/json", "application/x-www-form-urlencoded")
+        said["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind in kinds}}
+    return said
