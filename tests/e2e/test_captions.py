@@ -66,24 +66,11 @@ async def test_words_names_and_times_of_two_who_speak_at_once_are_told_apart(bri
                 for invited, role in ((john, "moderator"), (ada, "speaker")):
                     extra = next(one.extra for one in sockets if one.extra["id"] == invited.id)
                     assert (extra["role"], extra["feed"]) == (role, "7")
-                said_by_phone = await said(by_name["John Doe"], low, phone_began)
-                said_by_browser = await said(by_name["Ada; of Å=1,2"], high, microphone.began)
+                by_phone = await delays_s(by_name["John Doe"], low, phone_began)
+                by_browser = await delays_s(by_name["Ada; of Å=1,2"], high, microphone.began)
 
-        # On one axis: the order of all twelve words is the one in which they were spoken.
-        spoken = sorted(
-            [(phone_began + word.onset_s, word.text) for word in low.words]
-            + [(microphone.began + word.onset_s, word.text) for word in high.words]
-        )
-        heard = sorted(said_by_phone + said_by_browser)
-        far_apart = [
-            text
-            for (before, _), (at, text) in zip(spoken, spoken[1:], strict=False)
-            if at - before > WITHIN_S
-        ]
-        assert len(heard) == len(spoken) == 12
-        assert [text for _, text in heard if text in far_apart] == [
-            text for _, text in spoken if text in far_apart
-        ]
+        # All twelve words are on one axis.
+        assert max(*by_phone, *by_browser) - min(*by_phone, *by_browser) < WITHIN_S
 
         assert [await socket.ended() for socket in sockets] == [1000, 1000]
         for socket in sockets:
@@ -91,7 +78,7 @@ async def test_words_names_and_times_of_two_who_speak_at_once_are_told_apart(bri
         looked = await account.look(conference, stream)
         assert looked["status"] != "completed"  # it waits for whoever comes next
         assert looked["captured"] == looked["delivered"] + looked["lost"]
-        assert looked["lost"] <= await ticks_skipped(bridge)
+        assert looked["lost"] <= len(sockets) * await ticks_skipped(bridge)
         assert await account.end(conference, stream) == 204
 
 
@@ -99,12 +86,12 @@ async def joined(bridge: RunningBridge, conference: str, participant: str) -> bo
     return bool((await bridge.participants(conference))[participant]["online"])
 
 
-async def said(socket: ServiceSocket, speaker: Voice, began: float) -> list[tuple[float, str]]:
-    """The words with their Unix times by the stream's timestamps; they must be the speaker's, in time."""
+async def delays_s(socket: ServiceSocket, speaker: Voice, began: float) -> list[float]:
+    """How long after it was said each word begins, by the timestamps; the words must be the speaker's."""
     line = socket.line()
     found = await asyncio.to_thread(recognise, line.samples)
     assert [word.text for word in found] == speaker.texts
-    told = [(line.from_ms / 1000 + word.onset_s, word.text) for word in found]
-    late = [at - (began + word.onset_s) for (at, _), word in zip(told, speaker.words, strict=True)]
-    assert max(np.abs(late)) < WITHIN_S, np.round(late, 3)
-    return told
+    told = [line.from_ms / 1000 + word.onset_s for word in found]
+    delays = [at - (began + word.onset_s) for at, word in zip(told, speaker.words, strict=True)]
+    assert max(map(abs, delays)) < WITHIN_S, np.round(delays, 3)
+    return delays

@@ -9,8 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.kit.certificates import Authority
+from tests.kit.ears import until
+from tests.kit.forking import forking_bridge
 from tests.kit.hostile_urls import HOSTILE, NAMES, HostileUrl
+from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, RunningBridge
+from tests.kit.stream_service import StreamService
 
 pytestmark = pytest.mark.e2e
 
@@ -54,3 +59,27 @@ async def test_every_hostile_url_is_refused_at_every_door_with_the_settings_name
     assert wrong == []
     assert tried > 400
     assert listed["meta"]["total_count"] == 0
+
+
+async def test_services_over_tls_are_reached_if_their_authority_is_trusted_and_not_otherwise(
+    tmp_path: Path,
+) -> None:
+    trusted, stranger = Authority(tmp_path, "Trusted"), Authority(tmp_path, "Stranger")
+    async with (
+        StreamService(tls=trusted.server("127.0.0.1")) as good,
+        StreamService(tls=stranger.server("127.0.0.1")) as bad,
+        forking_bridge(tmp_path / "bridge", MEDIABRIDGE_EGRESS_CA_FILE=str(trusted.file)) as bridge,
+    ):
+        conference = await bridge.open_conference()
+        account = PlivoAccount(bridge)
+        streams = [await account.start(conference, one.url) for one in (good, bad)]
+        socket = await good.stream(streams[0])
+        await socket.frames_came(5)
+        socket.assert_in_order()
+
+        async def tried_again() -> bool:
+            return int((await account.look(conference, streams[1]))["attempts"]) >= 2
+
+        await until(tried_again)
+        assert bad.sockets == []
+        assert await account.end(conference) == 204

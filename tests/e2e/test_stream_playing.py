@@ -153,10 +153,14 @@ async def test_clearing_stops_the_phones_sound_at_once_and_delays_nothing(call: 
         await call.account.end(call.anna_id)
 
 
-async def test_keys_that_a_service_presses_are_sounded(call: ForkedCall) -> None:
+async def test_keys_that_a_service_presses_are_sounded_and_the_phones_own_are_told(call: ForkedCall) -> None:
     async with StreamService() as bots:
         await call.account.start(call.anna_id, bots.url, bidirectional=True)
         socket = await bots.socket()
+        await call.anna.press("7")
+        told = await socket.event("dtmf")
+        assert (told["dtmf"]["track"], told["dtmf"]["digit"]) == ("inbound", "7")
+        assert isinstance(told["dtmf"]["timestamp"], str) and isinstance(told["extra_headers"], str)
         call.cleo_tone.amplitude = 0.0  # 700 Hz is too near
         try:
             await asyncio.sleep(0.5)

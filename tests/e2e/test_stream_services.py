@@ -136,6 +136,19 @@ def ended(receiver: CallbackReceiver, name: str) -> bool:
     return events[:1] == ["StartStream"] and events[1:] in (["StopStream"], ["DroppedStream"])
 
 
+async def test_a_stream_ends_at_its_timeout(call: ForkedCall) -> None:
+    async with StreamService() as bots, CallbackReceiver() as receiver:
+        stream = await call.account.start(
+            call.cleo_id, bots.url, stream_timeout=1, status_callback_url=receiver.url
+        )
+        socket = await bots.stream(stream)
+        assert await socket.ended() == 1000
+        told = await receiver.event("StopStream")
+        assert (told.fields["Reason"], told.signed) == ("Stream timeout", True)
+        assert 40 <= len(socket.media) <= 75
+        assert (await completed(call.account, call.cleo_id, stream))["delivered"] >= 40
+
+
 async def test_hangup_on_close_ends_the_call_with_the_service(bridge: RunningBridge) -> None:
     conference = await bridge.open_conference()
     person = await bridge.invite(conference, "Guest")

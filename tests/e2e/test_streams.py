@@ -276,6 +276,22 @@ async def test_a_bot_in_a_conference_is_one_among_people_until_it_is_expelled(ca
         socket.assert_in_order()
 
 
+async def test_a_bot_may_whisper_to_one_and_listen_to_another(call: ForkedCall) -> None:
+    async with StreamService() as bots:
+        stream = await call.account.start(
+            call.conference, bots.url, bidirectional=True, hears=[call.cleo_id], heard_by=[call.anna_id]
+        )
+        socket = await bots.stream(stream)
+        await socket.play(hum(12, 8_000))
+        await asyncio.gather(
+            hears(call.anna, CLEO, BOT, but_not=(ANNA,)),
+            hears(call.cleo, ANNA, but_not=(BOT, CLEO)),
+            hears(socket.ear(), CLEO, but_not=(ANNA, BOT)),
+        )
+        assert await call.account.end(call.conference, stream) == 204
+        socket.assert_in_order()
+
+
 async def test_a_bot_that_hangs_up_its_own_call_leaves_everybody_else_alone(call: ForkedCall) -> None:
     before = set(await call.bridge.participants(call.conference))
     async with StreamService() as bots:

@@ -34,12 +34,12 @@ FORMATS = {
 class ServiceSocket:
     """One connection of a stream."""
 
-    def __init__(self, connection: ServerConnection, auth_token: str) -> None:
+    def __init__(self, connection: ServerConnection, auth_token: str, scheme: str = "http") -> None:
         request = connection.request
         assert request is not None
         self.target = request.path
         self.headers = request.headers
-        self.signed = signed_well(request, auth_token)
+        self.signed = signed_well(request, auth_token, scheme)
         self.start: dict[str, Any] = {}
         self.media: list[MediaFrame] = []
         self.events: list[dict[str, Any]] = []
@@ -242,12 +242,12 @@ class ServiceSocket:
             self.complaints.append(f"{what}: {json.dumps(told)[:300]}")
 
 
-def signed_well(request: Request, auth_token: str) -> bool:
+def signed_well(request: Request, auth_token: str, scheme: str) -> bool:
     """As the vendor's code judges an upgrade: a GET of the http form of the URL."""
     return bool(
         validate_v3_signature(
             "GET",
-            f"http://{request.headers['Host']}{request.path}",
+            f"{scheme}://{request.headers['Host']}{request.path}",
             request.headers.get("X-Plivo-Signature-V3-Nonce", ""),
             auth_token,
             request.headers.get("X-Plivo-Signature-V3", ""),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -33,6 +34,7 @@ class StreamService:
     """Answer upgrades with this HTTP status, while it is set."""
     small_buffers: bool = False
     """Let the kernel take no more than a few messages that are not read."""
+    tls: ssl.SSLContext | None = None
     on_socket: Callable[[ServiceSocket], None] | None = None
     """Called for each connection before anything is read."""
     sockets: list[ServiceSocket] = field(default_factory=list)
@@ -45,7 +47,7 @@ class StreamService:
         listener.bind(("127.0.0.1", 0))
         self._came = asyncio.Condition()
         self._server: Server = await serve(
-            self._serve, sock=listener, process_request=self._gate,
+            self._serve, sock=listener, ssl=self.tls, process_request=self._gate,
             ping_interval=None, close_timeout=1, compression=None, max_queue=4,
         )  # fmt: skip
         self.port = int(listener.getsockname()[1])
@@ -62,7 +64,7 @@ class StreamService:
     @property
     def url(self) -> str:
         """Distinct paths may be added."""
-        return f"ws://127.0.0.1:{self.port}"
+        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}"
 
     def of(self, stream_id: str) -> list[ServiceSocket]:
         """All connections of a stream so far."""
@@ -87,7 +89,7 @@ class StreamService:
         return connection.respond(http.HTTPStatus(self.refusal), "no\n")
 
     async def _serve(self, connection: ServerConnection) -> None:
-        one = ServiceSocket(connection, self.auth_token)
+        one = ServiceSocket(connection, self.auth_token, "https" if self.tls else "http")
         if self.on_socket is not None:
             self.on_socket(one)
         self.sockets.append(one)
