@@ -78,7 +78,9 @@ class Bridge:
         sound_ms = SoundTime(self.clock, time.time)
         self._resolver = Resolver()
         gate = EgressGate(egress_settings(config), self._resolver)
-        self.dialler = _with_authorities(config, lambda ca_file: Dialler(gate, ca_file=ca_file))
+        # A service may stall for as long as its stream is held: the hold has a bound of its own.
+        patience = WebSocketSettings(ping_timeout_s=config.streams.hold_seconds + 20)
+        self.dialler = _with_authorities(config, lambda ca_file: Dialler(gate, patience, ca_file=ca_file))
         self.http_out = _with_authorities(config, lambda ca_file: HttpOut(gate, ca_file=ca_file))
 
         self.webrtc_legs = WebRtcLegs(webrtc_settings(config))
@@ -124,9 +126,6 @@ class Bridge:
         self.readings = Readings(self)
         self.metrics = Metrics(self.readings, self.tick_times, self.version)
 
-        self.mind = MindFacade(
-            self.directory, self.switchboard, applications, MindSettings(body_bytes=limits.body_bytes)
-        )
         self.plivo_accounts = PlivoAccounts(config.plivo, applications)
         self.plivo = PlivoFacade(
             self.directory,
@@ -142,6 +141,13 @@ class Bridge:
                 streams_per_call=config.streams.per_call,
             ),
             Outgoing(gate.resolve, self.http_out.request, turns),
+        )
+        self.mind = MindFacade(
+            self.directory,
+            self.switchboard,
+            applications,
+            MindSettings(body_bytes=limits.body_bytes),
+            self.plivo.forks,
         )
         self.pages = WebPages(
             self.directory,

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from bridge.directory import Directory, DirectorySettings
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
+from bridge.facades.mind.routes import Streaming
 from bridge.people import Conference, Participant, Role
 from bridge.sockets import Accept, Receiver, Refuse, UpgradeRequest
 from tests.kit.records import MemoryRecords
@@ -107,14 +108,16 @@ class Mind:
 
 @asynccontextmanager
 async def mind(
-    settings: DirectorySettings | None = None, limits: MindSettings | None = None
+    settings: DirectorySettings | None = None,
+    limits: MindSettings | None = None,
+    streaming: Streaming | None = None,
 ) -> AsyncIterator[Mind]:
     """Ready inside, closed outside."""
     records = MemoryRecords()
     board = FakeSwitchboard()
     directory = Directory(records, board, settings)
     await directory.load()
-    facade = MindFacade(directory, board, TwoApplications(), limits)
+    facade = MindFacade(directory, board, TwoApplications(), limits, streaming)
     app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(facade.router())
     app.add_middleware(CrossOrigin)

@@ -15,6 +15,7 @@ from bridge.facades.mind.wire import (
     ConferenceChange,
     ConferenceCreation,
     ConferenceResource,
+    CreatedConferenceResource,
     ErrorResource,
     InvitedResource,
     MessageCreation,
@@ -60,7 +61,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         APPLICATION_PATH,
         "Create a conference",
         takes=ConferenceCreation,
-        gives=ConferenceResource,
+        gives=CreatedConferenceResource,
     ),
     _of(_O.GET_CONFERENCE, "GET", "", "Get a conference", gives=ConferenceResource, detailed=True),
     _of(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends
@@ -41,6 +41,16 @@ class MindSettings:
     body_bytes: int = 1 << 20
 
 
+class Streaming(Protocol):
+    """Begins streams to services together with a conference."""
+
+    async def prepare(self, streams: Sequence[Mapping[str, object]]) -> Sequence[Any]:
+        """Read and check them before the conference is opened. Raises BadInput."""
+
+    async def declare(self, conference: Conference, prepared: Sequence[Any]) -> list[str]:
+        """Begin them; gives their ids. Raises BridgeError, and then none is left."""
+
+
 class MindFacade:
     """Gives the HTTP routes and the WebSocket's door; makes the notifications that go with them."""
 
@@ -50,7 +60,10 @@ class MindFacade:
         switchboard: Sender,
         applications: Tokens,
         settings: MindSettings | None = None,
+        streaming: Streaming | None = None,
     ) -> None:
+        """Without `streaming`, no conference begins with streams."""
+        self._streaming = streaming
         self._directory = directory
         self._gate = Gate(directory, applications)
         self._settings = settings or MindSettings()
@@ -101,10 +114,20 @@ class MindFacade:
         application_id = str(request.path_params["application_id"])
         asking = self._gate.application(_token(request), application_id, Operation.CREATE_CONFERENCE)
         wanted = await self._body(request, wire.ConferenceCreation)
+        if wanted.streams and self._streaming is None:
+            raise BadInput("this server streams to nobody")
+        prepared = await self._streaming.prepare(wanted.streams) if self._streaming and wanted.streams else ()
         conference = await self._directory.open_conference(
             application_id, by=asking.actor, name=wanted.name, layout=wanted.layout
         )
-        return _ok(wire.conference_resource(conference))
+        stream_ids: list[str] = []
+        if self._streaming is not None and prepared:
+            try:
+                stream_ids = await self._streaming.declare(conference, prepared)
+            except BaseException:
+                await self._directory.close_conference(conference, by=asking.actor)
+                raise
+        return _ok(wire.created_resource(conference, stream_ids))
 
     async def get_conference(self, request: Request) -> Response:
         asking, conference = self._conference(request, Operation.GET_CONFERENCE)

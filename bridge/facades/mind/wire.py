@@ -7,7 +7,7 @@ which names the field. Fields nobody asked for are ignored. In a change, null le
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -41,6 +41,8 @@ class ConferenceCreation(Body):
     layout: Layout = Layout.MOSAIC
     recording_layout: Layout | None = None
     """Deprecated: accepted, without effect."""
+    streams: list[dict[str, Any]] = []
+    """Ours: streams to services that begin with it, as in the stream API."""
 
 
 class ConferenceChange(Body):
@@ -137,6 +139,13 @@ class ConferenceResource(msgspec.Struct, rename="camel", kw_only=True):
     streamings: list[StreamingResource] | UnsetType = UNSET
 
 
+class CreatedConferenceResource(ConferenceResource, rename="camel", kw_only=True):
+    """A conference as its creator sees it, once."""
+
+    streams: list[str] | UnsetType = UNSET
+    """Ours: the ids of the streams that began with it, if any were asked for."""
+
+
 class MessageResource(msgspec.Struct, rename="camel", kw_only=True):
     """A message; `sentAt` in milliseconds."""
 
@@ -211,6 +220,13 @@ def conference_resource(
         if streamings:
             resource.streamings = []
     return resource
+
+
+def created_resource(conference: Conference, stream_ids: list[str]) -> CreatedConferenceResource:
+    """As their creator sees it, once."""
+    seen = conference_resource(conference)
+    fields = {name: getattr(seen, name) for name in seen.__struct_fields__}
+    return CreatedConferenceResource(**fields, streams=stream_ids or UNSET)
 
 
 def participant_resource(participant: Participant) -> ParticipantResource:
