@@ -36,13 +36,18 @@ async def bridge(tmp_path: Path) -> AsyncIterator[RunningBridge]:
 
 
 async def test_words_names_and_times_of_two_who_speak_at_once_are_told_apart(bridge: RunningBridge) -> None:
-    conference = await bridge.open_conference("Captions")
     account = PlivoAccount(bridge)
     async with StreamService() as captions:
-        stream = await account.start(
-            conference, captions.url,
-            audio_track="participants", content_type="audio/x-l16;rate=16000", extra_headers="feed=7",
-        )  # fmt: skip
+        feed = {
+            "service_url": captions.url,
+            "audio_track": "participants",
+            "content_type": "audio/x-l16;rate=16000",
+            "extra_headers": "feed=7",
+        }
+        opened = await bridge.call("POST", f"/{bridge.application}", json={"streams": [feed]})
+        assert opened.is_success, opened.text
+        conference = opened.json()["id"]
+        (stream,) = opened.json()["streams"]
         low, high = voice("low_voice"), voice("high_voice")
         john = await bridge.invite(conference, "John Doe", "moderator")
         ada = await bridge.invite(conference, "Ada; of Å=1,2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.kit.certificates import Authority
 from tests.kit.ears import until
-from tests.kit.forking import forking_bridge
+from tests.kit.forking import forking_bridge, metric
 from tests.kit.hostile_urls import HOSTILE, NAMES, HostileUrl
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, RunningBridge
@@ -40,25 +41,35 @@ async def test_every_hostile_url_is_refused_at_every_door_with_the_settings_name
 ) -> None:
     conference = await bridge.open_conference()
     path = f"/v1/Account/{PLIVO_AUTH_ID}/Call/{conference}/Stream/"
+    account = f"{PLIVO_AUTH_ID}:{PLIVO_AUTH_TOKEN}"
+    basic = {"Authorization": f"Basic {b64encode(account.encode()).decode()}"}
+    bearer = {"Authorization": f"Bearer {bridge.token}"}
     wrong = []
     tried = 0
-    async with httpx.AsyncClient(base_url=bridge.base, auth=(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN)) as http:
+    async with httpx.AsyncClient(base_url=bridge.base) as http:
+
+        async def ask(url: str, body: object, headers: dict[str, str]) -> httpx.Response:
+            headers = headers | {"Content-Type": "application/json"}
+            return await http.post(url, content=json.dumps(body), headers=headers)
+
         for door, schemes in DOORS.items():
             for hostile in filter(is_told_without_names, HOSTILE):
                 for scheme in schemes:
-                    body = {"service_url": GOOD, door: f"{scheme}://{hostile.rest}"}
-                    response = await http.post(
-                        path, content=json.dumps(body), headers={"Content-Type": "application/json"}
-                    )
-                    tried += 1
-                    said = response.json().get("error", "")
-                    named = hostile.never or "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE" in said
-                    if response.status_code != 400 or not said or not named:
-                        wrong.append((door, str(hostile), response.status_code, said))
-        listed = (await http.get(path)).json()
+                    stream = {"service_url": GOOD, door: f"{scheme}://{hostile.rest}"}
+                    for response in (
+                        await ask(path, stream, basic),
+                        await ask(f"/{bridge.application}", {"streams": [stream]}, bearer),
+                    ):
+                        tried += 1
+                        said = response.text
+                        named = hostile.never or "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE" in said
+                        if response.status_code != 400 or not named:
+                            wrong.append((door, str(hostile), response.status_code, said))
+        listed = (await http.get(path, headers=basic)).json()
     assert wrong == []
-    assert tried > 400
+    assert tried > 800
     assert listed["meta"]["total_count"] == 0
+    assert await metric(bridge, "conferences") == 1
 
 
 async def test_services_over_tls_are_reached_if_their_authority_is_trusted_and_not_otherwise(

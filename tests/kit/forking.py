@@ -120,9 +120,14 @@ async def all_online(bridge: RunningBridge, conference: str, number: int) -> boo
     return len(people) == number and all(one["online"] for one in people.values())
 
 
+async def metric(bridge: RunningBridge, name: str, labels: str = "") -> float:
+    """One sample of the server's metrics; `labels` with their braces."""
+    written = (await bridge.call("GET", "/metrics")).text
+    found = re.search(rf"^mediabridge_{name}{re.escape(labels)} (\S+)$", written, re.MULTILINE)
+    assert found is not None, f"no {name}{labels} in the metrics"
+    return float(found[1])
+
+
 async def ticks_skipped(bridge: RunningBridge) -> int:
     """Ticks that this busy machine never ran: each is a lost frame of every stream."""
-    metrics = (await bridge.call("GET", "/metrics")).text
-    found = re.search(r'^mediabridge_ticks_total\{outcome="skipped"\} (\S+)$', metrics, re.MULTILINE)
-    assert found is not None
-    return round(float(found[1]))
+    return round(await metric(bridge, "ticks_total", '{outcome="skipped"}'))
