@@ -34,6 +34,7 @@ from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.plivo import Outgoing, PlivoAccounts, PlivoFacade, PlivoSettings, StreamDefaults
 from bridge.histogram import TickTimes
 from bridge.legs.plivo_leg import PlivoLegs
+from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_legs import ServiceLegs
 from bridge.legs.service_settings import ServiceSettings
 from bridge.legs.webrtc_legs import WebRtcLegs
@@ -186,10 +187,10 @@ class Bridge:
         self.switchboard.draining = True
 
     async def finished(self) -> None:
-        """Returns when no leg is left."""
+        """Returns when no leg is left but those of streams, which have nobody to stream any more."""
         gone = asyncio.Event()
         self.switchboard.subscribe(lambda event: gone.set())
-        while self.switchboard.legs():
+        while set(self.switchboard.legs()) - {ServiceLeg.kind}:
             gone.clear()
             await gone.wait()
 

@@ -19,12 +19,20 @@ import numpy as np
 import pytest
 import soundfile
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.harness.plivo_caller import CallFailed, PlivoCaller
 from tests.kit.app_socket import AppSocket
 from tests.kit.browser_peer import BrowserPeer, Tone, ask_over_http
 from tests.kit.ears import AMPLITUDE, Sound, hears, listen, phone, until
-from tests.kit.running_bridge import ROOT, Invited, RunningBridge, free_port
+from tests.kit.running_bridge import (
+    PLIVO_AUTH_ID,
+    PLIVO_AUTH_TOKEN,
+    ROOT,
+    Invited,
+    RunningBridge,
+    free_port,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -189,6 +197,26 @@ async def test_a_browser_alone_in_a_conference_sees_its_own_level(tmp_path: Path
                         if seen["type"] == "levels" and seen["participants"].get(guest.id, {}).get("talking"):
                             assert abs(seen["participants"][guest.id]["level"] - expected) < 4
                             break
+
+
+async def test_a_service_that_is_alone_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    told = asyncio.Event()
+
+    async def listen_only(socket: ServerConnection) -> None:
+        async for _ in socket:
+            told.set()
+
+    allowed = {"MEDIABRIDGE_DRAIN_SECONDS": "600", "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true"}
+    async with serve(listen_only, "127.0.0.1", 0) as service, RunningBridge(tmp_path, allowed) as bridge:
+        conference = await bridge.open_conference()
+        port = next(iter(service.sockets)).getsockname()[1]
+        async with httpx.AsyncClient(auth=(PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN)) as http:
+            streams = f"{bridge.base}/v1/Account/{PLIVO_AUTH_ID}/Call/{conference}/Stream/"
+            begun = await http.post(streams, json={"service_url": f"ws://127.0.0.1:{port}"})
+        assert begun.status_code == 202
+        await asyncio.wait_for(told.wait(), 10)
+        signal_to(bridge, signal.SIGTERM)
+        assert await exit_code(bridge, 8.0) == 0
 
 
 def config_file(path: Path, application: str, *tokens: str) -> None:

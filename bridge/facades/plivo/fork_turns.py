@@ -9,9 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from bridge.directory import Directory
 from bridge.facades.plivo.fork import Fork
-from bridge.facades.plivo.seats import Switching
+from bridge.facades.plivo.seats import Seats, Switching
 from bridge.turn_report import TurnReport
 
 log = logging.getLogger(__name__)
@@ -35,17 +34,17 @@ class Turns(Protocol):
 class ForkTurns:
     """Has every bidirectional stream measured from the moment its service is reached to its end."""
 
-    def __init__(self, directory: Directory, switchboard: Switching, turns: Turns | None) -> None:
+    def __init__(self, seats: Seats, switchboard: Switching, turns: Turns | None) -> None:
         """`turns` None: nothing is measured."""
-        self._directory = directory
+        self._seats = seats
         self._switchboard = switchboard
         self._turns = turns
 
     def begin(self, fork: Fork) -> None:
         """The service was reached."""
         if self._turns is not None and fork.request.bidirectional:
-            sounding = self._sounding(fork.conference_id)
-            self._turns.watch(fork.conference_id, fork.seat_id, partial(self._hears, fork), sounding)
+            sounding, hears = self._sounding(fork.conference_id), partial(self._seats.hears, fork)
+            self._turns.watch(fork.conference_id, fork.seat_id, hears, sounding)
 
     def refresh(self, fork: Fork) -> None:
         """Bring `fork.turns` up to date."""
@@ -69,16 +68,3 @@ class ForkTurns:
             for who, status in seen.items()
             if "primary" in status.inputs and status.inputs["primary"].talking
         ]
-
-    def _hears(self, fork: Fork, who: str) -> bool:
-        """Whether the service hears that participant."""
-        if fork.participant_id is not None:
-            return who == fork.participant_id
-        speaker = self._directory.find_participant(fork.application_id, who)
-        bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")
-        if speaker is None or bot is None or not speaker.role.primary_in_mix:
-            return False
-        wanted, meant_for = fork.request.hears, speaker.service.heard_by if speaker.service else None
-        return (wanted is None or not wanted.isdisjoint(speaker.tags)) and (
-            meant_for is None or not meant_for.isdisjoint(bot.tags)
-        )

@@ -85,7 +85,7 @@ class Forks:
         self._targets = targets
         self._callbacks = callbacks
         self._check_egress = check_egress
-        self.turns = ForkTurns(directory, switchboard, turns)
+        self.turns = ForkTurns(self._seats, switchboard, turns)
         self._now = now
         self._rosters = Rosters(directory, self._open_child)
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -323,8 +323,8 @@ class Forks:
                 if own is not None:
                     self._callbacks.degraded(own, percent)
             case Digit(digit=digit):
-                for fork in self._seats.of_call(room_id, participant_id):
-                    self._switchboard.press(room_id, fork.id, "inbound", digit)
+                for fork in self._seats.hearing(room_id, participant_id):
+                    self._switchboard.press(room_id, fork.seat_id, "inbound", digit)
             case _:
                 pass
 

@@ -78,6 +78,24 @@ class Seats:
         """The streams of one participant's call."""
         return list(self._calls.get((room_id, participant_id), {}).values())
 
+    def hears(self, fork: Fork, who: str) -> bool:
+        """Whether its service hears that participant, as far as roles and audiences say."""
+        if fork.participant_id is not None:
+            return who == fork.participant_id
+        speaker = self._directory.find_participant(fork.application_id, who)
+        bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")
+        if speaker is None or bot is None or speaker.id == bot.id or not speaker.role.primary_in_mix:
+            return False
+        wanted, meant_for = fork.request.hears, speaker.service.heard_by if speaker.service else None
+        return (wanted is None or not wanted.isdisjoint(speaker.tags)) and (
+            meant_for is None or not meant_for.isdisjoint(bot.tags)
+        )
+
+    def hearing(self, room_id: str, who: str) -> list[Fork]:
+        """The streams whose services hear what that participant says."""
+        bots = [fork for fork in self.in_room(room_id) if fork.bot_id is not None and self.hears(fork, who)]
+        return self.of_call(room_id, who) + bots
+
     async def sit_down(self, fork: Fork) -> None:
         """Beside the call that it is a stream of. Raises what the switchboard raises."""
         assert fork.participant_id is not None

@@ -43,14 +43,20 @@ async def test_a_stream_that_is_stopped_hangs_up_nobody(forks: ForkHouse) -> Non
     assert forks.people()["Anna"].online
 
 
-async def test_digits_reach_the_streams_of_the_call_and_no_others(forks: ForkHouse) -> None:
+async def test_digits_reach_the_services_that_hear_who_presses_them_and_no_others(forks: ForkHouse) -> None:
     ben = await forks.somebody("Ben")
+    room = forks.conference.id
     inbound, outbound = await forks.start(), await forks.start(service_url="wss://b", audio_track="outbound")
     await forks.start(ben.id)
-    await forks.start(forks.conference.id, service_url="wss://bot", bidirectional=True)
-    forks.switchboard.press(forks.conference.id, forks.anna.id, "5")
-    room = forks.conference.id
-    assert forks.switchboard.passed_on == [(room, inbound, "inbound", "5"), (room, outbound, "inbound", "5")]
+    await forks.start(room, service_url="wss://bot", bidirectional=True, name="All ears")
+    await forks.start(room, service_url="wss://deaf", bidirectional=True, name="Ben's", hears=[ben.id])
+    forks.switchboard.press(room, forks.anna.id, "5")
+    bot = forks.people()["All ears"]
+    assert forks.switchboard.passed_on == [
+        (room, seat, "inbound", "5") for seat in (inbound, outbound, bot.id)
+    ]
+    forks.switchboard.press(room, bot.id, "7")
+    assert len(forks.switchboard.passed_on) == 3, "a service is not told of its own keys"
 
 
 async def test_a_call_that_ends_while_its_stream_is_set_up_ends_the_stream(forks: ForkHouse) -> None:
