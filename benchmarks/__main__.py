@@ -28,6 +28,7 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
          "--people", "40", "--obvious-people", "20"],
         ["--seconds", "4"],
     ),
+    "forked_streams": (["forked_streams.py"], ["--streams", "20", "--calls", "4", "--seconds", "3"]),
     "delay": (["delay.py"], ["--pairs", "4", "--bursts", "8"]),
 }  # fmt: skip
 """Script and arguments, and what makes it quicker."""
