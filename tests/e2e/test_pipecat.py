@@ -19,7 +19,7 @@ from tests.kit.running_bridge import PLIVO_AUTH_ID
 
 pytestmark = pytest.mark.e2e
 
-BOT = 1500
+BOT = 1850
 
 
 @pytest.fixture

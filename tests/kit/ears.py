@@ -92,8 +92,10 @@ async def hears(
     """
     loop = asyncio.get_running_loop()
     last = loop.time() + within_s
+    attempts = []
     while wrong := (await listen(ear, 0.8, 0.4)).missing(tones, but_not):
-        assert loop.time() < last, f"dB of what is not as it should be: {wrong}"
+        attempts.append(wrong)
+        assert loop.time() < last, f"dB of what was not as it should be, time after time: {attempts}"
 
 
 def phone(url: str, frequency_hz: float, audio_format: AudioFormat = L16_16K, **of_call: Any) -> PlivoCaller:
