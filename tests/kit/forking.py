@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from bridge.core.ports import L16_16K
 from bridge.harness.plivo_caller import PlivoCaller
 from bridge.harness.sound import Samples
 from tests.kit.browser_peer import BrowserPeer, Heard, Tone, ask_over_http
-from tests.kit.ears import AMPLITUDE, Sound, phone, until
+from tests.kit.ears import AMPLITUDE, Sound, hears, phone, until
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import Invited, RunningBridge
 
@@ -131,3 +132,23 @@ async def metric(bridge: RunningBridge, name: str, labels: str = "") -> float:
 async def ticks_skipped(bridge: RunningBridge) -> int:
     """Ticks that this busy machine never ran: each is a lost frame of every stream."""
     return round(await metric(bridge, "ticks_total", '{outcome="skipped"}'))
+
+
+async def completed(
+    account: PlivoAccount, call_uuid: str, stream: str, timeout: float = 15
+) -> dict[str, Any]:
+    """The stream as it ended, with its books closed: a service has a moment yet for what is on its way."""
+    looked: dict[str, Any] = {}
+
+    async def over() -> bool:
+        looked.update(await account.look(call_uuid, stream))
+        closed = looked["captured"] == looked["delivered"] + looked["lost"]
+        return bool(looked["status"] == "completed" and closed)
+
+    await until(over, timeout)
+    return looked
+
+
+async def goes_on(call: ForkedCall) -> None:
+    """Both hear each other."""
+    await asyncio.gather(hears(call.anna, CLEO, but_not=(ANNA,)), hears(call.cleo, ANNA, but_not=(CLEO,)))
