@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),
     # Clients from outside: they speak the same wire, and must not know the inside.
     "bridge.harness": (
-        "bridge.errors", "bridge.core.ports", "bridge.legs.plivo_wire", "bridge.legs.plivo_call_wire",
+        "bridge.errors", "bridge.core.ports", "bridge.turns", "bridge.turn_report", "bridge.spread",
+        "bridge.legs.plivo_wire", "bridge.legs.plivo_call_wire",
         "bridge.legs.plivo_play_wire", "mediacodecs",
     ),
 }  # fmt: skip

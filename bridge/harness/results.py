@@ -1,0 +1,137 @@
+"""What a test of a voice bot found out, as values: one call, and a whole run. Ready for JSON (msgspec).
+
+Times are in ms from the call's first 20 ms, where nothing else is said. The caller's ear is behind the
+playout: what has arrived and is not yet played has not been heard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bridge.turn_report import TurnReport
+
+EndReason = Literal[
+    "caller hung up",
+    "bot hung up",
+    "bot closed",
+    "bot failed",
+    "connection lost",
+    "connect failed",
+    "cancelled",
+]
+"""`bot hung up`: by the REST API; `bot closed`: its socket, in good order; `bot failed`: with an error code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened in a call, for its timeline."""
+
+    at_ms: int
+    kind: str
+    """`mark`, `played`, `clear`, `cleared`, `digit`, `fault`, `step`, `violation`, …"""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """From the caller's last speech to the bot's first."""
+
+    asked_ms: int
+    """When the caller ceased to speak."""
+    heard_ms: int | None
+    """Delay until the bot was heard, after playout; None: it never was."""
+    arrived_ms: int | None
+    """Delay until its first sounding audio arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """The caller began to speak while the bot sounded."""
+
+    at_ms: int
+    clear_ms: int | None
+    """Delay until the bot's `clearAudio` came; None: none did."""
+    silence_ms: int | None
+    """Delay until the bot was not heard any more; None: it went on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """One call."""
+
+    number: int
+    """From 1, in the order in which the calls were begun."""
+    call_id: str
+    scenario: str
+    started_at: float
+    """Unix seconds."""
+    duration_ms: int
+    end: EndReason
+    end_detail: str = ""
+    connect_ms: float | None = None
+    """Until the service had answered the handshake; None: it never did."""
+    first_audio_ms: float | None = None
+    """Until the first sounding audio arrived."""
+    first_heard_ms: float | None = None
+    responses: list[Response] = field(default_factory=list)
+    barge_ins: list[BargeIn] = field(default_factory=list)
+    turns: TurnReport | None = None
+    """As for live streams (docs/turns.md), at the caller's ear."""
+    gaps: int = 0
+    """Times the bot's sound paused in mid-speech because nothing had arrived."""
+    gap_ms: int = 0
+    violations: dict[str, int] = field(default_factory=dict)
+    """Broken rules of the protocol, by name."""
+    checkpoints: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    late_ms: float = 0.0
+    """The worst delay of one of the caller's own 20 ms."""
+    failures: list[str] = field(default_factory=list)
+    """What was expected and did not hold; empty: the call passed."""
+    timeline: list[Moment] = field(default_factory=list)
+    caller_levels: list[int] = field(default_factory=list)
+    """Of every 20 ms, dBov -127…0."""
+    bot_levels: list[int] = field(default_factory=list)
+    """The same, at the caller's ear."""
+    wav: str | None = None
+    """Both sides in stereo (left: the caller), relative to the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What was asked of a run."""
+
+    text: str
+    """As it was written: `response_p95<800ms`."""
+    value: float | None
+    """What was found; None: there was nothing to measure."""
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A whole run."""
+
+    target: str
+    """Without its query."""
+    started_at: float
+    duration_ms: int
+    calls: list[CallResult]
+    thresholds: list[Threshold] = field(default_factory=list)
+    valid: bool = True
+    """False: the harness itself was late, and nothing it measured can be trusted."""
+    invalid_because: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+    """How it was run, for people to read."""
+    seed: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Valid, every threshold met, and no call failed."""
+        return (
+            self.valid
+            and all(threshold.passed for threshold in self.thresholds)
+            and not any(call.failures for call in self.calls)
+        )
