@@ -20,7 +20,7 @@ EndReason = Literal[
     "connect failed",
     "cancelled",
 ]
-"""`bot hung up`: by the REST API; `bot closed`: its socket, in good order; `bot failed`: with an error code."""
+"""`bot hung up`: by the REST API; `bot closed`: its socket, in order; `bot failed`: with an error code."""
 
 
 @dataclass(frozen=True, slots=True)
