@@ -31,7 +31,14 @@ from bridge.dispatch import Dispatch
 from bridge.egress import EgressGate, EgressSettings
 from bridge.errors import ConfigError
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
-from bridge.facades.plivo import Outgoing, PlivoAccounts, PlivoFacade, PlivoSettings, StreamDefaults
+from bridge.facades.plivo import (
+    ForkLooks,
+    Outgoing,
+    PlivoAccounts,
+    PlivoFacade,
+    PlivoSettings,
+    StreamDefaults,
+)
 from bridge.histogram import TickTimes
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.legs.service_leg import ServiceLeg
@@ -156,6 +163,7 @@ class Bridge:
             applications,
             self.readings.server,
             config.webrtc.ice_servers,
+            streams=ForkLooks(self.plivo.forks),
         )
         self.web_sockets = make_protocol(
             [self.plivo.door, self.pages.door, self.mind.door],

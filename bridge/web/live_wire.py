@@ -3,6 +3,7 @@
 levels   ten times a second, for everybody: level, talking, kind and mute of each connected participant
 people   when anything of it changed, for applications: the conference and its participants
 looks    twice a second, for applications: every number of every leg and input
+streams  at that pace, when anything of it changed, for applications: the streams to services
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from bridge.core.ports import InputLook, InputName, LegLook
 from bridge.people import Audience, Conference, Participant
-from bridge.status import ParticipantStatus, RoomStatus
+from bridge.status import ParticipantStatus, RoomStatus, StreamsStatus, StreamStatus
 
 SILENCE_DBOV = -127.0
 """The lowest level there is (RFC 6464 §3)."""
@@ -95,6 +96,14 @@ class Looks(msgspec.Struct, frozen=True, tag_field="type", tag="looks"):
     participants: dict[str, LookView]
 
 
+class Streams(msgspec.Struct, frozen=True, tag_field="type", tag="streams"):
+    """The streams of a conference and of calls in it, oldest first."""
+
+    streams: Sequence[StreamStatus]
+    left_out: int
+    """Streams and parts there are besides."""
+
+
 def levels(status: RoomStatus, people: Sequence[Participant]) -> bytes:
     """A `levels` message about the connected ones among `people`."""
     views: dict[str, LevelView] = {}
@@ -125,6 +134,11 @@ def looks(status: RoomStatus) -> bytes:
         for participant_id, seen in status.participants.items()
     }
     return msgspec.json.encode(Looks(status.rate_hz, status.capacity, views))
+
+
+def streams(seen: StreamsStatus) -> bytes:
+    """A `streams` message."""
+    return msgspec.json.encode(Streams(seen.streams, seen.left_out))
 
 
 def conference_view(conference: Conference) -> ConferenceView:

@@ -1,8 +1,9 @@
 """What the operator's page needs and the Mind API has no call for, behind the application's token.
 
-GET   /operator/api/server                          how the server does
-GET   /operator/api/conferences                     all conferences of the application
-PATCH /operator/api/{conference}/participants/{id}  {"muted": bool, "hears": {participant id: gain | null}}
+GET    /operator/api/server                          how the server does
+GET    /operator/api/conferences                     all conferences of the application
+PATCH  /operator/api/{conference}/participants/{id}  {"muted": bool, "hears": {participant id: gain | null}}
+DELETE /operator/api/{conference}/streams/{id}       a stream to a service, or a part of one, ends
 
 Errors are JSON: {"error": text}.
 """
@@ -23,7 +24,7 @@ from bridge.errors import BadInput, BridgeError, Draining, NoSuchParticipant, No
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
 from bridge.web.live_wire import conference_view, person_view
-from bridge.web.ports import FiguresNow, People, Rooms, Tokens
+from bridge.web.ports import FiguresNow, People, Rooms, Streams, Tokens
 
 MAX_GAIN = 4.0
 """About 12 dB: enough to lift a quiet phone, too little to hurt."""
@@ -52,12 +53,18 @@ class OperatorApi:
     """The calls, on the directory and the switchboard."""
 
     def __init__(
-        self, directory: People, switchboard: Rooms, applications: Tokens, figures: FiguresNow
+        self,
+        directory: People,
+        switchboard: Rooms,
+        applications: Tokens,
+        figures: FiguresNow,
+        streams: Streams,
     ) -> None:
         self._directory = directory
         self._switchboard = switchboard
         self._applications = applications
         self._figures = figures
+        self._streams = streams
         self._changing = asyncio.Lock()
 
     def router(self) -> APIRouter:
@@ -71,6 +78,12 @@ class OperatorApi:
                 "/{conference_id}/participants/{participant_id}",
                 self._change_participant,
                 "Mute a participant, or change whom it hears",
+            ),
+            (
+                "DELETE",
+                "/{conference_id}/streams/{stream_id}",
+                self._end_stream,
+                "End a stream to a service, or a part of one",
             ),
         ):
             router.add_api_route(
@@ -122,6 +135,12 @@ class OperatorApi:
                 by = Actor.application(application_id)
                 participant = await self._directory.change_participant(participant, by=by, **fields)
         return person_view(participant)
+
+    async def _end_stream(self, request: Request, application_id: str) -> object:
+        conference = self._directory.conference(application_id, request.path_params["conference_id"])
+        stream_id: str = request.path_params["stream_id"]
+        await self._streams.end(application_id, conference.id, stream_id)
+        return {"id": stream_id}
 
     def _summary(self, conference: Conference) -> dict[str, object]:
         participants = self._directory.participants(conference)

@@ -22,7 +22,7 @@ from bridge.sockets import Accept, Refuse, UpgradeRequest
 from bridge.web.ice import IceServer, IceServers
 from bridge.web.live import Live
 from bridge.web.operator import OperatorApi
-from bridge.web.ports import FiguresNow, People, Rooms, Tokens
+from bridge.web.ports import FiguresNow, People, Rooms, Streams, Tokens
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -89,9 +89,11 @@ class WebPages:
         applications: Tokens,
         figures: FiguresNow,
         ice_servers: Sequence[IceServer] = (),
+        *,
+        streams: Streams,
     ) -> None:
-        self.live = Live(directory, switchboard, applications)
-        self._operator = OperatorApi(directory, switchboard, applications, figures)
+        self.live = Live(directory, switchboard, applications, streams)
+        self._operator = OperatorApi(directory, switchboard, applications, figures, streams)
         self._ice = IceServers(directory, applications, ice_servers)
         self._assets = read_assets()
 

@@ -8,7 +8,7 @@ from typing import Protocol, Unpack
 
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
-from bridge.status import RoomStatus
+from bridge.status import RoomStatus, StreamsStatus
 
 
 class People(Protocol):
@@ -38,6 +38,16 @@ class Rooms(Protocol):
         """`watched`: with levels even of those whom nobody hears. Raises NoSuchRoom."""
 
     def legs(self) -> Mapping[str, int]: ...
+
+
+class Streams(Protocol):
+    """What forks calls to services (`bridge.facades.plivo.ForkLooks`), as far as the pages use it."""
+
+    def look(self, application_id: str, conference_id: str, room: RoomStatus) -> StreamsStatus:
+        """The streams of a conference and of calls in it; `room` is how it looks now."""
+
+    async def end(self, application_id: str, conference_id: str, stream_id: str) -> None:
+        """End a stream, or a part of one. Raises NoSuchRoom when that does not live there."""
 
 
 class Tokens(Protocol):

@@ -8,6 +8,7 @@ written is the legs' concern (`bridge.legs.plivo_wire`).
 
 from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.facade import Outgoing, PlivoFacade, PlivoSettings
+from bridge.facades.plivo.fork_looks import ForkLooks
 from bridge.facades.plivo.rest_wire import StreamDefaults
 
-__all__ = ["Outgoing", "PlivoAccounts", "PlivoFacade", "PlivoSettings", "StreamDefaults"]
+__all__ = ["ForkLooks", "Outgoing", "PlivoAccounts", "PlivoFacade", "PlivoSettings", "StreamDefaults"]

@@ -43,6 +43,20 @@ class ForkRecords:
             return list(self._live.get(application_id, {}).values())
         return [fork for forks in self._live.values() for fork in forks.values()]
 
+    def in_conference(self, application_id: str, conference_id: str, since: float) -> list[Fork]:
+        """Streams of a conference and of calls in it: those that live, then those that ended after `since`.
+
+        Oldest first; without the parts of streams.
+        """
+        forks = self.live(application_id)
+        ended: list[Fork] = []
+        for fork in reversed(self._ended.get(application_id, ())):
+            if (fork.ended_at or 0.0) < since:
+                break
+            ended.append(fork)
+        forks += reversed(ended)
+        return [fork for fork in forks if fork.conference_id == conference_id and fork.parent is None]
+
     def on_call(self, application_id: str, names: Iterable[str]) -> list[Fork]:
         """Streams of a call under any of its names, newest first; the parts of a stream are not listed."""
         wanted = set(names)

@@ -20,6 +20,7 @@ from bridge.sockets import Refuse, UpgradeRequest
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
+from tests.bridge.web.staged_streams import StagedStreams
 from tests.kit.records import MemoryRecords
 from tests.kit.running_bridge import free_port
 
@@ -56,6 +57,7 @@ class StagedBridge:
     """`async with StagedBridge() as bridge`: served on loopback inside."""
 
     stage: Stage = field(default_factory=Stage)
+    streams: StagedStreams = field(default_factory=StagedStreams)
     port: int = field(default_factory=free_port)
     uptime: float = 3_725.0
     phone_line: PhoneLine = field(default_factory=PhoneLine)
@@ -63,7 +65,9 @@ class StagedBridge:
     def __post_init__(self) -> None:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
         self.mind = MindFacade(self.directory, self.stage, OneApplication())
-        self.pages = WebPages(self.directory, self.stage, OneApplication(), self._figures)
+        self.pages = WebPages(
+            self.directory, self.stage, OneApplication(), self._figures, streams=self.streams
+        )
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(self.pages.router())
         app.include_router(self.mind.router())

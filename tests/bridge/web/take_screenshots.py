@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, ViewportSize
 
 from bridge.people import Actor, Audience, Conference, Participant, Role
 from tests.bridge.web.browser import PHONE, chromium, open_page
+from tests.bridge.web.forked_scene import fork
 from tests.bridge.web.staged_bridge import APPLICATION, TOKEN, StagedBridge
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "screenshots"
@@ -39,6 +40,9 @@ class Scene:
         hears = {self.phone.id: 0.0, self.ada.id: 0.5}
         await bridge.directory.change_participant(self.zoe, by=bridge.by, hears=hears)
         await bridge.directory.change_participant(self.maryam, by=bridge.by, muted=True)
+
+        people = (self.ada, self.phone, self.maryam, self.zoe)
+        fork(bridge.streams, self.conference.id, self.bot, people)
 
     async def _bring(self, name: str, kind: str = "webrtc", **more: object) -> Participant:
         return await self.bridge.bring(self.conference, name, kind, **more)  # type: ignore[arg-type]
@@ -86,7 +90,13 @@ async def operator(scene: Scene, browser: Browser) -> None:
     await page.evaluate("scrollTo(0, 0)")
     await asyncio.sleep(0.3)
     await take(page, "operator-light")
+    await page.locator(".fold:visible").click()
+    await page.evaluate("document.querySelector('.streams').closest('section').scrollIntoView()")
+    await page.evaluate("scrollBy(0, -76)")  # the bar at the top stays
     await page.emulate_media(color_scheme="dark")
+    await asyncio.sleep(0.5)
+    await take(page, "streams-dark")
+    await page.locator(".fold:visible").click()
     await page.set_viewport_size(PHONE)
     await page.evaluate("scrollTo(0, 0)")
     await asyncio.sleep(0.3)

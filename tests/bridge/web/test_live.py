@@ -13,6 +13,7 @@ from bridge.people import Conference, Layout, Participant, Role
 from bridge.sockets import Accept, Refuse, UpgradeRequest
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.web.live import BEATS_PER_REPEAT, MAX_SKIPPED, MAX_UNSENT_BYTES, MAX_WATCHERS_EACH, Live
+from tests.bridge.web.staged_streams import StagedStreams, stream
 
 pytestmark = pytest.mark.unit
 
@@ -130,7 +131,8 @@ class Scene:
         self.people = People()
         self.rooms = Rooms()
         self.timers = Timers()
-        self.live = Live(self.people, self.rooms, Tokens(), call_later=self.timers.call_later)
+        self.streams = StagedStreams()
+        self.live = Live(self.people, self.rooms, Tokens(), self.streams, call_later=self.timers.call_later)
 
     async def ask(self, token: str | None, path: str = f"/live/{APP}/c1") -> Accept | Refuse | None:
         query = {} if token is None else {"access_token": token}
@@ -202,6 +204,57 @@ async def test_people_are_told_again_when_somebody_changed() -> None:
     scene.timers.beat(3)
     told = [message for message in wire.sent if message["type"] == "people"]
     assert [len(message["participants"]) for message in told] == [2, 1]
+
+
+async def test_streams_are_told_at_once_and_then_when_something_changed() -> None:
+    scene = Scene()
+    scene.streams.add("c1", stream("s1"))
+    wire = await scene.watch("app-token")
+    scene.timers.beat()
+    assert wire.types()[:2] == ["people", "streams"]
+    scene.timers.beat(20)
+    assert wire.types().count("streams") == 1
+    scene.streams.change("c1", "s1", captured=13_000, lost=2)
+    scene.timers.beat(3)
+    assert wire.types().count("streams") == 1, "no faster than the looks"
+    scene.timers.beat()
+    told = [message["streams"] for message in wire.sent if message["type"] == "streams"]
+    assert [streams[0]["captured"] for streams in told] == [12_350, 13_000]
+
+
+async def test_streams_are_told_to_a_late_watcher_and_looked_at_once_for_all() -> None:
+    scene = Scene()
+    first = await scene.watch("app-token")
+    scene.timers.beat(2)
+    late = await scene.watch("app-token")
+    scene.timers.beat()
+    assert late.types().count("streams") == first.types().count("streams") == 1
+    looks = scene.streams.looks
+    scene.timers.beat(10)
+    assert scene.streams.looks == looks + 2
+
+
+async def test_participants_are_told_nothing_of_streams() -> None:
+    scene = Scene()
+    scene.streams.add("c1", stream("s1"))
+    wire = await scene.watch("token-p1")
+    scene.timers.beat(20)
+    assert "streams" not in wire.types()
+    assert scene.streams.looks == 0
+
+
+async def test_a_slow_reader_never_misses_the_last_of_the_streams() -> None:
+    scene = Scene()
+    scene.streams.add("c1", stream("s1"))
+    wire = await scene.watch("app-token")
+    scene.timers.beat(5)
+    wire.unsent_bytes = MAX_UNSENT_BYTES + 1
+    scene.streams.change("c1", "s1", state="interrupted")
+    scene.timers.beat(10)
+    wire.unsent_bytes = 0
+    scene.timers.beat(5)
+    told = [message for message in wire.sent if message["type"] == "streams"]
+    assert [message["streams"][0]["state"] for message in told] == ["connected", "interrupted"]
 
 
 async def test_levels_that_stay_the_same_are_repeated_once_a_second_only() -> None:

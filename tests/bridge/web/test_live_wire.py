@@ -8,8 +8,9 @@ import pytest
 
 from bridge.core.ports import InputLook, LegLook
 from bridge.people import Audience, Conference, Layout, Media, Participant, Role
-from bridge.status import InputStatus, ParticipantStatus, RoomStatus
+from bridge.status import InputStatus, ParticipantStatus, RoomStatus, StreamsStatus
 from bridge.web import live_wire
+from tests.bridge.web.staged_streams import AN_HOUR_AGO_MS, gaps, playing, stream
 
 pytestmark = pytest.mark.wire
 
@@ -90,6 +91,26 @@ def test_a_bot_is_told_apart_from_those_who_call_by_the_same_kind_of_leg() -> No
     assert "bot" in seen["tags"]
     (away,) = json.loads(live_wire.people(CONFERENCE, [replace(bot, leg_kind=None)]))["participants"]
     assert away["kind"] is None
+
+
+def test_streams_carry_all_that_is_known_of_them() -> None:
+    part = stream("s2", ADA, waiting_share=0.504, state="interrupted", end="", gaps=gaps(2), more_gaps=98)
+    roster = stream("s1", name="Captions <b>", roster=True, part_states={"interrupted": 1}, parts=(part,))
+    bot = stream("s3", bot_id="p9", play=playing(barge_in_p50_ms=None))
+    told = json.loads(live_wire.streams(StreamsStatus((roster, bot), left_out=7)))
+    assert (told["type"], told["left_out"], len(told["streams"])) == ("streams", 7, 2)
+    first, second = told["streams"]
+    assert (first["name"], first["roster"]) == ("Captions <b>", True)
+    assert first["part_states"] == {"interrupted": 1}
+    (shown,) = first["parts"]
+    assert (shown["participant_id"], shown["state"], shown["waiting_share"]) == ("p1", "interrupted", 0.504)
+    assert shown["gaps"][0] == {"from_ms": AN_HOUR_AGO_MS, "to_ms": AN_HOUR_AGO_MS + 500}
+    assert (len(shown["gaps"]), shown["more_gaps"], shown["play"]) == (2, 98, None)
+    assert second["bot_id"] == "p9"
+    assert second["play"] == {
+        "queued_ms": 420, "underruns": 0, "response_p50_ms": 640, "response_p95_ms": 980,
+        "barge_in_p50_ms": None,
+    }  # fmt: skip
 
 
 def test_looks_carry_every_number_of_leg_and_input() -> None:

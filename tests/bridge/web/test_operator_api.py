@@ -13,6 +13,7 @@ from bridge.directory import Directory
 from bridge.people import Actor, Conference, Participant
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.stage import Stage
+from tests.bridge.web.staged_streams import StagedStreams, stream
 from tests.kit.records import MemoryRecords
 
 pytestmark = pytest.mark.unit
@@ -37,13 +38,16 @@ class Scene:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
         figures = ServerFigures("9.9", 60.0, 6.0, 3000, 2, 0, 0.1, 0.9, 1.0, 2.0)
         app = FastAPI()
-        app.include_router(WebPages(self.directory, self.stage, Tokens(), lambda: figures).router())
+        self.streams = StagedStreams()
+        pages = WebPages(self.directory, self.stage, Tokens(), lambda: figures, streams=self.streams)
+        app.include_router(pages.router())
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bridge")
 
     async def fill(self) -> None:
         by = Actor.application("app-a")
         self.conference = await self.directory.open_conference("app-a", by=by, name="Quiz")
         self.ada, self.ada_token = await self.directory.add_participant(self.conference, by=by, name="Ada")
+        self.streams.add(self.conference.id, stream("s1", self.ada))
         self.bob, _ = await self.directory.add_participant(self.conference, by=by, name="Bob")
 
     async def get(self, path: str, token: str | None = "token-a") -> httpx.Response:
@@ -55,6 +59,10 @@ class Scene:
         if isinstance(body, bytes):
             return await self.http.patch(path, content=body, headers=_bearer(token))
         return await self.http.patch(path, json=body, headers=_bearer(token))
+
+    async def end(self, stream_id: str, token: str | None = "token-a", **ids: str) -> httpx.Response:
+        path = f"/operator/api/{ids.get('conference', self.conference.id)}/streams/{stream_id}"
+        return await self.http.delete(path, headers=_bearer(token))
 
     def hears(self) -> dict[str, float]:
         return dict(self.directory.participant(self.conference, self.ada.id).hears)
@@ -79,15 +87,18 @@ async def test_without_an_application_s_token_nothing_is_told(scene: Scene, toke
         await scene.get("/operator/api/server", token),
         await scene.get("/operator/api/conferences", token),
         await scene.patch({"muted": True}, token),
+        await scene.end("s1", token),
     ]
     for answer in answers:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert "Quiz" not in answer.text
     assert not scene.directory.participant(scene.conference, scene.ada.id).muted
+    assert scene.streams.ended == []
 
 
 async def test_a_participant_s_token_is_not_enough(scene: Scene) -> None:
+    assert (await scene.end("s1", scene.ada_token)).status_code == 401
     assert (await scene.get("/operator/api/conferences", scene.ada_token)).status_code == 401
     assert (await scene.patch({"muted": True}, scene.ada_token)).status_code == 401
 
@@ -192,3 +203,25 @@ async def test_an_empty_change_gives_the_participant_as_it_is(scene: Scene) -> N
 @pytest.mark.parametrize("ids", [{"conference": "nowhere"}, {"participant": "nobody"}])
 async def test_unknown_ids_are_not_found(scene: Scene, ids: dict[str, str]) -> None:
     assert (await scene.patch({"muted": True}, **ids)).status_code == 404
+
+
+async def test_a_stream_is_ended(scene: Scene) -> None:
+    assert (await scene.end("s1")).json() == {"id": "s1"}
+    assert scene.streams.ended == ["s1"]
+
+
+async def test_a_stream_of_another_application_or_conference_is_not_found(scene: Scene) -> None:
+    by = Actor.application("app-b")
+    other = await scene.directory.open_conference("app-b", by=by)
+    elsewhere = await scene.directory.open_conference("app-a", by=by)
+    for stream_id, token, conference in (
+        ("s1", "token-b", scene.conference.id),
+        ("s1", "token-b", other.id),
+        ("s1", "token-a", elsewhere.id),
+        ("s1", "token-a", "nowhere"),
+        ("s2", "token-a", scene.conference.id),
+    ):
+        refused = await scene.end(stream_id, token, conference=conference)
+        assert refused.status_code == 404, (stream_id, token, conference)
+        assert refused.json()["error"]
+    assert scene.streams.ended == []

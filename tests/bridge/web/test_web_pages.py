@@ -12,6 +12,7 @@ from bridge.web import ServerFigures, WebPages
 from bridge.web.pages import ASSETS, read_assets
 from tests.bridge.web.stage import Stage
 from tests.bridge.web.staged_bridge import OneApplication
+from tests.bridge.web.staged_streams import StagedStreams
 from tests.kit.records import MemoryRecords
 
 pytestmark = pytest.mark.unit
@@ -24,7 +25,8 @@ PAGES = sorted(ASSETS.glob("*.html"))
 def http() -> httpx.AsyncClient:
     stage = Stage()
     figures = ServerFigures("0", 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    pages = WebPages(Directory(MemoryRecords(), stage), stage, OneApplication(), lambda: figures)  # type: ignore[arg-type]
+    directory = Directory(MemoryRecords(), stage)  # type: ignore[arg-type]
+    pages = WebPages(directory, stage, OneApplication(), lambda: figures, streams=StagedStreams())
     app = FastAPI()
     app.include_router(pages.router())
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bridge")

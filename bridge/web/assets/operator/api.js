@@ -18,6 +18,10 @@ export class OperatorApi extends Mind {
   route(conference, id, changes) {
     return call("PATCH", `/operator/api/${conference}/participants/${id}`, this.token, changes);
   }
+
+  endStream(conference, id) {
+    return call("DELETE", `/operator/api/${conference}/streams/${id}`, this.token);
+  }
 }
 
 /** What was typed in this tab: { applicationId, token }, or null. */

@@ -7,6 +7,7 @@ import { Live } from "../shared/live.js";
 import { confirm, copyable, form, show } from "./dialogs.js";
 import { Hearing } from "./hearing.js";
 import { Participants } from "./participants.js";
+import { Streams } from "./streams.js";
 
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -25,6 +26,7 @@ export class ConferenceView {
     this.hearing = new Hearing((listener, source, gain) =>
       this.#try(() => api.route(this.id, listener.id, { hears: { [source.id]: gain } })),
     );
+    this.streams = new Streams((stream, whom, what) => this.#endStream(stream, whom, what));
     this.#build(main, summary);
     this.live = new Live(api.applicationId, this.id, api.token, {
       people: (message) => this.#setPeople(message),
@@ -33,6 +35,10 @@ export class ConferenceView {
         this.participants.setLooks(message.participants);
         const kilohertz = message.rate_hz / 1000;
         setText(this.mixer, message.rate_hz ? `Mixed at ${kilohertz} kHz, ${message.capacity} places` : "");
+      },
+      streams: (message) => {
+        this.streams.setStreams(message);
+        this.participants.setForks(this.streams.ofPeople());
       },
       state: (state) => {
         this.link.className = `pill ${state === "open" ? "good" : "busy"}`;
@@ -82,6 +88,7 @@ export class ConferenceView {
         ),
       ),
       make("section", { class: "panel", "aria-labelledby": "people-title" }, make("header", {}, make("h2", { id: "people-title", text: "Participants" }), this.count), this.empty, this.table),
+      this.streams.element,
       this.hearing.element,
       make(
         "section",
@@ -123,6 +130,7 @@ export class ConferenceView {
 
   #drawPeople() {
     this.participants.setPeople(this.people);
+    this.streams.setPeople(this.people);
     this.hearing.setPeople(structuredClone(this.people)); // it draws wishes before they are granted
   }
 
@@ -160,6 +168,11 @@ export class ConferenceView {
   async #expel(person) {
     const sure = await confirm("Remove from the conference?", named(person.name), "The connection ends at once, and the invitation does not work any more.", "Remove");
     if (sure) await this.#try(() => this.api.deleteParticipant(this.id, person.id));
+  }
+
+  async #endStream(stream, whom, what) {
+    const sure = await confirm("End the stream?", `${whom} → ${stream.host}`, what, "End it");
+    if (sure) await this.#try(() => this.api.endStream(this.id, stream.id));
   }
 
   async #end() {

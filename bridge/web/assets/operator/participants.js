@@ -3,10 +3,10 @@
 import { face, make, named, setChildren, setText } from "../shared/dom.js";
 import { icon } from "../shared/icons.js";
 import { ROLES, drawLevel, kindOf } from "../shared/levels.js";
+import { ms } from "./durations.js";
 
 const SILENCE_DBOV = -127;
 const NUMBERS = ["Buffer", "Lost", "Concealed", "Far side"];
-const ms = (value) => (value >= 1000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value)} ms`);
 
 class Row {
   constructor(person, on) {
@@ -16,6 +16,7 @@ class Row {
     this.face = face(person.id, person.name);
     this.meter = make("div", { class: "meter" }, make("span"));
     this.dbov = make("span", { class: "figures" });
+    this.forks = make("span", { class: "forks", hidden: true });
     this.rate = make("span", { class: "line" });
     this.role = make("select", { class: "compact" }, ...ROLES.map(([value, word, title]) => make("option", { value, text: word, title })));
     this.role.addEventListener("change", () => on.role(this.person, this.role.value));
@@ -26,7 +27,7 @@ class Row {
     this.element = make(
       "tr",
       {},
-      make("td", { class: "named" }, make("div", { class: "person" }, this.face, make("div", {}, this.name, this.state))),
+      make("td", { class: "named" }, make("div", { class: "person" }, this.face, make("div", {}, this.name, make("span", { class: "row" }, this.state, this.forks)))),
       make("td", { class: "leveled" }, this.meter, make("div", { class: "small" }, this.dbov, this.rate)),
       ...this.numbers,
       make("td", { class: "roled" }, this.role),
@@ -65,6 +66,16 @@ class Row {
     drawLevel(this.face, level);
     this.face.classList.toggle("talking", live?.talking ?? false);
     setText(this.dbov, live ? (level <= SILENCE_DBOV ? "silent" : `${level} dBov`) : "");
+  }
+
+  /** `number` streams fork what this participant says or hears. */
+  drawForks(number) {
+    this.forks.hidden = number === 0;
+    if (this.forks.dataset.number === String(number)) return;
+    this.forks.dataset.number = String(number);
+    const text = number === 1 ? "1 stream" : `${number} streams`;
+    this.forks.title = `${text} to services`;
+    this.forks.replaceChildren(icon("fork"), String(number), make("span", { class: "unseen", text: number === 1 ? " stream" : " streams" }));
   }
 
   drawLook(look) {
@@ -113,11 +124,12 @@ export class Participants {
   constructor(on) {
     this.on = on;
     this.rows = new Map();
+    this.forks = new Map();
     this.body = make("tbody");
     const heads = ["Participant", "Level", ...NUMBERS, "Role", ""].map((text, index) =>
       make("th", { scope: "col", class: index > 1 && index < 2 + NUMBERS.length ? "number" : "" }, text || make("span", { class: "unseen", text: "Actions" })),
     );
-    this.element = make("table", { class: "participants" }, make("thead", {}, make("tr", {}, ...heads)), this.body);
+    this.element = make("table", { class: "listing participants" }, make("thead", {}, make("tr", {}, ...heads)), this.body);
   }
 
   setPeople(people) {
@@ -127,12 +139,19 @@ export class Participants {
     for (const person of sorted) {
       if (!this.rows.has(person.id)) this.rows.set(person.id, new Row(person, this.on));
       this.rows.get(person.id).draw(person);
+      this.rows.get(person.id).drawForks(this.forks.get(person.id) ?? 0);
     }
     setChildren(this.body, sorted.map((person) => this.rows.get(person.id).element));
   }
 
   setLevels(levels) {
     for (const [id, row] of this.rows) row.drawLevel(levels[id]);
+  }
+
+  /** Participant id → how many streams fork them. */
+  setForks(numbers) {
+    this.forks = numbers;
+    for (const [id, row] of this.rows) row.drawForks(numbers.get(id) ?? 0);
   }
 
   setLooks(looks) {
