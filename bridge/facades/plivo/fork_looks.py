@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from urllib.parse import urlsplit
 
@@ -22,8 +22,8 @@ from bridge.status import (
 
 RECENT_S = 60.0
 """What ended is still shown for so long, so that one can read why."""
-MAX_SHOWN = 200
-"""Streams and parts of one conference that are looked at: this happens between two ticks."""
+MAX_SHOWN = 100
+"""Streams and parts of one conference that are looked at, which is done between two ticks: 2 ms."""
 MAX_GAPS_SHOWN = 5
 
 _STATES: dict[str, StreamState] = {
@@ -59,18 +59,18 @@ class ForkLooks:
         raise NoSuchRoom("stream not found")
 
 
-def streams_of(forks: Iterable[Fork], room: RoomStatus, now: float) -> StreamsStatus:
-    """`forks` in their order, each with its parts, the lately ended ones behind those that live."""
+def streams_of(forks: Sequence[Fork], room: RoomStatus, now: float) -> StreamsStatus:
+    """`forks` in their order, each with its parts, the lately ended ones behind those that live.
+
+    Where not all can be shown, whole streams go before parts of any.
+    """
     shown: list[StreamStatus] = []
-    left, left_out = MAX_SHOWN, 0
-    for fork in forks:
+    left, left_out = max(0, MAX_SHOWN - len(forks)), max(0, len(forks) - MAX_SHOWN)
+    for fork in forks[:MAX_SHOWN]:
         parts = list(fork.children.values())
         parts += (part for part in fork.ended_children if now - (part.ended_at or now) < RECENT_S)
-        if left == 0:
-            left_out += 1 + len(parts)
-            continue
-        kept = parts[: left - 1]
-        left -= 1 + len(kept)
+        kept = parts[:left]
+        left -= len(kept)
         left_out += len(parts) - len(kept)
         shown.append(_stream(fork, room, now, [_stream(part, room, now, ()) for part in kept]))
     return StreamsStatus(shown, left_out)
