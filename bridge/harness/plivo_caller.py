@@ -18,13 +18,16 @@ from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from bridge.core.ports import L16_16K, TICK_S, AudioFormat, CallStart
-from bridge.errors import BridgeError
+from bridge.harness.call_socket import CallFailed as CallFailed
+from bridge.harness.call_socket import open_socket
+from bridge.harness.line import Line, MessageKind, ReadGate
 from bridge.harness.phone_playout import PhonePlayout
 from bridge.harness.sound import Loop, Samples, change_rate, decode, encode
+from bridge.harness.voice import CheckpointReached, HeardEvent, KeysHeard, QueueCleared, Says, Voice
 from bridge.legs.plivo_call_wire import CallWriter
 from bridge.legs.plivo_play_wire import (
     Checkpoint,
@@ -35,17 +38,9 @@ from bridge.legs.plivo_play_wire import (
 )
 from bridge.legs.plivo_wire import NotUnderstood
 
-OPEN_TIMEOUT_S = 10.0
 MAX_ARRIVALS = 100_000
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-
-
-class CallFailed(BridgeError):
-    """The call did not come about; `status` is the service's HTTP answer, where there was one."""
-
-    def __init__(self, text: str, status: int | None = None) -> None:
-        super().__init__(text)
-        self.status = status
+MAX_EVENTS = 10_000
+"""At most so many between two ticks are told to a voice; a service that sends more loses the oldest."""
 
 
 @dataclass(slots=True)
@@ -61,6 +56,7 @@ class CallerFigures:
     wrong_format: int = 0
     """`playAudio` in another format than the stream's: dropped, or converted where that is allowed."""
     not_understood: int = 0
+    redials: int = 0
     late_s: float = 0.0
     """The worst delay of a tick."""
 
@@ -94,10 +90,13 @@ def new_call(
 
 @dataclass
 class PlivoCaller:
-    """One call. `sound` is what the caller says: int16 [n] at the stream's rate, or one sound per track."""
+    """One call. `sound` is what the caller says: int16 [n] at the stream's rate, or one sound per track.
+
+    With a `voice`, that says what the caller says on the first track, and when to press keys and to hang up.
+    """
 
     url: str
-    sound: Samples | Mapping[str, Samples]
+    sound: Samples | Mapping[str, Samples] = field(default_factory=lambda: np.zeros(0, np.int16))
     call: CallStart = field(default_factory=new_call)
     loop_sound: bool = False
     http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -105,6 +104,9 @@ class PlivoCaller:
     """Play audio of other formats than the stream's too (the vendor does not)."""
     on_heard: Callable[[Samples], None] | None = None
     """Gets every 20 ms that the caller hears, in place of `heard`."""
+    voice: Voice | None = None
+    line: Line | None = None
+    """Faults on the way to the service; None: there are none."""
 
     def __post_init__(self) -> None:
         self.format = self.call.audio_format
@@ -124,6 +126,11 @@ class PlivoCaller:
         }
         self._writer = CallWriter(self.call)
         self._heard: list[Samples] = []
+        self._events: deque[HeardEvent] = deque(maxlen=MAX_EVENTS)
+        self._gate = ReadGate()
+        self._away = False
+        """The connection was lost on purpose, and is to come back."""
+        self._back = asyncio.Event()
         self._socket: ClientConnection
         self._work: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
@@ -142,27 +149,13 @@ class PlivoCaller:
 
     async def dial(self) -> None:
         """Connect and say `start`; from then on the call goes on by itself. Raises CallFailed."""
-        try:
-            self._socket = await connect(
-                self.url,
-                additional_headers=dict(self.http_headers),
-                compression=None,
-                open_timeout=OPEN_TIMEOUT_S,
-                close_timeout=2,
-                max_size=MAX_MESSAGE_BYTES,
-                proxy=None,
-            )
-        except InvalidStatus as refused:
-            body = (refused.response.body or b"").decode(errors="replace").strip()[:300]
-            status = refused.response.status_code
-            raise CallFailed(f"the service answered {status} {body}".strip(), status) from None
-        except (InvalidURI, InvalidHandshake, OSError, TimeoutError) as wrong:
-            text = str(wrong) or type(wrong).__name__
-            raise CallFailed(
-                f"cannot connect: {text.replace(self.url, self.url.partition('?')[0])}"
-            ) from None
-        await self._socket.send(self._writer.start(), text=True)
+        await self._connect()
         self._work = asyncio.create_task(self._go_on())
+
+    async def _connect(self) -> None:
+        # Who reads slowly on purpose gets the answers to its own pings late as well.
+        self._socket = await open_socket(self.url, self.http_headers, pings=self.line is None)
+        await self._send("start", self._writer.start())
 
     async def hang_up(self) -> None:
         """End the call as a caller does, if it has not ended yet."""
@@ -199,8 +192,7 @@ class PlivoCaller:
     async def press(self, digits: str) -> None:
         """Press keys, one after another."""
         for digit in digits:
-            message = self._writer.dtmf(self.call.tracks[0], digit, _unix_ms())
-            await self._socket.send(message, text=True)
+            await self._send("dtmf", self._writer.dtmf(self.call.tracks[0], digit, _unix_ms()))
 
     async def send(self, message: bytes | str) -> None:
         """Anything at all: for tests of what a service does with it."""
@@ -219,10 +211,16 @@ class PlivoCaller:
         try:
             async with asyncio.TaskGroup() as group:
                 talking = group.create_task(self._talk())
-                await self._listen()
+                while await self._listened_to_the_end():
+                    await self._back.wait()
+                    if self.end is not None:
+                        break
+                    await self._come_back()
                 talking.cancel()
         except* ConnectionClosed:
             pass
+        except* CallFailed as refused:
+            self.end = CallEnd(1006, f"redialled: {refused.exceptions[0]}", by_service=True)
         finally:
             if self.end is None:
                 self.end = CallEnd(
@@ -230,11 +228,29 @@ class PlivoCaller:
                 )
             self._over.set()
 
+    async def _listened_to_the_end(self) -> bool:
+        """Whether the connection that has ended is to come back."""
+        try:
+            await self._listen()
+        except ConnectionClosed:
+            if not self._away:
+                raise
+        return self._away
+
+    async def _come_back(self) -> None:
+        """The same call on a new connection, where nothing is queued yet."""
+        self._back.clear()
+        self._writer = CallWriter(self.call)
+        self.playout.clear()
+        self._away = False
+        await self._connect()
+        self.figures.redials += 1
+
     async def _talk(self) -> None:
         """Play and send 20 ms at a time, on a steady schedule; what is late is made up for at once."""
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while True:
+        while self.end is None:
             pause = due - loop.time()
             if pause > 0:
                 await asyncio.sleep(pause)
@@ -249,19 +265,59 @@ class PlivoCaller:
         else:
             self._heard.append(frame)
         for name in reached:
-            await self._socket.send(self._writer.played(name), text=True)
-        if all(loop.over for loop in self._loops.values()):
+            await self._send("playedStream", self._writer.played(name))
+            self._events.append(CheckpointReached(name))
+        says = self._speak(frame)
+        if says is None and all(loop.over for loop in self._loops.values()):
             self._said_all.set()
         for at, (track, loop) in enumerate(self._loops.items()):
-            said = loop.next_frame()
+            said = loop.next_frame() if at or says is None else says.frame
             if not at:
                 self.said = said
-            message = self._writer.media(track, encode(said, self.format), _unix_ms())
-            await self._socket.send(message, text=True)
+            payload = encode(said, self.format) if self.line is None else self.line.payload(track, said)
+            await self._send("media", self._writer.media(track, payload, _unix_ms()))
             self.figures.sent += 1
+        if says is not None:
+            await self.press(says.keys)
+        if self.line is not None:
+            await self._follow(self.line)
+        if says is not None and says.hangs_up:
+            self._said_all.set()
+            self.end = CallEnd(1000, "", by_service=False)
+            self._back.set()
+            await self._socket.close()
+
+    def _speak(self, heard: Samples) -> Says | None:
+        if self.voice is None:
+            self._events.clear()
+            return None
+        events = list(self._events)
+        self._events.clear()
+        return self.voice.tick(heard, events)
+
+    async def _send(self, kind: MessageKind, message: bytes) -> None:
+        if self.line is not None:
+            self.line.put(kind, message)
+        else:
+            await self._socket.send(message, text=True)
+
+    async def _follow(self, line: Line) -> None:
+        """Do at the socket what the line says for this tick."""
+        orders = line.tick()
+        self._gate.order(orders.reads)
+        for outgoing in orders.messages:
+            if not self._away:
+                await self._socket.send(outgoing.payload, text=not outgoing.binary)
+        if orders.drops and not self._away:
+            self._away = True
+            self._socket.transport.abort()
+        if orders.redials and self._away:
+            self._back.set()
 
     async def _listen(self) -> None:
         async for message in self._socket:
+            if self.line is not None:
+                await self._gate.pass_one()
             try:
                 await self._obey(message)
             except (NotUnderstood, ValueError):
@@ -279,9 +335,11 @@ class PlivoCaller:
             case ClearAudio():
                 self.figures.clears += 1
                 self.playout.clear()
-                await self._socket.send(self._writer.cleared(), text=True)
+                self._events.append(QueueCleared())
+                await self._send("clearedAudio", self._writer.cleared())
             case SendDigits(digits):
                 self.digits_heard += digits
+                self._events.append(KeysHeard(digits))
 
     def _play(self, payload: bytes, audio_format: AudioFormat | None) -> None:
         if audio_format == self.format:
