@@ -130,3 +130,16 @@ async def test_nothing_can_be_set_beyond_a_bot_s_audience(page: Page) -> None:
 async def test_samples_of_a_call_are_little_endian(page: Page) -> None:
     script = "async () => [...(await import('/web/join/slow_ear.js')).samplesOf('AAD/f/8AAIA=')]"
     assert await page.evaluate(script) == [0.0, 32767 / 32768, 255 / 32768, -1.0]
+
+
+@pytest.mark.parametrize(("share", "step"), [(0, 0), (0.299, 0), (0.3, 30), (0.6, 60), (0.899, 60), (1, 90)])
+async def test_a_hold_is_coloured_by_the_step_it_has_passed(page: Page, share: float, step: int) -> None:
+    assert await call(page, "operator/streams.js", "stepOf", share) == step
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min 0 s"), (3_599, "59 min 59 s"), (90_061, "25 h 1 min")],
+)
+async def test_durations_are_written_in_two_units(page: Page, seconds: int, text: str) -> None:
+    assert await call(page, "operator/durations.js", "lasting", seconds) == text
