@@ -45,8 +45,8 @@ class CallStart:
     account_id: str
     tracks: tuple[str, ...]
     audio_format: AudioFormat
-    headers: Mapping[str, str]
-    """The call's extra headers, decoded; keys as sent."""
+    headers: Mapping[str, str] = field(repr=False)
+    """The call's extra headers, decoded; keys as sent. May hold secrets."""
 
 
 class CallLink(Protocol):

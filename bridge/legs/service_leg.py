@@ -195,6 +195,8 @@ class ServiceLeg:
 
     def line_said(self, message: bytes, is_text: bool) -> None:
         """The service wants something."""
+        if self._leaving:
+            return
         if self._spec.bidirectional:
             self._player.received(message, is_text)
         else:

@@ -662,6 +662,19 @@ async def test_what_a_service_says_that_has_nothing_to_say_is_ignored() -> None:
     assert [message["event"] for message in far.messages] == ["start", "media"]
 
 
+async def test_what_a_service_says_to_a_goodbye_is_not_played_and_not_refused() -> None:
+    stage = two_way()
+    far = await stage.connect()
+    stage.run(5)
+    closing = asyncio.create_task(stage.leg.close(CloseReason.HANGUP))
+    await settle()
+    far.say("playAudio", media={"payload": base64.b64encode(bytes(800)).decode()})
+    far.say("sendDTMF", dtmf="1")
+    assert (stage.ledger.played_ms, stage.ledger.refused_ms, stage.ledger.digits) == (0, 0, 0)
+    far.flow()
+    await closing
+
+
 async def test_a_service_that_says_nothing_but_rubbish_is_closed() -> None:
     stage = two_way()
     far = await stage.connect()
