@@ -70,6 +70,7 @@ class DigitReceived(_Happened):
     """Somebody pressed a key."""
 
     participant_id: str
+    """Or the id of the stream whose service did so to somebody."""
     digit: str = field(repr=False)
 
 

@@ -20,6 +20,7 @@ from bridge.changes import (
     ChangeFeed,
     ConferenceChanged,
     ConferenceClosed,
+    DigitReceived,
     MessageSent,
     ParticipantAdded,
     ParticipantChanged,
@@ -308,6 +309,10 @@ class Directory:
                     await self._records.add_message(message)
             self._feed.tell(MessageSent(conference.id, by, message))
             return message
+
+    def tell_digit(self, conference_id: str, stream_id: str, digit: str) -> None:
+        """A service that streams somebody's call, and is nobody here itself, sounded a key to them."""
+        self._feed.tell(DigitReceived(conference_id, Actor.participant(stream_id), stream_id, digit))
 
     # --- inside ---
 

@@ -27,6 +27,14 @@ class LegInterruptedOn:
 
 
 @dataclass(frozen=True, slots=True)
+class LegResumed:
+    """A participant's leg works again."""
+
+    room_id: str
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegDown:
     """A participant has no leg any more. Not said when a newer one replaced it."""
 
@@ -94,4 +102,15 @@ class PlayEnded:
     how: Literal["played", "cut", "underrun"]
 
 
-SwitchEvent = LegUp | LegInterruptedOn | LegDown | MediaChanged | Digit | Text | Talking | Behind | PlayEnded
+SwitchEvent = (
+    LegUp
+    | LegInterruptedOn
+    | LegResumed
+    | LegDown
+    | MediaChanged
+    | Digit
+    | Text
+    | Talking
+    | Behind
+    | PlayEnded
+)

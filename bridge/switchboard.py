@@ -40,6 +40,7 @@ from bridge.switch_events import (
     Digit,
     LegDown,
     LegInterruptedOn,
+    LegResumed,
     LegUp,
     MediaChanged,
     PlayEnded,
@@ -55,6 +56,7 @@ __all__ = [
     "InputStatus",
     "LegDown",
     "LegInterruptedOn",
+    "LegResumed",
     "LegUp",
     "MediaChanged",
     "ParticipantStatus",
@@ -329,6 +331,8 @@ class Switchboard:
                     seat.up = True
                     if current:
                         self._say_up(seat)
+                elif current:
+                    self._emit(LegResumed(room_id, participant_id))
             case LegInterrupted(cause):
                 if current:
                     self._emit(LegInterruptedOn(room_id, participant_id, cause))

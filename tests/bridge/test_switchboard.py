@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.core.events import DigitPressed, LegClosed
+from bridge.core.events import DigitPressed, LegClosed, LegConnected, LegInterrupted
 from bridge.core.ports import (
     L16_16K,
     CloseReason,
@@ -13,6 +13,8 @@ from bridge.errors import BadOffer, Draining, LimitReached, NoSuchRoom, Overload
 from bridge.switchboard import (
     Digit,
     LegDown,
+    LegInterruptedOn,
+    LegResumed,
     LegUp,
     MediaChanged,
     Routing,
@@ -184,6 +186,15 @@ async def test_what_legs_report_comes_out_as_events() -> None:
     ]
     assert "5" not in repr(studio.events[2])
     assert studio.board.legs() == {}
+
+
+async def test_a_leg_that_is_silent_for_a_while_is_told_to_be_back() -> None:
+    studio = Studio()
+    phone = await studio.phone("a")
+    studio.events.clear()
+    phone.port.emit(LegInterrupted("nothing heard"))
+    phone.port.emit(LegConnected())
+    assert studio.events == [LegInterruptedOn("room", "a", "nothing heard"), LegResumed("room", "a")]
 
 
 async def test_a_key_pressed_while_the_leg_is_set_up_is_told_once_it_is_there() -> None:

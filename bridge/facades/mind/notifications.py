@@ -141,7 +141,10 @@ class Notifications:
                 self._pass_on(change)
             case DigitReceived(participant_id=participant_id, digit=digit):
                 text = _text("created", f"/participants/{participant_id}/dtmf", DigitResource(digit))
-                moderators = (one.id for one in self._people(change) if one.role is Role.MODERATOR)
+                people = self._people(change)
+                # The SDKs of clients know participants; streams are the application's own.
+                known = any(one.id == participant_id for one in people)
+                moderators = [one.id for one in people if known and one.role is Role.MODERATOR]
                 self._tell(change, text, moderators, to_application=True)
 
     def _tell_all_but(

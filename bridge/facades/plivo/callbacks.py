@@ -1,8 +1,16 @@
 """Status callbacks: what becomes of a stream, told to `status_callback_url` as Plivo tells it.
 
-Fields: `Event`, `StreamID`, `CallUUID`, `From`, `To`, `Timestamp`, `ServiceURL`, `Name`; ours: `Reason` and
-`Detail` of an end, `Percent` of a full buffer, `ParticipantID` (whom the service is, or whom it is a stream
-of), `ParentStreamID`. A form by POST, or a query by GET; signed by the account, as Plivo signs.
+| event | what happened |
+|---|---|
+| `StartStream` | the service was reached |
+| the same, with `redial` | it is back: `Reconnects` |
+| `DegradedStream` | so much of what may be held waits: `Percent` |
+| the same, with `redial` | the service is away and dialled again: `Percent`, `Reason`, `Detail` |
+| `StopStream`, `DroppedStream` | the end, and nothing follows: `Reason`, `Detail` |
+
+Fields of each: `Event`, `StreamID`, `CallUUID`, `From`, `To`, `Timestamp`, `ServiceURL`, `Name`; ours, beside
+those above: `ParticipantID` (whom the service is, or whom it is a stream of), `ParentStreamID`. A form by
+POST, or a query by GET; signed by the account, as Plivo signs.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from bridge.facades.plivo.accounts import PlivoAccounts
-from bridge.facades.plivo.fork import Fork, StatusEvent
+from bridge.facades.plivo.fork import CONNECTION_ERROR, Fork, StatusEvent
 from bridge.facades.signatures import signing_headers
 from bridge.facades.webhooks import Webhook
 
@@ -50,6 +58,15 @@ class Callbacks:
     def degraded(self, fork: Fork, percent: int) -> None:
         """So much of what may be held for the service is waiting."""
         self._tell(StatusEvent.DEGRADED, fork, {"Percent": str(percent)})
+
+    def interrupted(self, fork: Fork, cause: str) -> None:
+        """The service is away, and dialled again; what it misses is held."""
+        held = {"Percent": str(round(fork.ledger.unsent_share * 100))}
+        self._tell(StatusEvent.DEGRADED, fork, {**held, "Reason": CONNECTION_ERROR, "Detail": cause})
+
+    def resumed(self, fork: Fork) -> None:
+        """The service is back."""
+        self._tell(StatusEvent.START, fork, {"Reconnects": str(fork.reconnects)})
 
     def _tell(self, event: StatusEvent, fork: Fork, more: Mapping[str, str] | None = None) -> None:
         request = fork.request

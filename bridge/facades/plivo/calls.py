@@ -16,7 +16,7 @@ from functools import partial
 from bridge.core.ports import CallLink, CallTrack, CloseReason
 from bridge.directory import Directory
 from bridge.errors import Draining, LimitReached, NoSuchParticipant, NoSuchRoom, NotAllowed, Overloaded
-from bridge.facades.plivo.names import callee_name, caller_name
+from bridge.facades.plivo.names import callee_name, caller_name, canonical
 from bridge.facades.plivo.stream_tokens import StreamToken, StreamTokens
 from bridge.people import Actor, Conference, Participant
 from bridge.sockets import Receiver
@@ -96,9 +96,12 @@ class Calls:
         return any(call.lost is not None and call.key[0] == conference_id for call in self._live.values())
 
     def find(self, application_id: str, call_id: str) -> Participant | None:
-        """Whose call of that application calls itself `call_id`; where it is two people's, the caller."""
+        """Whose call of that application calls itself `call_id`; where it is two people's, the caller.
+
+        `call_id` is `canonical`; how the call writes its own does not matter.
+        """
         for call in self._live.values():
-            if call_id and call.link.start.call_id == call_id:
+            if call_id and canonical(call.link.start.call_id) == call_id:
                 people = call.tracks.get(INBOUND) or next(iter(call.tracks.values()), None)
                 if people is not None and people.application_id == application_id:
                     return people

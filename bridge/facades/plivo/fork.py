@@ -144,6 +144,11 @@ class Fork:
             return 0.0
         return max(0.0, (self.ended_at or now) - self.started_at)
 
+    @property
+    def reconnects(self) -> int:
+        """How often the service was reached again."""
+        return max(0, self.ledger.connects - 1)
+
     def sums(self) -> Sums:
         """Of its own tracks and its children's."""
         total = self.older
@@ -158,9 +163,12 @@ class Fork:
         if self.children.pop(child.id, None) is None:
             return
         self.ended_children.append(child)
-        if len(self.ended_children) > MAX_ENDED_CHILDREN:
-            oldest = self.ended_children.popleft()
-            self.older += oldest.sums()
+        self.sum_up(MAX_ENDED_CHILDREN)
+
+    def sum_up(self, keep: int = 0) -> None:
+        """Of all but the last `keep` ended children only the sums are known from now on."""
+        while len(self.ended_children) > keep:
+            self.older += self.ended_children.popleft().sums()
             self.older_children += 1
 
 

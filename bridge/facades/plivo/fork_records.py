@@ -8,16 +8,20 @@ from collections.abc import Iterable, Iterator
 from bridge.facades.plivo.fork import Fork
 
 MAX_ENDED = 1_000
-"""Ended streams that an application can still ask for."""
+"""Ended streams that an application can still ask for; parts of streams do not count."""
+MAX_ENDED_WITH_PARTS = 25
+"""Of those, the ones whose parts can be asked for, too; of older ones only the sums are kept."""
 
 
 class ForkRecords:
     """Finds streams by application, call and id; forgets the oldest ended ones."""
 
-    def __init__(self, max_ended: int = MAX_ENDED) -> None:
+    def __init__(self, max_ended: int = MAX_ENDED, with_parts: int = MAX_ENDED_WITH_PARTS) -> None:
         self._max_ended = max_ended
+        self._max_with_parts = with_parts
         self._live: dict[str, dict[str, Fork]] = {}
         self._ended: dict[str, deque[Fork]] = {}
+        self._with_parts: dict[str, deque[Fork]] = {}
         self.started = 0
         self.ended = 0
 
@@ -33,9 +37,17 @@ class ForkRecords:
 
     def end(self, fork: Fork) -> None:
         """It lives no more."""
-        if self._remove(fork):
-            self._ended.setdefault(fork.application_id, deque(maxlen=self._max_ended)).append(fork)
-            self.ended += 1
+        if not self._remove(fork):
+            return
+        self.ended += 1
+        if fork.parent is not None:
+            return  # its parent keeps it
+        self._ended.setdefault(fork.application_id, deque(maxlen=self._max_ended)).append(fork)
+        if fork.roster:
+            with_parts = self._with_parts.setdefault(fork.application_id, deque())
+            with_parts.append(fork)
+            if len(with_parts) > self._max_with_parts:
+                with_parts.popleft().sum_up()
 
     def live(self, application_id: str | None = None) -> list[Fork]:
         """All that live, oldest first; of one application, or of all."""
@@ -68,10 +80,10 @@ class ForkRecords:
 
     def find(self, application_id: str, names: Iterable[str], stream_id: str) -> Fork | None:
         """The stream of that id on that call, live or ended, a part of another one included."""
-        wanted = set(names)
         for fork in self._newest_first(application_id):
-            if fork.id == stream_id:
-                return None if wanted.isdisjoint(fork.names()) else fork
+            for one in (fork, *fork.ended_children):
+                if one.id == stream_id:
+                    return None if set(names).isdisjoint(one.names()) else one
         return None
 
     def streams_to(self, application_id: str, target_id: str, service_url: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from uuid import uuid4
@@ -24,6 +25,7 @@ from bridge.errors import (
     NoSuchHost,
     NoSuchParticipant,
     NoSuchRoom,
+    Overloaded,
 )
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.callbacks import Callbacks
@@ -39,12 +41,21 @@ from bridge.facades.plivo.fork import (
 )
 from bridge.facades.plivo.fork_records import ForkRecords
 from bridge.facades.plivo.fork_turns import ForkTurns, Turns
+from bridge.facades.plivo.names import canonical
 from bridge.facades.plivo.rest_wire import StreamDefaults, StreamRequest, read_stream
 from bridge.facades.plivo.roster import Rosters, child_of
 from bridge.facades.plivo.seats import Seats, Switching
-from bridge.facades.plivo.targets import Target, Targets, canonical
+from bridge.facades.plivo.targets import Target, Targets
 from bridge.people import Conference, Participant
-from bridge.switch_events import Behind, Digit, LegDown, LegUp, SwitchEvent
+from bridge.switch_events import (
+    Behind,
+    Digit,
+    LegDown,
+    LegInterruptedOn,
+    LegResumed,
+    LegUp,
+    SwitchEvent,
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +66,8 @@ CHECK_S = 4.0
 """For looking up the hosts of one request: whoever asks waits for 5 s."""
 STOP_S = 2.0
 """What ending a stream may keep its caller waiting; a longer farewell of its socket goes on behind it."""
+RETRY_S = 5.0
+"""About so long after a participant's part found no place on this server it asks again."""
 MAX_DECLARED = 20
 
 
@@ -176,7 +189,7 @@ class Forks:
         self.records.add(fork)
         try:
             if fork.roster:
-                self._begin_roster(fork)
+                self._rosters.begin(fork)
             elif participant is None:
                 await self._seats.join(fork, conference)
                 await self._seated(fork)
@@ -184,6 +197,7 @@ class Forks:
                 await self._sit_down(fork)
         except BaseException:
             self.records.drop(fork)
+            self._seats.leave(fork)
             fork.ended_at = self._now()
             fork.over.set()
             raise
@@ -206,25 +220,29 @@ class Forks:
 
     # --- one socket for each participant ---
 
-    def _begin_roster(self, parent: Fork) -> None:
-        loop = asyncio.get_running_loop()
-        self._timers[parent.id] = loop.call_later(
-            parent.request.timeout_s, lambda: self._spawn(self.stop(parent, TIMED_OUT))
-        )
-        self._rosters.begin(parent)
-
     def _open_child(self, parent: Fork, participant: Participant) -> None:
         child = child_of(parent, participant, self._now())
         parent.children[child.id] = child
         self.records.add(child)
         self._spawn(self._connect_child(child))
 
-    async def _connect_child(self, child: Fork) -> None:
+    async def _connect_child(self, child: Fork, *, again: bool = False) -> None:
+        self._timers.pop(child.id, None)
+        if child.over.is_set():
+            return
         where = {"room": child.conference_id, "participant": child.participant_id}
         why = "it could not be set up"
         try:
             await self._sit_down(child)
             return
+        except (Overloaded, LimitReached) as full:
+            if child.ending is None:
+                if not again:
+                    log.warning("- a participant is not streamed yet: %s", full, extra=where)
+                pause_s = RETRY_S * random.uniform(0.5, 1.5)  # not all of them at once
+                self._after(pause_s, child, lambda: self._connect_child(child, again=True))
+                return
+            why = str(full)
         except BridgeError as refused:
             why = str(refused)
             log.warning("x a participant is not streamed: %s", why, extra=where)
@@ -240,12 +258,10 @@ class Forks:
             return
         fork.ending = fork.ending or ending
         seated = list(fork.children.values()) if fork.roster else [fork]
-        for one in seated:
-            one.ending = one.ending or ending
-        closing = {self._spawn(self._seats.close(one)) for one in seated}
+        closing = {closes for one in seated if (closes := self._unseat(one, ending)) is not None}
         if fork.roster:
             self._rosters.end(fork)
-            if not closing:
+            if not fork.children:
                 self._over(fork, ending)
         if closing:
             await asyncio.wait(closing, timeout=STOP_S)
@@ -275,6 +291,14 @@ class Forks:
         self._timers.clear()
         while self._working:
             await asyncio.gather(*self._working, return_exceptions=True)
+
+    def _unseat(self, fork: Fork, ending: Ending) -> asyncio.Task[None] | None:
+        """End its leg; a part that waits for a place has none, and is over."""
+        fork.ending = fork.ending or ending
+        if fork.parent is not None and fork.id in self._timers:
+            self._over(fork, ending)
+            return None
+        return self._spawn(self._seats.close(fork))
 
     def _over(self, fork: Fork, ending: Ending) -> None:
         if fork.over.is_set():
@@ -317,16 +341,28 @@ class Forks:
                 if own is not None:
                     self._over(own, ending_of(cause))
                 for fork in self._seats.of_call(room_id, participant_id):
-                    fork.ending = fork.ending or CALL_HANGUP
-                    self._spawn(self._seats.close(fork))
+                    self._unseat(fork, CALL_HANGUP)
+            case LegInterruptedOn(cause=cause):
+                if own is not None:
+                    self._callbacks.interrupted(own, cause)
+            case LegResumed():
+                if own is not None:
+                    self._callbacks.resumed(own)
             case Behind(percent=percent):
                 if own is not None:
                     self._callbacks.degraded(own, percent)
             case Digit(digit=digit):
-                for fork in self._seats.hearing(room_id, participant_id):
-                    self._switchboard.press(room_id, fork.seat_id, "inbound", digit)
+                self._pressed(own, room_id, participant_id, digit)
             case _:
                 pass
+
+    def _pressed(self, own: Fork | None, room_id: str, who: str, digit: str) -> None:
+        """Tell the services that hear the key; `own`: whose service pressed it."""
+        for fork in self._seats.hearing(room_id, who):
+            self._switchboard.press(room_id, fork.seat_id, "inbound", digit)
+        if own is not None and own.participant_id is not None:
+            # It is nobody in the directory, which would say so of itself.
+            self._directory.tell_digit(own.conference_id, own.id, digit)
 
     def _started(self, fork: Fork) -> None:
         if fork.started_at is not None:
@@ -334,6 +370,8 @@ class Forks:
         fork.started_at = self._now()
         if fork.parent is not None:
             self._started(fork.parent)
+        if fork.roster:  # all others' legs keep their time themselves
+            self._after(fork.request.timeout_s, fork, lambda: self.stop(fork, TIMED_OUT))
         self.turns.begin(fork)
         self._callbacks.started(fork)
 
@@ -342,6 +380,11 @@ class Forks:
         if isinstance(change, ConferenceClosed):
             for parent in self._rosters.of(change.conference_id):
                 self._spawn(self.stop(parent, CALL_HANGUP))
+
+    def _after(self, pause_s: float, fork: Fork, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Until then, or until the stream is over, `_timers` has it."""
+        loop = asyncio.get_running_loop()
+        self._timers[fork.id] = loop.call_later(pause_s, lambda: self._spawn(work()))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -1,9 +1,10 @@
-"""What a caller is called: out of the headers that come with a stream."""
+"""What callers and calls are called: names out of the headers that come with a stream, and ids."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from uuid import UUID
 
 MAX_NAME_CHARACTERS = 100
 MAX_HEADER_BYTES = 512
@@ -39,6 +40,14 @@ def name_header(name: str) -> str:
     """`extraHeaders` that carry a name, in the letters the vendor allows there; empty when none is left."""
     letters = re.sub(r"[^A-Za-z0-9]", "", name)[: MAX_HEADER_BYTES - len("name=")]
     return f"name={letters}" if letters else ""
+
+
+def canonical(call_uuid: str) -> str:
+    """A UUID in lower case with its dashes; anything else as it is."""
+    try:
+        return str(UUID(call_uuid))
+    except ValueError:
+        return call_uuid
 
 
 def _first(headers: Mapping[str, str], keys: tuple[str, ...]) -> str:

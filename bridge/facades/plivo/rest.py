@@ -37,9 +37,10 @@ from bridge.facades.plivo import rest_answers
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.fork import Fork
 from bridge.facades.plivo.forks import Forks
+from bridge.facades.plivo.names import canonical
 from bridge.facades.plivo.rest_page import described
 from bridge.facades.plivo.rest_wire import read_body, read_page
-from bridge.facades.plivo.targets import Target, Targets, canonical
+from bridge.facades.plivo.targets import Target, Targets
 
 log = logging.getLogger(__name__)
 

@@ -121,7 +121,7 @@ def _stream(fork: Fork, now: float) -> dict[str, Any]:
         "end_reason": fork.ending.reason if fork.ending else None,
         "end_detail": fork.ending.detail if fork.ending else "",
         "attempts": ledger.attempts,
-        "reconnects": max(0, ledger.connects - 1),
+        "reconnects": fork.reconnects,
         "captured": sums.captured,
         "delivered": sums.delivered,
         "lost": sums.lost,

@@ -24,10 +24,10 @@ class Rosters:
         self._parents: dict[str, list[Fork]] = {}
 
     def begin(self, parent: Fork) -> None:
-        """For everybody who is there now, and whoever comes."""
+        """For everybody who is there now, and whoever comes. Raises NoSuchRoom."""
+        conference = self._directory.conference(parent.application_id, parent.conference_id)
         self._parents.setdefault(parent.conference_id, []).append(parent)
-        conference = self._directory.find(parent.conference_id)
-        for participant in self._directory.participants(conference) if conference else ():
+        for participant in self._directory.participants(conference):
             if participant.online:
                 self._consider(parent, participant)
 

@@ -97,7 +97,10 @@ class Seats:
         return self.of_call(room_id, who) + bots
 
     async def sit_down(self, fork: Fork) -> None:
-        """Beside the call that it is a stream of. Raises what the switchboard raises."""
+        """Beside the call that it is a stream of. Raises what the switchboard raises.
+
+        The place stays taken until `leave`, whatever happens.
+        """
         assert fork.participant_id is not None
         heard_by = fork.request.heard_by
         routing = Routing(
@@ -110,7 +113,10 @@ class Seats:
         await self._take(fork, self._switchboard.connect(fork.conference_id, fork.id, spec, routing))
 
     async def join(self, fork: Fork, conference: Conference) -> None:
-        """As a participant. Raises what the directory raises; nobody is left there then."""
+        """As a participant. Raises what the directory raises; nobody is left there then.
+
+        The place stays taken until `leave`, whatever happens.
+        """
         request = fork.request
         bot, _ = await self._directory.add_participant(
             conference,
@@ -155,11 +161,7 @@ class Seats:
         self._rooms.setdefault(fork.conference_id, {})[fork.seat_id] = fork
         if fork.participant_id is not None:
             self._calls.setdefault((fork.conference_id, fork.participant_id), {})[fork.id] = fork
-        try:
-            await connecting
-        except BaseException:
-            self.leave(fork)
-            raise
+        await connecting
 
     async def _remove_bot(self, fork: Fork) -> None:
         bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")

@@ -10,7 +10,7 @@ from uuid import UUID
 from bridge.directory import Directory
 from bridge.errors import NoSuchParticipant, NoSuchRoom
 from bridge.facades.plivo.calls import Calls
-from bridge.facades.plivo.names import numbers
+from bridge.facades.plivo.names import canonical, numbers
 from bridge.people import Conference, Participant
 from bridge.switch_events import LegDown, LegUp, SwitchEvent
 
@@ -114,11 +114,3 @@ class Targets:
             self._since.setdefault((event.room_id, event.participant_id), self._now())
         elif isinstance(event, LegDown):
             self._since.pop((event.room_id, event.participant_id), None)
-
-
-def canonical(call_uuid: str) -> str:
-    """A UUID in lower case with its dashes; anything else as it is."""
-    try:
-        return str(UUID(call_uuid))
-    except ValueError:
-        return call_uuid

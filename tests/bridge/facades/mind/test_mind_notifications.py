@@ -230,6 +230,14 @@ async def test_digits_are_told_to_the_application_and_the_moderators(audience: A
     assert audience.told() == {"app": [by_bob, by_mod], "mod": [by_bob]}
 
 
+async def test_digits_of_a_stream_which_is_nobody_there_are_told_to_the_application_alone(
+    audience: Audience,
+) -> None:
+    audience.mind.directory.tell_digit(audience.conference.id, "a-stream", "#")
+    told = {"type": "created", "location": "/participants/a-stream/dtmf", "resource": {"digit": "#"}}
+    assert audience.told() == {"app": [told]}
+
+
 async def test_other_conferences_hear_nothing(audience: Audience) -> None:
     elsewhere = await audience.mind.conference("elsewhere")
     stranger, _ = await audience.mind.person(elsewhere, online=True)

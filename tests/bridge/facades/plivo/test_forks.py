@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bridge.changes import Change, DigitReceived
 from bridge.core.ports import CloseReason
 from bridge.people import Actor
 from tests.kit.fork_house import EVENTS, SERVICE, ForkHouse
@@ -57,6 +58,22 @@ async def test_digits_reach_the_services_that_hear_who_presses_them_and_no_other
     ]
     forks.switchboard.press(room, bot.id, "7")
     assert len(forks.switchboard.passed_on) == 3, "a service is not told of its own keys"
+
+
+async def test_keys_that_a_service_sounds_to_one_participant_are_told_as_the_streams(
+    forks: ForkHouse,
+) -> None:
+    told: list[Change] = []
+    forks.directory.subscribe(told.append)
+    stream_id = await forks.start(bidirectional=True)
+    room = forks.conference.id
+    forks.switchboard.press(room, stream_id, "4")
+    assert told[-1] == DigitReceived(room, Actor.participant(stream_id), stream_id, "4")
+    await forks.start(room, service_url="wss://bot", bidirectional=True, name="Bot")
+    bot = forks.people()["Bot"]
+    told.clear()
+    forks.switchboard.press(room, bot.id, "5")
+    assert told == [DigitReceived(room, Actor.participant(bot.id), bot.id, "5")], "a bot's are its own"
 
 
 async def test_a_call_that_ends_while_its_stream_is_set_up_ends_the_stream(forks: ForkHouse) -> None:

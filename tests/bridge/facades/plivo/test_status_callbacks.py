@@ -7,6 +7,7 @@ from plivo.utils import validate_v3_signature
 
 from bridge.errors import HttpFailed
 from bridge.facades.plivo.callbacks import as_asked, with_query
+from bridge.switch_events import LegInterruptedOn, LegResumed
 from tests.kit.fork_house import EVENTS, SERVICE, Asked, ForkHouse
 from tests.kit.plivo_house import AUTH_TOKEN
 
@@ -98,6 +99,23 @@ async def test_a_slow_service_is_told_step_by_step(forks: ForkHouse) -> None:
     assert [fields["Percent"] for fields in degraded] == ["30", "60", "90"]
 
 
+async def test_a_redialled_service_that_is_away_and_comes_back_is_told_of(forks: ForkHouse) -> None:
+    stream_id = await forks.start(status_callback_url=EVENTS, redial=True)
+    room, ledger = forks.conference.id, forks.fork(stream_id).ledger
+    ledger.unsent_share = 0.123
+    forks.switchboard.emit(LegInterruptedOn(room, stream_id, "connection lost"))
+    ledger.connects += 1
+    forks.switchboard.emit(LegResumed(room, stream_id))
+    forks.switchboard.emit(LegInterruptedOn(room, forks.anna.id, "nothing heard"))
+    forks.switchboard.emit(LegResumed(room, forks.anna.id))
+    await forks.http.delete(forks.streams())
+    await forks.settle()
+    assert forks.events == ["StartStream", "DegradedStream", "StartStream", "StopStream"]
+    away, back = forks.asked[1].fields, forks.asked[2].fields
+    assert (away["Percent"], away["Reason"], away["Detail"]) == ("12", "Connection error", "connection lost")
+    assert back["Reconnects"] == "1" and "Reconnects" not in forks.asked[0].fields
+
+
 async def test_a_failing_receiver_gets_everything_in_order_later(forks: ForkHouse) -> None:
     forks.answers = [503, HttpFailed("the connection was closed"), 200, 429, 200]
     stream_id = await forks.start(status_callback_url=EVENTS)
@@ -146,7 +164,7 @@ async def test_no_secret_is_logged(forks: ForkHouse, caplog: pytest.LogCaptureFi
     forks.lose(stream_id, "connection lost")
     await forks.settle()
     assert "given up" in caplog.text and "stream" in caplog.text
-    for secret in ("s3cr3t", "t0k3n", AUTH_TOKEN):
+    for secret in ("s3cr3t", "t0k3n", "h1dd3n", AUTH_TOKEN):
         assert secret not in caplog.text
 
 

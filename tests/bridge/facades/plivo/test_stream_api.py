@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -118,16 +118,19 @@ async def test_every_handshake_is_signed_anew(house: ForkHouse) -> None:
     assert len(nonces) == 2
 
 
-async def test_a_call_is_also_found_by_the_id_it_gave_itself(house: ForkHouse) -> None:
+@pytest.mark.parametrize("written", [str.lower, str.upper, lambda call_id: call_id.replace("-", "")])
+async def test_a_call_is_also_found_by_the_id_it_gave_itself(
+    house: ForkHouse, written: Callable[[str], str]
+) -> None:
     call_id = str(uuid4())
-    caller = await house.call(call_id, {"From": "+15551234567", "To": "+1666"})
+    caller = await house.call(written(call_id), {"From": "+15551234567", "To": "+1666"})
     stream_id = await house.start(call_id.upper())
     spec = house.spec(stream_id)
     assert spec.call.call_id == call_id
     assert spec.sources == {"inbound": SoloSource(caller.id)}
     assert (await house.get(stream_id, call_id))["stream_id"] == stream_id
     assert (await house.get(stream_id, caller.id))["call_uuid"] == call_id
-    assert (await house.http.delete(house.path(call_id))).status_code == 204
+    assert (await house.http.delete(house.path(written(call_id)))).status_code == 204
     assert "caller" not in house.people() and caller.id not in {one.id for one in house.people().values()}
 
 

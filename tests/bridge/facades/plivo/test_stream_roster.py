@@ -8,7 +8,7 @@ import pytest
 
 from bridge.core.ledger import TrackLedger
 from bridge.core.ports import L16_16K, SoloSource
-from bridge.errors import BadInput, EgressRefused, Overloaded
+from bridge.errors import BadInput, EgressRefused, LimitReached, NoSuchRoom, Overloaded
 from bridge.facades.plivo.fork import MAX_ENDED_CHILDREN, Fork
 from bridge.people import Actor, Role
 from tests.kit.fork_house import EVENTS, SERVICE, ForkHouse
@@ -130,9 +130,11 @@ async def test_stopping_a_calls_streams_does_not_stop_its_part_of_another(forks:
     assert len(forks.seats()) == 1
 
 
-async def test_it_ends_after_its_time(forks: ForkHouse) -> None:
+async def test_it_ends_so_long_after_its_first_service_was_reached(forks: ForkHouse) -> None:
     parent = await begin(forks, stream_timeout=1)
     fork = forks.fork(parent)
+    assert parent not in forks.facade.forks._timers
+    forks.answer(parts(forks, parent)[forks.anna.id])
     async with asyncio.timeout(3):
         await fork.over.wait()
     assert (await forks.get(parent, forks.conference.id))["end_reason"] == "Stream timeout"
@@ -140,14 +142,51 @@ async def test_it_ends_after_its_time(forks: ForkHouse) -> None:
 
 
 async def test_a_part_that_cannot_be_had_is_told_and_the_others_go_on(forks: ForkHouse) -> None:
-    forks.switchboard.errors.append(Overloaded())
+    forks.switchboard.errors.append(RuntimeError("broken"))
     parent = await begin(forks, status_callback_url=EVENTS)
     ben = await forks.somebody("Ben")
     await forks.settle()
     assert set(parts(forks, parent)) == {ben.id}
     assert [(asked.event, asked.fields["Detail"]) for asked in forks.asked] == [
-        ("DroppedStream", "the server is overloaded")
+        ("DroppedStream", "it could not be set up")
     ]
+
+
+async def test_a_part_without_a_place_gets_one_as_soon_as_there_is_one(
+    forks: ForkHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bridge.facades.plivo.forks.RETRY_S", 0.0)
+    forks.switchboard.errors += [Overloaded(), LimitReached("legs", 1), Overloaded()]
+    parent = await begin(forks, status_callback_url=EVENTS)
+    part = parts(forks, parent)[forks.anna.id]
+    assert forks.seats() == {part.id} and not forks.facade.forks._timers
+    forks.answer(part)
+    await forks.settle()
+    assert forks.events == ["StartStream", "StartStream"]
+    assert caplog.text.count("not streamed yet") == 1
+
+
+@pytest.mark.parametrize("how", ["parent", "part", "participant", "conference"])
+async def test_a_part_that_waits_for_a_place_can_be_ended(forks: ForkHouse, how: str) -> None:
+    forks.switchboard.errors.append(Overloaded())
+    parent = await begin(forks)
+    part = parts(forks, parent)[forks.anna.id]
+    assert not forks.seats() and (await forks.get(part.id, forks.conference.id))["status"] == "initiated"
+    match how:
+        case "parent":
+            await forks.http.delete(forks.streams(forks.conference.id, parent))
+        case "part":
+            await forks.http.delete(forks.streams(forks.conference.id, part.id))
+        case "participant":
+            forks.switchboard.down(forks.conference.id, forks.anna.id)
+        case "conference":
+            await forks.directory.close_conference(forks.conference, by=Actor.system())
+            await forks.settle()
+    reason = "API request" if how in ("parent", "part") else "Call hangup"
+    assert part.over.is_set() and part.ending is not None and part.ending.reason == reason
+    live = [] if how in ("parent", "conference") else [parent]
+    assert [fork.id for fork in forks.facade.forks.records.live()] == live
+    assert not forks.facade.forks._timers and (forks.conference.id, part.id) in forks.switchboard.forgotten
 
 
 async def test_digits_reach_the_part_of_whoever_pressed_them(forks: ForkHouse) -> None:
@@ -170,6 +209,26 @@ async def test_many_ended_parts_are_kept_as_sums(forks: ForkHouse) -> None:
     assert parent.sums().captured == 10 * (MAX_ENDED_CHILDREN + 5)
     shown = await forks.get(parent.id, forks.conference.id)
     assert (len(shown["streams"]), shown["older_streams"]) == (MAX_ENDED_CHILDREN + 1, 5)
+
+
+async def test_ended_parts_push_out_nobodys_streams_and_are_themselves_bounded(forks: ForkHouse) -> None:
+    records = forks.facade.forks.records
+    records._max_ended, records._max_with_parts = 4, 2
+    rosters = []
+    for _ in range(3):
+        forks.now += 1
+        rosters.append(await begin(forks))
+        for _ in range(3):
+            forks.switchboard.down(forks.conference.id, forks.anna.id)
+            await forks.settle()
+            forks.switchboard.up(forks.conference.id, forks.anna.id)
+            await forks.settle()
+        part = parts(forks, rosters[-1])[forks.anna.id]
+        await forks.http.delete(forks.streams(forks.conference.id))
+    shown = [await forks.get(roster, forks.conference.id) for roster in rosters]
+    assert [(len(one["streams"]), one["older_streams"]) for one in shown] == [(0, 4), (4, 0), (4, 0)]
+    assert (await forks.get(part.id, forks.conference.id))["stream_id"] == part.id
+    assert (records.started, records.ended) == (15, 15)
 
 
 # --- declared with the conference ---
@@ -206,6 +265,15 @@ async def test_what_is_declared_is_checked_before(
 ) -> None:
     with pytest.raises(error):
         await forks.facade.forks.prepare(streams)
+
+
+async def test_a_conference_that_is_over_by_then_has_no_stream(forks: ForkHouse) -> None:
+    own = forks.facade.forks
+    prepared = await own.prepare([{"service_url": SERVICE, **EACH}])
+    await forks.directory.close_conference(forks.conference, by=Actor.system())
+    with pytest.raises(NoSuchRoom):
+        await own.declare(forks.conference, prepared)
+    assert not own.records.live()
 
 
 async def test_when_one_declared_stream_fails_none_is_left(forks: ForkHouse) -> None:
