@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import struct
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
+from websockets.speedups import apply_mask
 
 from bridge.errors import BridgeError
 
 OPEN_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_UNSENT_BYTES = 2 * 1024 * 1024
+"""What a service that does not read may leave waiting: some 40 s of L16 at 16 kHz, as the vendor keeps."""
+
+Take = Callable[[bytes, bool], None]
+"""Gets each message when it arrives, and whether it is text."""
+_HEAD_16 = struct.Struct("!BBH").pack
+_FIN_TEXT = 0x81
+_MASKED = 0x80
 
 
 class CallFailed(BridgeError):
@@ -21,14 +37,75 @@ class CallFailed(BridgeError):
         self.status = status
 
 
-async def open_socket(url: str, headers: Mapping[str, str], *, pings: bool = True) -> ClientConnection:
+class CallConnection(ClientConnection):
+    """A WebSocket on which nobody waits: a message is taken when it arrives, and sent or dropped at once.
+
+    Without `take` messages are received as on any other. A frame costs half of what it does with a queue and
+    a task between, and its time of arrival is the true one.
+    """
+
+    def __init__(self, protocol: ClientProtocol, *, take: Take | None = None, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self._take = take
+        self._pieces: list[bytes] = []
+        self._is_text = True
+
+    def say(self, message: bytes) -> bool:
+        """Send UTF-8 text; False, and nothing is sent, when too much is waiting or the end has come."""
+        if self.protocol.state is not State.OPEN or self.transport.is_closing():
+            return False
+        if self.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            return False
+        length = len(message)
+        if 126 <= length < 65_536:
+            # As the protocol would write it (RFC 6455 §5.2), in a quarter of the time.
+            mask = os.urandom(4)
+            head = _HEAD_16(_FIN_TEXT, _MASKED | 126, length)
+            self.transport.write(head + mask + apply_mask(message, mask))
+        else:
+            self.protocol.send_text(message)
+            self.send_data()
+        return True
+
+    @property
+    def broken_rule(self) -> int | None:
+        """The code with which this side closed because the service broke a rule; None when it did not."""
+        sent = self.protocol.close_sent
+        if sent is None or self.protocol.close_rcvd_then_sent or sent.code == 1000:
+            return None
+        return int(sent.code)
+
+    def process_event(self, event: Event) -> None:
+        """Hand out whole messages; everything else is the library's."""
+        if self._take is None or not isinstance(event, Frame):
+            super().process_event(event)
+            return
+        if event.opcode is Opcode.TEXT or event.opcode is Opcode.BINARY:
+            self._is_text = event.opcode is Opcode.TEXT
+        elif event.opcode is not Opcode.CONT:
+            super().process_event(event)
+            return
+        if event.fin and not self._pieces:
+            self._take(bytes(event.data), self._is_text)
+            return
+        self._pieces.append(bytes(event.data))
+        if event.fin:
+            message = b"".join(self._pieces)
+            self._pieces.clear()
+            self._take(message, self._is_text)
+
+
+async def open_socket(
+    url: str, headers: Mapping[str, str], *, pings: bool = True, take: Take | None = None
+) -> CallConnection:
     """A connection to the service at `url`. Raises CallFailed, whose text holds no query.
 
-    With `pings`, a service that answers none of them for 20 s has gone away.
+    With `pings`, a service that answers none of them for 20 s has gone away. `take` must not raise.
     """
     try:
-        return await connect(
+        connection = await connect(
             url,
+            create_connection=cast(type[ClientConnection], partial(CallConnection, take=take)),
             additional_headers=dict(headers),
             compression=None,
             open_timeout=OPEN_TIMEOUT_S,
@@ -37,6 +114,8 @@ async def open_socket(url: str, headers: Mapping[str, str], *, pings: bool = Tru
             ping_interval=20 if pings else None,
             proxy=None,
         )
+        assert isinstance(connection, CallConnection)
+        return connection
     except InvalidStatus as refused:
         body = (refused.response.body or b"").decode(errors="replace").strip()[:300]
         status = refused.response.status_code

@@ -26,6 +26,25 @@ class PhonePlayout:
         """Times the queue ran dry in the middle of a frame."""
         self.longest_ms = 0.0
         """The largest backlog there ever was."""
+        self.position = 0
+        """Samples that have left the queue so far, played or cleared."""
+        self.filled = 0
+        """Samples of the last frame that came out of the queue."""
+
+    @property
+    def end_position(self) -> int:
+        """The position at which everything queued so far will have left."""
+        return self.position + self._waiting
+
+    @property
+    def pending(self) -> list[str]:
+        """Checkpoints that wait."""
+        return [name for name in self._queue if isinstance(name, str)]
+
+    @property
+    def waiting(self) -> Samples:
+        """The audio in the queue: int16 [n]."""
+        return np.concatenate([np.zeros(0, np.int16), *(a for a in self._queue if not isinstance(a, str))])
 
     @property
     def waiting_ms(self) -> float:
@@ -46,6 +65,7 @@ class PhonePlayout:
     def clear(self) -> None:
         """Forget everything queued."""
         self._queue.clear()
+        self.position += self._waiting
         self._waiting = 0
 
     def tick(self) -> tuple[Samples, list[str]]:
@@ -66,6 +86,8 @@ class PhonePlayout:
             if len(taken) < len(head):
                 self._queue.appendleft(head[len(taken) :])
         self._waiting -= at
+        self.position += at
+        self.filled = at
         if 0 < at < self.frame_samples:
             self.underruns += 1
         return frame, reached

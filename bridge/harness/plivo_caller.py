@@ -12,62 +12,40 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from bridge.core.ports import L16_16K, TICK_S, AudioFormat, CallStart
+from bridge.harness.call_socket import CallConnection, open_socket
 from bridge.harness.call_socket import CallFailed as CallFailed
-from bridge.harness.call_socket import open_socket
+from bridge.harness.caller_figures import CallEnd as CallEnd
+from bridge.harness.caller_figures import CallerFigures
 from bridge.harness.line import Line, MessageKind, ReadGate
 from bridge.harness.phone_playout import PhonePlayout
 from bridge.harness.sound import Loop, Samples, change_rate, decode, encode
 from bridge.harness.voice import CheckpointReached, HeardEvent, KeysHeard, QueueCleared, Says, Voice
+from bridge.harness.witness import Witness
 from bridge.legs.plivo_call_wire import CallWriter
 from bridge.legs.plivo_play_wire import (
     Checkpoint,
     ClearAudio,
+    FromService,
     PlayAudio,
+    PlayMedia,
     SendDigits,
     read_from_service,
 )
-from bridge.legs.plivo_wire import NotUnderstood
+from bridge.legs.plivo_wire import WireError
 
 MAX_ARRIVALS = 100_000
 MAX_EVENTS = 10_000
 """At most so many between two ticks are told to a voice; a service that sends more loses the oldest."""
-
-
-@dataclass(slots=True)
-class CallerFigures:
-    """What happened during a call."""
-
-    sent: int = 0
-    """Media messages."""
-    played: int = 0
-    """`playAudio` messages."""
-    checkpoints: int = 0
-    clears: int = 0
-    wrong_format: int = 0
-    """`playAudio` in another format than the stream's: dropped, or converted where that is allowed."""
-    not_understood: int = 0
-    redials: int = 0
-    late_s: float = 0.0
-    """The worst delay of a tick."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """How a call ended."""
-
-    code: int
-    reason: str
-    by_service: bool
 
 
 def new_call(
@@ -107,6 +85,9 @@ class PlivoCaller:
     voice: Voice | None = None
     line: Line | None = None
     """Faults on the way to the service; None: there are none."""
+    witnesses: Sequence[Witness] = ()
+    phase_s: float | None = None
+    """Ticks begin so long after whole 20 ms of the clock: calls of different phases are not due together."""
 
     def __post_init__(self) -> None:
         self.format = self.call.audio_format
@@ -117,6 +98,8 @@ class PlivoCaller:
         """When each `playAudio` came, on the loop's clock."""
         self.said = np.zeros(self.format.frame_samples, np.int16)
         """The last 20 ms said on the first track."""
+        self.began_at = 0.0
+        """When `start` was said, by `time.monotonic`."""
         self.end: CallEnd | None = None
         sounds = self.sound if isinstance(self.sound, Mapping) else {self.call.tracks[0]: self.sound}
         silence = np.zeros(0, np.int16)
@@ -131,7 +114,9 @@ class PlivoCaller:
         self._away = False
         """The connection was lost on purpose, and is to come back."""
         self._back = asyncio.Event()
-        self._socket: ClientConnection
+        self._usual: tuple[object, object] | None = None
+        """How the service names the stream's own format."""
+        self._socket: CallConnection
         self._work: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._said_all = asyncio.Event()
@@ -150,12 +135,19 @@ class PlivoCaller:
     async def dial(self) -> None:
         """Connect and say `start`; from then on the call goes on by itself. Raises CallFailed."""
         await self._connect()
+        if self.phase_s is not None:
+            await asyncio.sleep((self.phase_s - time.monotonic()) % TICK_S)
+        self.began_at = time.monotonic()
+        for witness in self.witnesses:
+            witness.began()
+        self._send("start", self._writer.start())
         self._work = asyncio.create_task(self._go_on())
 
     async def _connect(self) -> None:
-        # Who reads slowly on purpose gets the answers to its own pings late as well.
-        self._socket = await open_socket(self.url, self.http_headers, pings=self.line is None)
-        await self._send("start", self._writer.start())
+        # Who reads slowly on purpose gets the answers to its own pings late as well, and takes by itself.
+        open_line = self.line is None
+        take = self._take if open_line else None
+        self._socket = await open_socket(self.url, self.http_headers, pings=open_line, take=take)
 
     async def hang_up(self) -> None:
         """End the call as a caller does, if it has not ended yet."""
@@ -192,7 +184,7 @@ class PlivoCaller:
     async def press(self, digits: str) -> None:
         """Press keys, one after another."""
         for digit in digits:
-            await self._send("dtmf", self._writer.dtmf(self.call.tracks[0], digit, _unix_ms()))
+            self._send("dtmf", self._writer.dtmf(self.call.tracks[0], digit, _unix_ms()))
 
     async def send(self, message: bytes | str) -> None:
         """Anything at all: for tests of what a service does with it."""
@@ -244,29 +236,33 @@ class PlivoCaller:
         self.playout.clear()
         self._away = False
         await self._connect()
+        self._send("start", self._writer.start())
         self.figures.redials += 1
+        for witness in self.witnesses:
+            witness.redialled()
 
     async def _talk(self) -> None:
         """Play and send 20 ms at a time, on a steady schedule; what is late is made up for at once."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        due = self.began_at
         while self.end is None:
-            pause = due - loop.time()
-            if pause > 0:
-                await asyncio.sleep(pause)
-            self.figures.late_s = max(self.figures.late_s, loop.time() - due)
-            await self._tick()
-            due += TICK_S
+            due += TICK_S  # a frame goes out when its 20 ms have been said
+            pause = due - time.monotonic()
+            await asyncio.sleep(max(pause, 0.0))
+            late_s = max(time.monotonic() - due, 0.0)
+            self.figures.late_s = max(self.figures.late_s, late_s)
+            await self._tick(late_s)
 
-    async def _tick(self) -> None:
+    async def _tick(self, late_s: float) -> None:
         frame, reached = self.playout.tick()
         if self.on_heard is not None:
             self.on_heard(frame)
         else:
             self._heard.append(frame)
         for name in reached:
-            await self._send("playedStream", self._writer.played(name))
+            self._send("playedStream", self._writer.played(name))
             self._events.append(CheckpointReached(name))
+            for witness in self.witnesses:
+                witness.reached(name)
         says = self._speak(frame)
         if says is None and all(loop.over for loop in self._loops.values()):
             self._said_all.set()
@@ -275,8 +271,12 @@ class PlivoCaller:
             if not at:
                 self.said = said
             payload = encode(said, self.format) if self.line is None else self.line.payload(track, said)
-            await self._send("media", self._writer.media(track, payload, _unix_ms()))
+            self._send("media", self._writer.media(track, payload, _unix_ms()))
             self.figures.sent += 1
+        if self.witnesses:
+            speech = self.said if says is None or says.speech is None else says.speech
+            for witness in self.witnesses:
+                witness.ticked(self.said, speech, frame, late_s)
         if says is not None:
             await self.press(says.keys)
         if self.line is not None:
@@ -295,11 +295,16 @@ class PlivoCaller:
         self._events.clear()
         return self.voice.tick(heard, events)
 
-    async def _send(self, kind: MessageKind, message: bytes) -> None:
+    def _send(self, kind: MessageKind, message: bytes) -> None:
         if self.line is not None:
             self.line.put(kind, message)
-        else:
-            await self._socket.send(message, text=True)
+            return
+        if self._socket.say(message):
+            self.figures.bytes_out += len(message)
+        elif self._socket.state is State.OPEN:
+            self.figures.unsent += 1
+            for witness in self.witnesses:
+                witness.left_unsent()
 
     async def _follow(self, line: Line) -> None:
         """Do at the socket what the line says for this tick."""
@@ -307,6 +312,7 @@ class PlivoCaller:
         self._gate.order(orders.reads)
         for outgoing in orders.messages:
             if not self._away:
+                self.figures.bytes_out += len(outgoing.payload)
                 await self._socket.send(outgoing.payload, text=not outgoing.binary)
         if orders.drops and not self._away:
             self._away = True
@@ -315,20 +321,33 @@ class PlivoCaller:
             self._back.set()
 
     async def _listen(self) -> None:
+        if self.line is None:
+            await self._socket.wait_closed()
+            return
         async for message in self._socket:
-            if self.line is not None:
-                await self._gate.pass_one()
-            try:
-                await self._obey(message)
-            except (NotUnderstood, ValueError):
-                self.figures.not_understood += 1
+            await self._gate.pass_one()
+            self._take(message.encode() if isinstance(message, str) else message, isinstance(message, str))
 
-    async def _obey(self, message: str | bytes) -> None:
-        match read_from_service(message):
+    def _take(self, message: bytes, is_text: bool) -> None:
+        if self.end is not None:
+            return
+        self.figures.bytes_in += len(message)
+        try:
+            what = read_from_service(message)
+            for witness in self.witnesses:
+                witness.took(what, message, is_text)
+            self._obey(what)
+        except (WireError, ValueError) as why:
+            self.figures.not_understood += 1
+            for witness in self.witnesses:
+                witness.refused(message, is_text, why)
+
+    def _obey(self, what: FromService) -> None:
+        match what:
             case PlayAudio(media):
-                self.arrivals.append(asyncio.get_running_loop().time())
+                self.arrivals.append(time.monotonic())
                 self.figures.played += 1
-                self._play(media.payload, media.audio_format(self.format))
+                self._play(media)
             case Checkpoint(name):
                 self.figures.checkpoints += 1
                 self.playout.checkpoint(name)
@@ -336,20 +355,27 @@ class PlivoCaller:
                 self.figures.clears += 1
                 self.playout.clear()
                 self._events.append(QueueCleared())
-                await self._send("clearedAudio", self._writer.cleared())
+                self._send("clearedAudio", self._writer.cleared())
             case SendDigits(digits):
                 self.digits_heard += digits
                 self._events.append(KeysHeard(digits))
 
-    def _play(self, payload: bytes, audio_format: AudioFormat | None) -> None:
+    def _play(self, media: PlayMedia) -> None:
+        named = (media.content_type, media.sample_rate)
+        audio_format = self.format if named == self._usual else media.audio_format(self.format)
         if audio_format == self.format:
-            self.playout.queue(decode(payload, self.format))
-            return
-        self.figures.wrong_format += 1
-        if self.convert and audio_format is not None:
-            sound = decode(payload, audio_format).astype(np.float64)
+            self._usual = named
+            samples = decode(media.payload, self.format)
+        else:
+            self.figures.wrong_format += 1
+            if not self.convert or audio_format is None:
+                return
+            sound = decode(media.payload, audio_format).astype(np.float64)
             converted = change_rate(sound, audio_format.rate_hz, self.format.rate_hz)
-            self.playout.queue(np.rint(converted).clip(-32_768, 32_767).astype(np.int16))
+            samples = np.rint(converted).clip(-32_768, 32_767).astype(np.int16)
+        self.playout.queue(samples)
+        for witness in self.witnesses:
+            witness.queued(samples)
 
 
 def _unix_ms() -> int:

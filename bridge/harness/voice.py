@@ -41,6 +41,8 @@ class Says:
     """Pressed within it."""
     hangs_up: bool = False
     """After it."""
+    speech: Samples | None = None
+    """The words in `frame` alone, where noise or an echo is mixed in: what is measured by."""
 
 
 class Voice(Protocol):
