@@ -6,27 +6,52 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bridge.errors import BridgeError
 
-_THREADS = 8
+_THREADS = 32
 
 
 class ConnectFailed(BridgeError):
     """No address took the connection; the text says why."""
 
 
-class Resolver:
-    """Looks names up in threads of its own: slow name servers hold up nobody but those who ask for them."""
+LookUp = Callable[[str], list[str]]
+"""All addresses of a name; blocks, and raises OSError."""
 
-    def __init__(self) -> None:
+
+def _look_up(host: str) -> list[str]:
+    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+
+class Resolver:
+    """Looks names up in threads of its own: slow name servers hold up nobody but those who ask for them.
+
+    Who asks for a name that is being looked up already waits for the same answer: a hundred streams that are
+    redialled to one name which nobody answers for take up one thread.
+    """
+
+    def __init__(self, look_up: LookUp = _look_up) -> None:
+        self._look_up = look_up
         self._threads = ThreadPoolExecutor(_THREADS, "look-up")
+        self._asking: dict[str, asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str) -> list[str]:
         """All addresses, the best first (RFC 6724 §6). Raises OSError."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host)
+        asking = self._asking.get(host)
+        if asking is None:
+            loop = asyncio.get_running_loop()
+            asking = self._asking[host] = loop.run_in_executor(self._threads, self._look_up, host)
+            asking.add_done_callback(lambda done: self._answered(host, done))
+        return list(await asyncio.shield(asking))
+
+    def _answered(self, host: str, done: asyncio.Future[list[str]]) -> None:
+        del self._asking[host]
+        if not done.cancelled():
+            done.exception()  # everybody may have given up waiting, which is no error
 
     def close(self) -> None:
         """Take up nothing more."""
@@ -79,8 +104,3 @@ def os_failure(error: OSError) -> str:
         case int(number):
             return os.strerror(number).lower()
     return "the connection was closed"
-
-
-def _look_up(host: str) -> list[str]:
-    answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
