@@ -113,6 +113,8 @@ class Dialling:
             self._given_up(text)
 
     def _again_in(self, pause_s: float) -> None:
+        if self._timer is not None:  # an attempt can fail in the moment in which what it opened is lost
+            self._timer.cancel()
         if not self._stopped:
             self._timer = self._around.call_later(pause_s, self.attempt)
 

@@ -6,7 +6,7 @@
 | `hears`, `heard_by` | participant ids, roles, `person`, `bot`; as a list or with commas; empty: nobody |
 | `audio_track=participants` | on a conference, receive-only: one socket for each participant |
 | `bots` | with it: for bots, too |
-| `hangup_on_close` | when the service closes or fails, the participant is hung up |
+| `hangup_on_close` | on a participant: when the service closes or fails, they are hung up |
 | `redial` | receive-only: dial again while the participant lives, and send what was held |
 | `say_stop` | end with a `stop` message |
 
@@ -198,6 +198,8 @@ def _check_together(request: StreamRequest, *, whole_conference: bool) -> None:
         raise BadInput("audio_track of a conference must be inbound (what everybody says) or participants")
     if not whole_conference and request.audio_track == "participants":
         raise BadInput("audio_track=participants is for conferences, not for a single call")
+    if whole_conference and request.hangup_on_close:
+        raise BadInput("hangup_on_close is for streams on a single call")
     if request.hears is not None and (not whole_conference or request.audio_track == "participants"):
         raise BadInput("hears is for streams on a conference; what others send is given by audio_track")
     if request.heard_by is not None and request.audio_track == "participants":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from bridge.core.events import DigitPressed, LegClosed, LegConnected
+from bridge.core.events import DigitPressed, LegClosed, LegConnected, LegInterrupted
 from bridge.core.mixbus import MixBus
 from bridge.core.ports import (
     L16_16K,
@@ -256,6 +256,21 @@ async def test_a_service_that_cannot_be_reached_at_once_is_a_dropped_stream(whol
         assert (shown["status"], shown["end_reason"]) == ("completed", "Connection error")
         assert [one.id for one in room.directory.participants(room.conference)] == [anna.id]
         assert set(room.switchboard._rooms[room.conference.id].seats) == {anna.id}
+
+
+async def test_a_caller_who_is_away_for_a_moment_keeps_their_streams_and_can_get_more() -> None:
+    async with Room() as room:
+        anna = await room.caller("Anna")
+        before = await room.stream(anna.id, audio_track="both")
+        room.legs[anna.id].port.emit(LegInterrupted("connection lost"))
+        during = await room.stream(anna.id, bidirectional=True)
+        await room.tick(3)
+        assert len(room.legs[before].ears["inbound"].frames) == 3
+        assert len(room.legs[during].ears["inbound"].frames) == 3
+        room.legs[anna.id].port.emit(LegConnected())
+        room.legs[anna.id].say()
+        await room.tick()
+        assert room.legs[before].ears["inbound"].loud() and room.legs[during].ears["inbound"].loud()
 
 
 async def test_a_hung_up_caller_takes_every_stream_along() -> None:

@@ -485,9 +485,13 @@ async def test_a_bot_can_be_streamed_itself(house: ForkHouse) -> None:
     assert not house.seats()
 
 
-@pytest.mark.parametrize("track", ["outbound", "both"])
-async def test_a_conference_has_one_track(house: ForkHouse, track: str) -> None:
-    given = {"service_url": SERVICE, "audio_track": track}
+@pytest.mark.parametrize(
+    "given", [{"audio_track": "outbound"}, {"audio_track": "both"}, {"hangup_on_close": True}]
+)
+async def test_a_conference_has_one_track_and_nobody_to_hang_up(
+    house: ForkHouse, given: dict[str, object]
+) -> None:
+    given = {"service_url": SERVICE, **given}
     refused(await house.http.post(house.streams(house.conference.id), json=given), 400)
 
 
