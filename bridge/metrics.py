@@ -26,6 +26,21 @@ QUANTILES = (0.5, 0.9, 1.0)
 """Of depths and backlogs; the last one is the worst."""
 
 
+STREAM_TOTALS: Mapping[str, tuple[str, str, float]] = {
+    "attempts": ("stream_dials", "Connections to services that were tried.", 1),
+    "connects": ("stream_connections", "Connections to services that were opened.", 1),
+    "played_ms": ("stream_played_seconds", "Audio of services that was taken to be played.", 1e-3),
+    "refused_ms": ("stream_refused_seconds", "Audio of services that there was no room for.", 1e-3),
+    "underruns": ("stream_underruns", "Times a service's audio ran dry in mid-sentence.", 1),
+    "converted": ("stream_converted_messages", "playAudio in another format than its stream's.", 1),
+    "malformed": ("stream_malformed_messages", "Messages of services that were not understood.", 1),
+    "checkpoints": ("stream_checkpoints", "Checkpoints that services asked for.", 1),
+    "clears": ("stream_clears", "Times a service cleared its audio.", 1),
+    "digits": ("stream_digits", "Keys that services sounded.", 1),
+}
+"""What streams count beside frames: what it is called here, what it is, and the unit in the metric's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The parts' figures at one moment. Counters run from the start of the process."""
@@ -217,9 +232,8 @@ def _streams(streams: StreamFigures) -> Iterator[Metric]:
         _labelled(frames), ("fate",),
     )  # fmt: skip
     yield _gauge("stream_frames_waiting", "Frames not confirmed yet.", [((), streams.waiting)])
-    for name, value in sorted(streams.totals.items()):
-        if name not in frames:
-            yield _counter(f"stream_{name}", f"Of services: {name.replace('_', ' ')}.", [((), value)])
+    for name, (called, text, unit) in STREAM_TOTALS.items():
+        yield _counter(called, text, [((), streams.totals[name] * unit)])
 
 
 def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.core.ledger import StreamLedger, TrackLedger
 from bridge.histogram import Histogram, TickTimes
-from bridge.metrics import Metrics, Reading
+from bridge.legs.service_figures import ServiceFigures, figures_of
+from bridge.metrics import STREAM_TOTALS, Metrics, Reading
 
 pytestmark = pytest.mark.unit
 
@@ -89,6 +91,21 @@ def test_quantiles_are_the_values_that_were_there() -> None:
 
 def test_nothing_open_gives_no_quantiles_instead_of_zeros() -> None:
     assert not [name for name in samples(Metrics(Told(Reading()), TickTimes(), "1")) if "quantile" in name]
+
+
+def test_everything_that_streams_count_is_shown_in_base_units() -> None:
+    ledger = StreamLedger(
+        {"inbound": TrackLedger(captured=10, delivered=7, lost=1)}, attempts=4, played_ms=1500.0, digits=2
+    )
+    figures = ServiceFigures(1, {"connected": 1}, {"too slow": 3}, figures_of(ledger), waiting=2)
+    seen = samples(Metrics(Told(Reading(streams=figures)), TickTimes(), "1"))
+    assert seen["mediabridge_stream_frames_total{'fate': 'delivered'}"] == 7
+    assert seen["mediabridge_stream_frames_waiting"] == 2
+    assert seen["mediabridge_streams_ended_total{'why': 'too slow'}"] == 3
+    assert seen["mediabridge_stream_dials_total"] == 4
+    assert seen["mediabridge_stream_played_seconds_total"] == 1.5
+    assert seen["mediabridge_stream_digits_total"] == 2
+    assert set(STREAM_TOTALS) | {"captured", "delivered", "lost"} == set(figures_of(ledger))
 
 
 def test_tick_times_become_histograms() -> None:
