@@ -798,7 +798,7 @@ async def test_tls_to_an_address_is_verified_against_the_address(tmp_path: Path)
     ],
 )
 async def test_a_certificate_that_is_not_right_ends_the_attempt(
-    tmp_path: Path, fault: str, says: str
+    tmp_path: Path, fault: str, says: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority = Authority(tmp_path)
     tls = {
@@ -812,7 +812,7 @@ async def test_a_certificate_that_is_not_right_ends_the_attempt(
     async def answer(connection: ServerConnection) -> None:
         greeted.append(connection)
 
-    logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, "websockets.server")  # it complains of our leaving
     async with service(answer, tls) as port:
         failed = await failure(dialler(ca_file=authority.file), f"wss://bot.example:{port}/?{SECRET}")
     assert str(failed) == f"TLS: certificate verify failed: {says}"

@@ -64,7 +64,7 @@ async def test_streams_are_seen_to_be_delivered_and_end_by_the_button(
         assert "s3cr3t" not in await page.content()
         before = await delivered(mood)
         await page.wait_for_timeout(2_000)
-        assert 60 < await delivered(mood) - before < 200, "50 frames a second"
+        assert 50 <= await delivered(mood) - before < 200, "50 frames a second, confirmed once a second"
         await expect(mood.locator("[data-name=Lost]")).to_contain_text("0")
         await expect(rows.filter(has_text="The conference")).to_contain_text("L16 8 kHz · speaks")
         each = rows.filter(has_text="Each participant")
