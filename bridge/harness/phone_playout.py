@@ -68,6 +68,22 @@ class PhonePlayout:
         self.position += self._waiting
         self._waiting = 0
 
+    def shorten(self, most_ms: float) -> None:
+        """Forget the newest audio beyond that much; checkpoints stay."""
+        excess = self._waiting - round(most_ms * self._rate_hz / 1000)
+        kept: list[Samples | str] = []
+        while self._queue and excess > 0:
+            last = self._queue.pop()
+            if isinstance(last, str):
+                kept.append(last)
+                continue
+            dropped = min(excess, len(last))
+            excess -= dropped
+            self._waiting -= dropped
+            if dropped < len(last):
+                self._queue.append(last[: len(last) - dropped])
+        self._queue.extend(reversed(kept))
+
     def tick(self) -> tuple[Samples, list[str]]:
         """What sounds in the next 20 ms: int16 [frame_samples], silence where the queue is dry; and the
         checkpoints reached.

@@ -100,6 +100,8 @@ class PlivoCaller:
         """The last 20 ms said on the first track."""
         self.began_at = 0.0
         """When `start` was said, by `time.monotonic`."""
+        self.connected_s: float | None = None
+        """How long the service took to accept the call; None: it has not."""
         self.end: CallEnd | None = None
         sounds = self.sound if isinstance(self.sound, Mapping) else {self.call.tracks[0]: self.sound}
         silence = np.zeros(0, np.int16)
@@ -134,7 +136,9 @@ class PlivoCaller:
 
     async def dial(self) -> None:
         """Connect and say `start`; from then on the call goes on by itself. Raises CallFailed."""
+        asked_at = time.monotonic()
         await self._connect()
+        self.connected_s = time.monotonic() - asked_at
         if self.phase_s is not None:
             await asyncio.sleep((self.phase_s - time.monotonic()) % TICK_S)
         self.began_at = time.monotonic()
@@ -180,6 +184,11 @@ class PlivoCaller:
         await self._over.wait()
         assert self.end is not None
         return self.end
+
+    @property
+    def broken_rule(self) -> int | None:
+        """The code with which the call was closed because the service broke a rule of WebSockets."""
+        return self._socket.broken_rule if self.connected_s is not None else None
 
     async def press(self, digits: str) -> None:
         """Press keys, one after another."""

@@ -82,7 +82,9 @@ class CallResult:
     """Times the bot's sound paused in mid-speech because nothing had arrived."""
     gap_ms: int = 0
     violations: dict[str, int] = field(default_factory=dict)
-    """Broken rules of the protocol, by name."""
+    """Broken rules of the protocol, by name (rules.py)."""
+    conduct: dict[str, int] = field(default_factory=dict)
+    """Rules of talking with people that were broken, by name (rules.py)."""
     checkpoints: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
@@ -123,15 +125,18 @@ class RunResult:
     valid: bool = True
     """False: the harness itself was late, and nothing it measured can be trusted."""
     invalid_because: str = ""
+    interrupted: bool = False
+    """It was ended before all of its calls were through."""
     settings: dict[str, str] = field(default_factory=dict)
     """How it was run, for people to read."""
     seed: int = 0
 
     @property
     def passed(self) -> bool:
-        """Valid, every threshold met, and no call failed."""
+        """Valid, gone through to its end, every threshold met, and no call failed."""
         return (
             self.valid
+            and not self.interrupted
             and all(threshold.passed for threshold in self.thresholds)
             and not any(call.failures for call in self.calls)
         )

@@ -1,0 +1,92 @@
+"""Keeps both sides of a call as a stereo WAV file, written by a thread: disks are slower than ticks."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from bridge.harness.sound import Samples
+from bridge.harness.witness import Witness
+
+CHUNK_FRAMES = 100
+"""So many 20 ms are written together."""
+MAX_WAITING = 1_000
+"""Chunks that may wait for the disk; what comes then is lost, and said to be."""
+
+
+class WavWriter:
+    """The thread that writes, one for all calls of a run."""
+
+    def __init__(self) -> None:
+        self._work: queue.Queue[tuple[soundfile.SoundFile, Samples | None] | None] = queue.Queue(MAX_WAITING)
+        self._thread = threading.Thread(target=self._run, name="wav", daemon=True)
+        self._thread.start()
+        self.lost = 0
+        """Chunks that did not fit."""
+        self.problem = ""
+        """Why writing failed, the last time that it did."""
+
+    def write(self, file: soundfile.SoundFile, chunk: Samples | None) -> None:
+        """Append int16 [n, 2]; None closes the file. `chunk` is not copied."""
+        try:
+            # A file that is not closed has no true header: that waits for its turn.
+            self._work.put((file, chunk), block=chunk is None)
+        except queue.Full:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Returns when everything has been written."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            file, chunk = item
+            try:
+                if chunk is None:
+                    file.close()
+                else:
+                    file.write(chunk)
+            except (OSError, soundfile.LibsndfileError, RuntimeError) as wrong:
+                self.problem = str(wrong)
+
+
+class StereoWav(Witness):
+    """One call's file: left what the caller sends, right what they hear, each when it is in the air."""
+
+    def __init__(self, path: Path, rate_hz: int, writer: WavWriter) -> None:
+        """Raises OSError or soundfile.LibsndfileError when there can be no such file."""
+        self._file = soundfile.SoundFile(path, "w", rate_hz, 2, "PCM_16", format="WAV")
+        self._writer = writer
+        self._samples = rate_hz // 50
+        self._chunk = self._empty()
+        self._at = 0
+        self._heard = np.zeros(self._samples, np.int16)
+        self.path = path
+
+    def ticked(self, said: Samples, speech: Samples, heard: Samples, late_s: float) -> None:
+        """Add 20 ms. What plays from now on is heard while the next 20 ms are said."""
+        row = slice(self._at, self._at + self._samples)
+        self._chunk[row, 0] = said
+        self._chunk[row, 1] = self._heard
+        self._heard = heard
+        self._at += self._samples
+        if self._at == len(self._chunk):
+            self._writer.write(self._file, self._chunk)
+            self._chunk, self._at = self._empty(), 0
+
+    def close(self) -> None:
+        """Write the rest."""
+        end = self._at + self._samples
+        last = np.zeros((end, 2), np.int16)
+        last[: self._at] = self._chunk[: self._at]
+        last[self._at :, 1] = self._heard
+        self._writer.write(self._file, last)
+        self._writer.write(self._file, None)
+
+    def _empty(self) -> Samples:
+        return np.empty((CHUNK_FRAMES * self._samples, 2), np.int16)

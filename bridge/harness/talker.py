@@ -1,0 +1,62 @@
+"""A caller without a scenario: says a file, waits for the answer, and so on until it is time to hang up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.core.ports import AudioFormat
+from bridge.harness.sound import Loop, Samples
+from bridge.harness.speech import SpeechEdges, SpeechLines, mean_square
+from bridge.harness.voice import HeardEvent, Says
+
+ANSWER_LIMIT_MS = 10_500
+"""So long is waited for an answer: a little longer than after which there is none."""
+AFTERWARDS_MS = 1_000
+"""The bot has finished when it has been silent for so long."""
+LISTEN_LIMIT_MS = 60_000
+"""A bot that does not come to an end is not listened to for longer."""
+
+
+class Talker:
+    """Without `hold_s` the call ends when the file has been said and answered; else after that time."""
+
+    def __init__(self, sound: Samples, audio_format: AudioFormat, hold_s: float | None = None) -> None:
+        self._sound = sound
+        self._frame_samples = audio_format.frame_samples
+        self._silence = np.zeros(self._frame_samples, np.int16)
+        self._hold_ticks = None if hold_s is None else max(1, round(hold_s * 50))
+        self._loop = self._again()
+        self._bot = SpeechEdges(SpeechLines())
+        self._ticks = 0
+        self._since_said = 0
+        self._silent = 0
+        self._answered = False
+
+    def tick(self, heard: Samples, events: Sequence[HeardEvent]) -> Says:
+        """The next 20 ms."""
+        self._bot.take(mean_square(heard))
+        self._ticks += 1
+        over = self._hold_ticks is not None and self._ticks >= self._hold_ticks
+        if not self._loop.over:
+            return Says(self._loop.next_frame(), hangs_up=over)
+        self._since_said += 1
+        self._silent = 0 if self._bot.on else self._silent + 1
+        self._answered = self._answered or self._bot.on
+        if self._finished():
+            if self._hold_ticks is None:
+                over = True
+            else:
+                self._loop = self._again()
+        return Says(self._silence, hangs_up=over)
+
+    def _finished(self) -> bool:
+        """Whether the bot has had its say."""
+        if self._since_said * 20 >= (LISTEN_LIMIT_MS if self._answered else ANSWER_LIMIT_MS):
+            return True
+        return self._answered and self._silent * 20 >= AFTERWARDS_MS
+
+    def _again(self) -> Loop:
+        self._since_said, self._silent, self._answered = 0, 0, False
+        return Loop(self._sound, self._frame_samples, repeat=False)
