@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from bridge.facades.plivo.callbacks import as_asked
 from bridge.facades.plivo.fork import Fork
 
 MAX_ENDED = 1_000
@@ -87,9 +88,12 @@ class ForkRecords:
         return None
 
     def streams_to(self, application_id: str, target_id: str, service_url: str) -> bool:
-        """Whether a stream of that call to that address lives."""
+        """Whether a stream of that call to that address lives, in whatever way the address was written."""
+        wanted = as_asked(service_url)
         return any(
-            fork.target_id == target_id and fork.request.service_url == service_url and fork.parent is None
+            fork.target_id == target_id
+            and fork.parent is None
+            and as_asked(fork.request.service_url) == wanted
             for fork in self._live.get(application_id, {}).values()
         )
 

@@ -209,6 +209,9 @@ async def test_a_body_that_is_too_large_is_refused(house: ForkHouse) -> None:
 async def test_one_stream_to_one_address_at_a_time(house: ForkHouse) -> None:
     stream_id = await house.start()
     assert "active" in refused(await house.http.post(house.streams(), json={"service_url": SERVICE}), 400)
+    written_otherwise = SERVICE.replace("service.example", "SERVICE.example:443")
+    again = await house.http.post(house.streams(), json={"service_url": written_otherwise})
+    assert "active" in refused(again, 400)
     ben = await house.somebody("Ben")
     await house.start(ben.id)  # another call's
     await house.start(service_url=SERVICE + "2")
