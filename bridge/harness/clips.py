@@ -11,9 +11,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from bridge.errors import MissingLibrary
-from bridge.harness.bot_ear import QUIET_DBOV, TALKING_DBOV
 from bridge.harness.scenario import Problem, Repeat, Scenario, ScenarioError, Speech, Step
 from bridge.harness.sound import Samples, load
+from bridge.harness.speech import QUIET_DBOV, TALKING_DBOV
 from bridge.harness.synthesis import NotSpoken, mm_hm, spoken
 from mediacodecs.levels import OVERLOAD_RMS, dbov, rms
 

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from bridge.harness.bot_ear import PAUSE_MS, BotEar, Utterance
+from bridge.harness.bot_ear import BotEar, Utterance
 from bridge.harness.scenario import Expect
 from bridge.harness.scenario_kinds import written_ms
+from bridge.harness.speech import PAUSE_MS
 
 SEAM_MS = 200
 """A bot that begins so shortly before the caller's end answers at once (docs/turns.md)."""

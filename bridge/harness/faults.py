@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.core.ports import AudioFormat
-from bridge.harness.bot_ear import TICK_MS
+from bridge.core.ports import PTIME_MS, AudioFormat
 from bridge.harness.line import LineOrders, MessageKind, Outgoing
 from bridge.harness.malformed import malformed
 from bridge.harness.results import Moment
@@ -44,8 +43,9 @@ class FaultyLine:
     """
 
     def __init__(self, faults: Sequence[Fault], audio_format: AudioFormat, seed: str = "") -> None:
+        self.on_moment: Callable[[Moment], None] | None = None
+        """Gets what goes wrong, of kind `fault`, in place of `moments`."""
         self.moments: list[Moment] = []
-        """What went wrong and when, of kind `fault`."""
         self.counts: Counter[str] = Counter()
         """How often, by the fault's name."""
         kinds: Counter[type] = Counter()
@@ -74,7 +74,7 @@ class FaultyLine:
 
     @property
     def _now_ms(self) -> int:
-        return self._ticks * TICK_MS
+        return self._ticks * PTIME_MS
 
     # --- what is written ---
 
@@ -205,7 +205,7 @@ class FaultyLine:
 
     def _reads(self, now_ms: int) -> float | None:
         slow = [f.messages_per_s for f, _ in self._faults if isinstance(f, SlowReading) and f.covers(now_ms)]
-        return min(slow) * TICK_MS / 1000 if slow else None
+        return min(slow) * PTIME_MS / 1000 if slow else None
 
     # --- what is told ---
 
@@ -224,8 +224,11 @@ class FaultyLine:
 
     def _note(self, name: str, text: str) -> None:
         self.counts[name] += 1
-        if len(self.moments) < MAX_MOMENTS:
-            self.moments.append(Moment(self._now_ms, "fault", text))
+        moment = Moment(self._now_ms, "fault", text)
+        if self.on_moment is not None:
+            self.on_moment(moment)
+        elif len(self.moments) < MAX_MOMENTS:
+            self.moments.append(moment)
 
 
 class _Codec:

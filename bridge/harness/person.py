@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from bridge.harness.bot_ear import TICK_MS, BotEar
+from bridge.core.ports import PTIME_MS
+from bridge.harness.bot_ear import BotEar
 from bridge.harness.clips import Clips
 from bridge.harness.expectations import Hearing, Verdict, judges
 from bridge.harness.results import Moment
@@ -58,8 +59,9 @@ class Person:
     def __init__(self, scenario: Scenario, clips: Clips, seed: str = "") -> None:
         self.failures: list[str] = []
         """What was waited for or expected and did not come true."""
+        self.on_moment: Callable[[Moment], None] | None = None
+        """Gets each step (kind `step`) when it begins, and failures (`failure`), in place of `moments`."""
         self.moments: list[Moment] = []
-        """Of kind `step`, when each one begins, and `failure`."""
         self.over = False
         """All steps are done, or the person has given up."""
         self._clips = clips
@@ -79,19 +81,20 @@ class Person:
     @property
     def now_ms(self) -> int:
         """The time of the call at which the next 20 ms begin."""
-        return self._ticks * TICK_MS
+        return self._ticks * PTIME_MS
 
     def tick(self, heard: Samples, events: Sequence[HeardEvent]) -> Says:
-        """See `Voice.tick`. What is heard in these 20 ms has an effect on the next ones at the earliest."""
+        """See `Voice.tick`. Frame k is said from 20·k ms on and then sent; what plays then is heard next."""
+        heard_ms = self.now_ms + PTIME_MS
         for event in events:
             if isinstance(event, QueueCleared):
                 self._clears += 1
-                self._hearing.cleared(self.now_ms)
+                self._hearing.cleared(heard_ms)
             elif isinstance(event, KeysHeard):
                 self._keys_heard.extend(event.keys)
         self._words, self._keys = self._silence, ""
         self._go_on()
-        self._ear.feed(heard, self.now_ms)
+        self._ear.feed(heard, heard_ms)
         self._checkpoints.extend(event.name for event in events if isinstance(event, CheckpointReached))
         self._ticks += 1
         if self._around.silent:
@@ -111,7 +114,14 @@ class Person:
 
     def _fail(self, text: str) -> None:
         self.failures.append(text)
-        self.moments.append(Moment(self.now_ms, "failure", text))
+        self._note("failure", text)
+
+    def _note(self, kind: str, text: str) -> None:
+        moment = Moment(self.now_ms, kind, text)
+        if self.on_moment is not None:
+            self.on_moment(moment)
+        else:
+            self.moments.append(moment)
 
     # --- steps ---
 
@@ -122,7 +132,7 @@ class Person:
                 for time in range(1, step.times + 1):
                     yield from self._do(step.steps, f"{place}[{time}].")
                 continue
-            self.moments.append(Moment(self.now_ms, "step", f"{place} {_title(step)}"))
+            self._note("step", f"{place} {_title(step)}")
             yield from self._do_one(step, f"step {place}")
 
     def _do_one(self, step: Step, place: str) -> Course:
@@ -196,10 +206,14 @@ class Person:
 
     def _bot_has_talked(self, for_ms: int, within_ms: int, place: str) -> Course:
         yield from self._wait(
-            lambda: self._ear.talked_ms >= max(for_ms, TICK_MS),
+            lambda: self._talks_for(for_ms),
             within_ms,
-            f"{place}: the bot did not talk" + (f" for {written_ms(for_ms)}" if for_ms > TICK_MS else ""),
+            f"{place}: the bot did not talk" + (f" for {written_ms(for_ms)}" if for_ms > PTIME_MS else ""),
         )
+
+    def _talks_for(self, for_ms: int) -> bool:
+        since_ms = self._ear.talks_since()
+        return since_ms is not None and self.now_ms - since_ms >= for_ms
 
     def _expect(self, step: Expect, place: str) -> Course:
         open_ones = judges(step, self._hearing, self.now_ms)
