@@ -111,7 +111,9 @@ class Malformed(Span):
 
     chance: float = setting(Share(), "In each 20 ms.", required=True)
     kinds: tuple[str, ...] = setting(
-        Listing(Word(MALFORMED), 50), "Which ones; all if it is not said.", default=MALFORMED
+        Listing(Word(MALFORMED), 50),
+        "Which ones; all but not_utf8, for which services close the connection, if it is not said.",
+        default=tuple(kind for kind in MALFORMED if kind != "not_utf8"),
     )
 
 
