@@ -1,7 +1,8 @@
-"""The command line: `mediabridge serve | call | doctor | demo`.
+"""The command line: `mediabridge serve | call | test | doctor | demo`.
 
 Exit codes: 0 all went well, 1 it did not work, 2 it was asked for wrongly (arguments, configuration),
-130 interrupted. What goes wrong is one line on standard error; a traceback is a bug.
+3 a test's run is invalid, 130 interrupted. What goes wrong is one line on standard error; a traceback is a
+bug.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
     from bridge.config import Config
+    from bridge.harness.thresholds import Asked
 
 # Everything else is imported by the command that needs it, so that `--help` is there at once.
 
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 CODECS = ("l16-16k", "l16-8k", "mulaw-8k")
+MAX_CALLS = 10_000
 
 _EXAMPLES = """\
 examples:
@@ -35,9 +38,34 @@ examples:
   mediabridge serve --config bridge.toml --port 443  settings from a file
   mediabridge demo                                   a server, a conference and a caller to try out
   mediabridge call ws://127.0.0.1:8080/APP/CONF/plivo?access_token=TOKEN --wav hello.wav --record heard.wav
+  mediabridge test ws://127.0.0.1:9000 --calls 20    a voice bot, measured with 20 simulated calls
   mediabridge doctor --config bridge.toml            what keeps it from running here
 
 Every setting can be a MEDIABRIDGE_… variable too: `limits.body_bytes` is MEDIABRIDGE_LIMITS_BODY_BYTES.
+"""
+
+
+_TEST_EXAMPLES = """\
+examples:
+  mediabridge test ws://127.0.0.1:9000
+  mediabridge test wss://bot.example.com/stream --calls 50 --arrivals 2/s --hold 60 --report out \\
+      --threshold 'response_p95<800ms' --threshold 'barge_in_clear_p95<300ms' --threshold 'gaps<1'
+
+Each caller says the file, waits for the answer (10 s at most), and hangs up; with --hold it begins again
+until the time is over. All times are taken at the caller's ear, after playout; docs/turns.md defines them.
+
+A call has failed when it could not be made or was lost, when the bot was never heard or left a turn without
+an answer, or when it broke a rule of the protocol that costs sound. Thresholds are about the whole run:
+NAME_STATISTIC<LIMIT, or >, <=, >=, ==; without a statistic every value has to meet the limit.
+
+{thresholds}
+
+exit codes:
+  0  passed
+  1  failed: a call failed, or a threshold was not met (nothing to measure is not met)
+  2  asked for wrongly
+  3  invalid, and never passed: the harness itself was late, by more than 100 ms once, or by more than 20 ms
+     for more than 1 % of its ticks. Make fewer calls on this machine, or use a faster one.
 """
 
 
@@ -118,6 +146,27 @@ def _call(options: argparse.Namespace) -> int:
     return _run(call, uvloop.new_event_loop)
 
 
+def _test(options: argparse.Namespace) -> int:
+    import uvloop
+
+    from bridge import logs
+    from bridge.harness.run_command import plan_run, run_test
+
+    logs.set_up("warning")
+    plan = plan_run(
+        options.url,
+        calls=options.calls,
+        ramp_per_s=options.ramp,
+        arrivals_per_s=options.arrivals,
+        hold_s=options.hold,
+        wav=options.wav,
+        codec=options.codec,
+        seed=options.seed,
+        thresholds=options.threshold,
+    )
+    return _run(run_test(plan, report=options.report), uvloop.new_event_loop)
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from bridge.config import Config
     from bridge.config_source import load
@@ -187,7 +236,17 @@ def _run(main: Coroutine[Any, Any, int], new_loop: Callable[[], asyncio.Abstract
 
 
 class _Parser(argparse.ArgumentParser):
-    """Complains in one line."""
+    """Complains in one line, and looks up the end of its help only when somebody reads it."""
+
+    _end: Callable[[], str] | None = None
+
+    def describe_late(self, end: Callable[[], str]) -> None:
+        self._end = end
+
+    def format_help(self) -> str:
+        if self._end is not None:
+            self.epilog = self._end()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -221,6 +280,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_call_options(call)
     call.set_defaults(command=_call)
 
+    test = commands.add_parser(
+        "test",
+        help="test a voice bot with simulated calls",
+        description="Call a voice bot on Plivo's audio-stream protocol, measure how it talks, and judge it.",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    _add_test_options(test)
+    test.set_defaults(command=_test)
+
     doctor = commands.add_parser("doctor", help="check whether it can run here", allow_abbrev=False)
     _add_server_options(doctor)
     doctor.set_defaults(command=_doctor)
@@ -243,6 +312,73 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=_new_file, metavar="OUT.wav", help="keep what the caller hears")
     parser.add_argument("--loop", action="store_true", help="say it again and again")
     parser.add_argument("--seconds", type=_positive, metavar="N", help="hang up after that time")
+
+
+def _add_test_options(parser: _Parser) -> None:
+    parser.add_argument("url", metavar="TARGET", type=_socket_url, help="ws:// or wss:// address of the bot")
+    parser.add_argument("--calls", type=_calls, default=1, metavar="N", help="how many (1)")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--ramp", type=_rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
+    begin.add_argument(
+        "--arrivals", type=_rate, metavar="R/s", help="begin them at random, so many on average"
+    )
+    parser.add_argument("--hold", type=_duration, metavar="S", help="how long each call lasts: 60, 60s, 5min")
+    parser.add_argument("--wav", type=_sound_file, metavar="FILE", help="what callers say (a sample)")
+    parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="for all that is random (0)")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write report.json, junit.xml, index.html, calls/*.wav there",
+    )
+    parser.add_argument(
+        "--threshold", type=_threshold, action="append", default=[], metavar="T",
+        help="what the run must meet, such as response_p95<800ms; may be repeated",
+    )  # fmt: skip
+    parser.describe_late(_describe_test)
+
+
+def _describe_test() -> str:
+    from bridge.harness.thresholds import describe
+
+    return _TEST_EXAMPLES.format(thresholds=describe())
+
+
+def _threshold(written: str) -> Asked:
+    from bridge.harness.thresholds import read_threshold
+
+    try:
+        return read_threshold(written)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
+def _rate(written: str) -> float:
+    from bridge.harness.arrivals import read_rate
+
+    try:
+        return read_rate(written)
+    except ValueError as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
+def _calls(written: str) -> int:
+    number = int(written) if written.isdecimal() else 0
+    if not 0 < number <= MAX_CALLS:
+        raise argparse.ArgumentTypeError(f"{written} is no whole number from 1 to {MAX_CALLS}")
+    return number
+
+
+def _seed(written: str) -> int:
+    if not written.isdecimal() or len(written) > 18:
+        raise argparse.ArgumentTypeError(f"{written} is no whole number")
+    return int(written)
+
+
+def _duration(written: str) -> float:
+    number = written.removesuffix("min").removesuffix("s").strip()
+    return _positive(number) * (60 if written.endswith("min") else 1)
 
 
 def _socket_url(written: str) -> str:

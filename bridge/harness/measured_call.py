@@ -57,6 +57,8 @@ class MeasuredCall:
         self.number = number
         self.notes = Timeline()
         self.failures: list[str] = []
+        self.on_end: Callable[[EndReason], None] = lambda end: None
+        """Told how the call ended, once it has begun, as long as failures can still be added."""
         self._scenario = scenario
         self._on_late = on_late
         call = caller.call
@@ -73,6 +75,11 @@ class MeasuredCall:
         self._hung_up_by: str | None = None
 
     @property
+    def recorded(self) -> bool:
+        """Whether its sound is kept."""
+        return self._wav is not None
+
+    @property
     def begun(self) -> bool:
         """Whether the service has accepted the call."""
         return self._begun.is_set()
@@ -87,7 +94,10 @@ class MeasuredCall:
         self._cancelled.set()
 
     async def run(self) -> CallResult:
-        """Dial, wait for the end (by the caller's voice, the bot, `cancel`), hang up. Raises no CallFailed."""
+        """Dial, wait for the end (by the caller's voice, the bot, `cancel`), and hang up.
+
+        A call that does not come about is a result like any other.
+        """
         started_at, began = time.time(), time.monotonic()
         refused = ""
         dialling = asyncio.ensure_future(self.caller.dial())
@@ -146,6 +156,8 @@ class MeasuredCall:
         judged = end != "cancelled"
         if judged and self.begun and ear.first_heard_ms is None:
             notes.found("never_heard")
+        if judged and self.begun:
+            self.on_end(end)
         failures = [*self.failures, *notes.failures()] if judged else []
         if end in ("connect failed", "bot failed", "connection lost"):
             failures.insert(0, f"{end}: {detail}".removesuffix(": "))

@@ -1,0 +1,205 @@
+"""Tests a voice bot with many simulated calls at once: makes them, measures them, judges them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import soundfile
+
+from bridge.core.ports import L16_16K, AudioFormat, CallStart
+from bridge.harness.lateness import LateLimits, Lateness
+from bridge.harness.line import Line
+from bridge.harness.measured_call import MeasuredCall
+from bridge.harness.plivo_caller import PlivoCaller, new_call
+from bridge.harness.results import CallResult, RunResult
+from bridge.harness.run_report import ReportFolder
+from bridge.harness.stereo_wav import WavWriter
+from bridge.harness.thresholds import Asked
+from bridge.harness.voice import Voice
+from bridge.spread import Spread, Summary
+from bridge.turns import Measure
+
+_SPREAD_PHASES = 0.618_034
+"""Multiples of the golden section lie evenly, however many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one caller does."""
+
+    voice: Voice
+    scenario: str = ""
+    line: Line | None = None
+    attach: Callable[[MeasuredCall], None] = lambda call: None
+    """Called before the call is dialled: the place to follow its timeline, and to add to its failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run: calls to `url`, that begin `starts` seconds after it (ascending)."""
+
+    url: str = field(repr=False)
+    starts: Sequence[float]
+    cast: Callable[[int], Part]
+    """Who makes the call of that number; numbers count from 1."""
+    audio_format: AudioFormat = L16_16K
+    thresholds: Sequence[Asked] = ()
+    seed: int = 0
+    limits: LateLimits = LateLimits()
+    told: dict[str, str] = field(default_factory=dict)
+    """How it is run, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLook:
+    """A run that goes on, as it stands."""
+
+    seconds: float
+    active: int
+    done: int
+    failed: int
+    of: int
+    response: Summary
+    late_ms: float
+
+
+class BotTest:
+    """One run. `stop` ends it early."""
+
+    def __init__(self, plan: RunPlan, folder: ReportFolder | None = None) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._began = time.monotonic()
+        self._active: set[MeasuredCall] = set()
+        self._results: list[CallResult] = []
+        self._responses = Spread()
+        self._stopping = asyncio.Event()
+        self.lateness = Lateness(plan.limits)
+        self.problems: list[str] = []
+        """What went wrong beside the calls."""
+
+    async def run(self) -> RunResult:
+        """Make all calls, and give what came of them in the order in which they were begun."""
+        plan = self._plan
+        self._began, started_at = time.monotonic(), time.time()
+        writer = WavWriter() if self._folder is not None else None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, start_s in enumerate(plan.starts, 1):
+                    if await self._stopped_before(self._began + start_s):
+                        break
+                    group.create_task(self._call(number, writer))
+        finally:
+            if writer is not None:
+                await asyncio.to_thread(writer.close)
+                self._look_at_writer(writer)
+        calls = sorted(self._results, key=lambda call: call.number)
+        return RunResult(
+            target=without_query(plan.url),
+            started_at=started_at,
+            duration_ms=round((time.monotonic() - self._began) * 1000),
+            calls=calls,
+            thresholds=[asked.judge(calls) for asked in plan.thresholds],
+            valid=not self.lateness.problem,
+            invalid_because=self.lateness.problem,
+            interrupted=self._stopping.is_set(),
+            settings={**plan.told, "harness lateness": str(self.lateness)},
+            seed=plan.seed,
+        )
+
+    def stop(self) -> None:
+        """Begin no more calls, and hang up those that go on; `run` returns soon."""
+        self._stopping.set()
+        for call in self._active:
+            call.cancel()
+
+    def look(self) -> RunLook:
+        """How it goes."""
+        return RunLook(
+            time.monotonic() - self._began,
+            len(self._active),
+            len(self._results),
+            sum(bool(result.failures) for result in self._results),
+            len(self._plan.starts),
+            self._responses.summary(),
+            self.lateness.worst_s * 1000,
+        )
+
+    # --- inside ---
+
+    async def _stopped_before(self, due: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _call(self, number: int, writer: WavWriter | None) -> None:
+        plan = self._plan
+        part = plan.cast(number)
+        caller = PlivoCaller(
+            plan.url,
+            call=_start_of(plan, number),
+            voice=part.voice,
+            line=part.line,
+            phase_s=0.020 * (number * _SPREAD_PHASES % 1),
+        )
+        name = self._folder.wav_name(number) if self._folder is not None else None
+        call = self._measured(caller, number, part, name, writer)
+        part.attach(call)
+        self._active.add(call)
+        try:
+            result = await call.run()
+        finally:
+            self._active.discard(call)
+        if name is not None and call.recorded and result.connect_ms is not None:
+            result = dataclasses.replace(result, wav=name)
+        self._results.append(result)
+
+    def _measured(
+        self, caller: PlivoCaller, number: int, part: Part, name: str | None, writer: WavWriter | None
+    ) -> MeasuredCall:
+        def measured(wav: Path | None) -> MeasuredCall:
+            return MeasuredCall(
+                caller, number=number, scenario=part.scenario, wav=wav, writer=writer,
+                observe=self._observe, on_late=self.lateness.note,
+            )  # fmt: skip
+
+        if name is None or self._folder is None:
+            return measured(None)
+        try:
+            return measured(self._folder.path / name)
+        except (OSError, soundfile.LibsndfileError) as wrong:
+            self.problems.append(f"the sound of call {number} is not kept: {wrong}")
+            return measured(None)
+
+    def _observe(self, measure: Measure) -> None:
+        if measure.kind == "response_delay":
+            self._responses.add(measure.ms)
+
+    def _look_at_writer(self, writer: WavWriter) -> None:
+        if writer.problem:
+            self.problems.append(f"sound could not be written: {writer.problem}")
+        if writer.lost:
+            self.problems.append(f"the disk was too slow: {writer.lost} stretches of sound (2 s) are missing")
+
+
+def without_query(url: str) -> str:
+    """For people to read: an address without what may be secret in it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _start_of(plan: RunPlan, number: int) -> CallStart:
+    lots = random.Random(f"call/{plan.seed}/{number}")
+    call_id, stream_id = (str(uuid.UUID(int=lots.getrandbits(128), version=4)) for _ in range(2))
+    return dataclasses.replace(new_call(plan.audio_format, call_id=call_id), stream_id=stream_id)

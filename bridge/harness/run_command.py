@@ -1,0 +1,164 @@
+"""`mediabridge test`: many simulated calls to a voice bot, measured and judged."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bridge.errors import ConfigError
+from bridge.harness.arrivals import poisson, ramp
+from bridge.harness.bot_test import BotTest, Part, RunLook, RunPlan, without_query
+from bridge.harness.lateness import LateLimits
+from bridge.harness.results import RunResult
+from bridge.harness.run_report import PAGE, ReportFolder
+from bridge.harness.run_summary import summary
+from bridge.harness.sound import CODECS, load
+from bridge.harness.talker import Talker
+from bridge.harness.thresholds import Asked
+
+PASSED, FAILED, INVALID = 0, 1, 3
+"""Exit codes. Wrong use is 2, and raised as ConfigError."""
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "caller_16k.wav"
+DEFAULT_RAMP_PER_S = 5.0
+SHOW_EVERY_S = 0.5
+PLAIN_EVERY_S = 10.0
+"""Where standard error is no terminal."""
+
+
+def plan_run(
+    url: str,
+    *,
+    calls: int = 1,
+    ramp_per_s: float | None = None,
+    arrivals_per_s: float | None = None,
+    hold_s: float | None = None,
+    wav: Path | None = None,
+    codec: str = "l16-16k",
+    seed: int = 0,
+    thresholds: Sequence[Asked] = (),
+    limits: LateLimits | None = None,
+) -> RunPlan:
+    """A run in which every caller says the same file. Raises ConfigError when that cannot be had."""
+    audio_format = CODECS[codec]
+    wav = SAMPLE if wav is None else wav
+    try:
+        sound = load(wav, audio_format.rate_hz)
+    except (OSError, ValueError) as wrong:
+        raise ConfigError(str(wrong)) from None
+    if arrivals_per_s is not None:
+        starts, how = poisson(calls, arrivals_per_s, seed), f"{arrivals_per_s:g}/s, at random"
+    else:
+        per_s = ramp_per_s or DEFAULT_RAMP_PER_S
+        starts, how = ramp(calls, per_s), f"{per_s:g}/s, evenly"
+    return RunPlan(
+        url,
+        starts,
+        lambda number: Part(Talker(sound, audio_format, hold_s)),
+        audio_format,
+        tuple(thresholds),
+        seed,
+        limits or LateLimits(),
+        {
+            "calls": str(calls),
+            "begun": how,
+            "lasting": "until everything is said and answered" if hold_s is None else f"{hold_s:g} s",
+            "sound": wav.name,
+            "codec": codec,
+        },
+    )
+
+
+async def run_test(
+    plan: RunPlan,
+    *,
+    report: Path | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Make the run, tell what came of it, write the report, and give the exit code: 0, 1 or 3.
+
+    When it is cancelled, the calls are hung up and everything is told and written as far as it goes, and
+    CancelledError is raised. Raises ConfigError when the report cannot be written there.
+    """
+    folder = ReportFolder(report) if report is not None else None
+    _allow_files(2 * len(plan.starts) + 100)
+    # What is there already stays: looking through it again and again would hold up the ticks.
+    gc.collect()
+    gc.freeze()
+    test = BotTest(plan, folder)
+    running = asyncio.ensure_future(test.run())
+    showing = asyncio.ensure_future(_show(test, without_query(plan.url))) if progress else None
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        run = await asyncio.shield(running)
+    except asyncio.CancelledError as wanted:
+        cancelled = wanted
+        test.stop()
+        run = await running
+    finally:
+        if showing is not None:
+            showing.cancel()
+            with suppress(asyncio.CancelledError):
+                await showing
+        gc.unfreeze()
+    for problem in test.problems:
+        print(f"mediabridge: {problem}", file=sys.stderr)
+    if folder is not None:
+        try:
+            folder.write(run)
+        except OSError as wrong:
+            raise ConfigError(f"cannot write {report}: {wrong.strerror}") from None
+    say(summary(run))
+    if folder is not None:
+        say(f"report: {folder.path / PAGE}")
+    if cancelled is not None:
+        raise cancelled
+    return exit_code(run)
+
+
+def exit_code(run: RunResult) -> int:
+    """An invalid run has neither passed nor failed."""
+    if not run.valid:
+        return INVALID
+    return PASSED if run.passed else FAILED
+
+
+async def _show(test: BotTest, target: str) -> None:
+    """One line: over the last one on a terminal, and only now and then elsewhere."""
+    on_terminal = sys.stderr.isatty()
+    if on_terminal:
+        print(f"calling {target} …", file=sys.stderr)
+    try:
+        while True:
+            await asyncio.sleep(SHOW_EVERY_S if on_terminal else PLAIN_EVERY_S)
+            line = live_line(test.look())
+            print(
+                f"\r{line}\x1b[K" if on_terminal else line, end="" if on_terminal else "\n", file=sys.stderr
+            )
+            sys.stderr.flush()
+    finally:
+        if on_terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def live_line(look: RunLook) -> str:
+    """How a run goes."""
+    response, seconds = look.response, int(look.seconds)
+    delays = f"{response.p50:,}/{response.p95:,} ms" if response.n else "–"
+    return (
+        f"{seconds // 60:02}:{seconds % 60:02}  active {look.active}  done {look.done}/{look.of}  "
+        f"failed {look.failed}  response p50/p95 {delays}  harness late {look.late_ms:.0f} ms"
+    )
+
+
+def _allow_files(wanted: int) -> None:
+    """A socket and a sound file for every call."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

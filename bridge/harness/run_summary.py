@@ -1,0 +1,97 @@
+"""What came of a run, for a terminal: percentiles, what was asked, what went wrong, the verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bridge.harness.report_figures import percentile
+from bridge.harness.results import RunResult, Threshold
+from bridge.harness.rules import RULES
+from bridge.harness.thresholds import NEVER, QUANTITIES, Quantity, read_threshold
+
+MAX_CALLS = 10
+"""So many failed calls are told of."""
+_SHOWN = (
+    ("connect", "connect"),
+    ("first_audio", "first audio, arrived"),
+    ("first_heard", "first audio, heard"),
+    ("response_arrived", "response, arrived"),
+    ("response", "response, heard"),
+    ("barge_in_clear", "barge-in to clear"),
+    ("barge_in", "barge-in to silence"),
+    ("gap_ms", "gaps in mid-speech"),
+)
+_PERCENTILES = (0.5, 0.9, 0.95, 0.99)
+
+
+def summary(run: RunResult) -> str:
+    """Several lines."""
+    return "\n".join(_lines(run))
+
+
+def verdict(run: RunResult) -> str:
+    """One line."""
+    if not run.valid:
+        return f"INVALID: {run.invalid_because}"
+    if run.passed:
+        return "PASSED"
+    failed = sum(bool(call.failures) for call in run.calls)
+    missed = sum(not threshold.passed for threshold in run.thresholds)
+    reasons = [
+        f"{failed} of {len(run.calls)} calls failed" if failed else "",
+        f"{missed} of {len(run.thresholds)} thresholds were not met" if missed else "",
+        "the run was interrupted" if run.interrupted else "",
+    ]
+    return "FAILED: " + ", ".join(reason for reason in reasons if reason)
+
+
+def _lines(run: RunResult) -> Iterator[str]:
+    yield f"{run.target}: {len(run.calls)} calls in {run.duration_ms / 1000:.1f} s"
+    yield f"{'ms':<22}{'n':>6}{'min':>9}{'p50':>9}{'p90':>9}{'p95':>9}{'p99':>9}{'max':>9}{'never':>7}"
+    for name, title in _SHOWN:
+        yield _row(title, [value for call in run.calls for value in QUANTITIES[name].read(call)])
+    yield "ended: " + _counted(Counter(call.end for call in run.calls))
+    turns = [call.turns for call in run.calls if call.turns is not None]
+    yield (
+        f"turns of the callers {sum(one.caller.turns for one in turns)}, "
+        f"of the bot {sum(one.bot.turns for one in turns)}; "
+        f"overtalk {sum(one.overtalk_ms for one in turns) / 1000:.1f} s"
+    )
+    yield f"harness: {run.settings.get('harness lateness', 'not measured')}"
+    broken: Counter[str] = Counter()
+    for call in run.calls:
+        broken.update(call.violations)
+        broken.update(call.conduct)
+    for name, times in sorted(broken.items(), key=lambda item: (not RULES[item[0]].fails, -item[1])):
+        yield f"{'FAILED' if RULES[name].fails else 'noted ':<7} {name} × {times:,}: {RULES[name].text}"
+    for threshold in run.thresholds:
+        yield f"{'met' if threshold.passed else 'FAILED':<7} {threshold.text}: {_found(threshold, run.calls)}"
+    failed = [call for call in run.calls if call.failures]
+    for call in failed[:MAX_CALLS]:
+        more = f" (and {len(call.failures) - 1} more)" if len(call.failures) > 1 else ""
+        yield f"call {call.number}: {call.failures[0]}{more}"
+    if len(failed) > MAX_CALLS:
+        yield f"… and {len(failed) - MAX_CALLS} more calls that failed"
+    yield verdict(run)
+
+
+def _row(title: str, values: Sequence[float]) -> str:
+    happened = sorted(value for value in values if value != NEVER)
+    never = len(values) - len(happened)
+    cells = [percentile(happened, share) for share in _PERCENTILES]
+    row = [happened[0] if happened else None, *cells, happened[-1] if happened else None]
+    shown = "".join(f"{'–' if value is None else f'{value:,.0f}':>9}" for value in row)
+    return f"{title:<22}{len(happened):>6}{shown}{never or '':>7}".rstrip()
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in counter.most_common()) or "no call"
+
+
+def _found(threshold: Threshold, calls: Sequence[CallResult]) -> str:
+    what = read_threshold(threshold.text).what
+    if threshold.value is not None:
+        return f"{threshold.value:,g} {what.unit}".rstrip()
+    due = isinstance(what, Quantity) and any(value for call in calls for value in what.read(call))
+    return "so often it never happened" if due else "there was nothing to measure, so it is not met"
