@@ -110,6 +110,7 @@ def _contents(run: RunResult) -> dict[str, object]:
         "started_at": run.started_at,
         "duration_ms": run.duration_ms,
         "invalid_because": run.invalid_because,
+        "interrupted": run.interrupted,
         "settings": run.settings,
         "seed": str(run.seed),
         "thresholds": [_threshold(threshold) for threshold in run.thresholds],

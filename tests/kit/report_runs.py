@@ -180,12 +180,12 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
         failures.append("the bot went on after a barge-in")
     if dice.random() < 0.05:
         violations["wrong_rate"] = dice.randint(1, 40)
-        call.note(dice.randint(3_000, duration - 3_000), "violation", "wrong_rate")
+        call.note(dice.randrange(duration), "violation", "wrong_rate")
     if dice.random() < 0.02:
         violations["not_json"] = 1
-        call.note(dice.randint(3_000, duration - 3_000), "violation", "not_json")
+        call.note(dice.randrange(duration), "violation", "not_json")
     if dice.random() < 0.2:
-        call.note(dice.randint(3_000, duration - 3_000), "fault", "frames held back for 180 ms")
+        call.note(dice.randrange(duration), "fault", "frames held back for 180 ms")
     return CallResult(
         number, call_id, scenario, begins, duration, end, detail,
         connect_ms=round(dice.gauss(38, 9) * (1 + load), 1),

@@ -49,7 +49,7 @@ function thumbnail(call) {
 class CallList {
   constructor(run) {
     this.run = run;
-    this.state = { shown: "all", end: "", find: "", order: "failing", page: 0 };
+    this.state = { shown: "all", end: "", find: "", order: "failing", page: 0, only: null };
     this.open = new Set();
     this.body = make("tbody");
     this.pager = make("nav", { class: "pager row apart", "aria-label": "Pages of calls" });
@@ -60,11 +60,11 @@ class CallList {
 
   /** Show only what a list elsewhere on the page points at. */
   filter(change) {
-    Object.assign(this.state, { shown: "all", end: "", find: "" }, change, { page: 0 });
+    Object.assign(this.state, { shown: "all", end: "", find: "", only: null }, change, { page: 0 });
     this.find.value = this.state.find;
     this.ends.value = this.state.end;
     this.render();
-    this.element.scrollIntoView({ block: "start" });
+    this.element.scrollIntoView({ block: "start", behavior: "instant" });
     this.heading.focus({ preventScroll: true });
   }
 
@@ -72,7 +72,7 @@ class CallList {
   goTo(number) {
     let index = this.found().findIndex((call) => call.number === number);
     if (index < 0) {
-      Object.assign(this.state, { shown: "all", end: "", find: "" });
+      Object.assign(this.state, { shown: "all", end: "", find: "", only: null });
       this.find.value = this.ends.value = "";
       index = this.found().findIndex((call) => call.number === number);
     }
@@ -81,33 +81,34 @@ class CallList {
     this.open = new Set([number]);
     this.render();
     const row = this.body.querySelector(`[data-call="${number}"]`);
-    row.scrollIntoView({ block: "start" });
+    row.scrollIntoView({ block: "start", behavior: "instant" });
     row.nextElementSibling.querySelector("h3").focus({ preventScroll: true });
     return true;
   }
 
   found() {
-    const { shown, end, find, order } = this.state;
+    const { shown, end, find, order, only } = this.state;
     const words = find.toLowerCase().split(/\s+/u).filter(Boolean);
     return this.run.calls
-      .filter((call) => SHOWN[shown][1](call) && (!end || call.end === end) && words.every((word) => call.searched.includes(word)))
+      .filter((call) => SHOWN[shown][1](call) && (!only || only.test(call)) && (!end || call.end === end) && words.every((word) => call.searched.includes(word)))
       .sort(ORDERS[order][1]);
   }
 
   #panel() {
     const { run } = this;
-    this.find = make("input", { type: "search", class: "compact", id: "find", placeholder: "Number, id, failure, event …", autocomplete: "off", spellcheck: "false",
+    this.find = make("input", { type: "search", class: "compact", id: "find-calls", placeholder: "Number, id, failure, event …", autocomplete: "off", spellcheck: "false",
       on: { input: () => this.#set({ find: this.find.value }) } });
     this.chips = Object.entries(SHOWN).map(([key, [title, test]]) => {
       const count = run.calls.filter(test).length;
       return make("button", { type: "button", class: "compact chip", "data-shown": key, disabled: count === 0 && key !== "all", on: { click: () => this.#set({ shown: key }) } },
         title, make("span", { class: "figures", text: whole.format(count) }));
     });
+    this.only = make("button", { type: "button", class: "compact chip only", "aria-pressed": "true", on: { click: () => { this.#set({ only: null }); this.heading.focus({ preventScroll: true }); } } });
     const ends = [...new Set(run.calls.map((call) => call.end))].sort();
-    this.ends = make("select", { class: "compact", id: "ends", on: { change: () => this.#set({ end: this.ends.value }) } },
+    this.ends = make("select", { class: "compact", id: "end-filter", on: { change: () => this.#set({ end: this.ends.value }) } },
       make("option", { value: "", text: "Any end" }),
       ends.map((end) => make("option", { value: end, text: `${end} (${whole.format(run.calls.filter((call) => call.end === end).length)})` })));
-    this.orders = make("select", { class: "compact", id: "order", on: { change: () => this.#set({ order: this.orders.value }) } },
+    this.orders = make("select", { class: "compact", id: "call-order", on: { change: () => this.#set({ order: this.orders.value }) } },
       Object.entries(ORDERS).map(([key, [title]]) => make("option", { value: key, text: title })));
     this.heading = make("h2", { id: "calls-title", tabindex: "-1", text: "Calls" });
     this.columns = [["failing", "Call", ""], ["", "Caller above, bot below", ""], ["first", "First audio", "number"], ["response", "Response", "number"], ["barge", "Barge-in", "number"],
@@ -117,10 +118,10 @@ class CallList {
     return make("section", { class: "panel", id: "calls", "aria-labelledby": "calls-title" },
       make("header", {}, this.heading, this.count),
       make("div", { class: "tools" },
-        make("div", { class: "row wrap", role: "group", "aria-label": "Which calls" }, this.chips),
-        make("label", { class: "field", for: "ends" }, make("span", { text: "End" }), this.ends),
-        make("label", { class: "field", for: "order" }, make("span", { text: "Order" }), this.orders),
-        make("label", { class: "field wide", for: "find" }, make("span", {}, "Find ", make("kbd", { text: "/" })), this.find)),
+        make("div", { class: "row wrap", role: "group", "aria-label": "Which calls" }, this.chips, this.only),
+        make("label", { class: "field", for: "end-filter" }, make("span", { text: "End" }), this.ends),
+        make("label", { class: "field", for: "call-order" }, make("span", { text: "Order" }), this.orders),
+        make("label", { class: "field wide", for: "find-calls" }, make("span", {}, "Find ", make("kbd", { text: "/" })), this.find)),
       make("table", { class: "listing calls" }, make("thead", {}, make("tr", {}, this.columns)), this.body),
       this.pager);
   }
@@ -139,13 +140,16 @@ class CallList {
     const here = found.slice(first, first + PAGE);
     for (const chip of this.chips) chip.setAttribute("aria-pressed", String(chip.dataset.shown === this.state.shown));
     this.orders.value = this.state.order;
+    const { only } = this.state;
+    this.only.hidden = !only;
+    if (only) this.only.replaceChildren(make("span", { class: "unseen", text: "No longer only: " }), make("span", { class: "line said", text: only.title }), icon("failed"));
     for (const column of this.columns) column.ariaSort = column.dataset.order && column.dataset.order === this.state.order ? "descending" : null;
     this.count.textContent = found.length === this.run.calls.length ? plural(found.length, "call") : `${whole.format(found.length)} of ${plural(this.run.calls.length, "call")}`;
     this.shown = found;
     const rows = here.flatMap((call, index) => this.#rows(call, first + index));
     if (!rows.length) rows.push(make("tr", { class: "nothing" }, make("td", { colspan: "9" }, make("p", { class: "soft", text: this.run.calls.length ? "No call is like that." : "No call was made." }))));
     this.body.replaceChildren(...rows);
-    const turn = (by) => { this.state.page += by; this.render(); this.element.scrollIntoView({ block: "start" }); this.heading.focus({ preventScroll: true }); };
+    const turn = (by) => { this.state.page += by; this.render(); this.element.scrollIntoView({ block: "start", behavior: "instant" }); this.heading.focus({ preventScroll: true }); };
     this.pager.hidden = pages === 1;
     this.pager.replaceChildren(
       make("button", { type: "button", class: "compact", disabled: this.state.page === 0, on: { click: () => turn(-1) } }, icon("back"), "Previous"),
@@ -188,7 +192,10 @@ class CallList {
       if (now) {
         fill();
         history.replaceState(null, "", `#call-${call.number}`);
-      } else more.firstElementChild.replaceChildren();
+      } else {
+        more.firstElementChild.replaceChildren();
+        history.replaceState(null, "", location.pathname + location.search);
+      }
     };
     if (opened) fill();
     row.addEventListener("click", (event) => {

@@ -58,7 +58,7 @@ function histogramChart(one, width, height = 132) {
     );
   }
   svg.append(shapes.line(pad.left, floor + 0.5, width - (over ? 44 : 4), floor + 0.5, "axis"));
-  for (const at of ticks(end, Math.max(2, Math.floor(inner / 60)))) {
+  for (const at of ticks(end, Math.max(2, Math.floor(inner / 60)), one.unit ? 0 : 1)) {
     const anchor = at === 0 ? "start" : x(at) > width - 30 ? "end" : "middle";
     svg.append(shapes.text(x(at), height - 5, at === 0 ? "0" : figure(at, one.unit), "tick", anchor));
   }

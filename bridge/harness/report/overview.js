@@ -7,6 +7,7 @@ function verdictCard(run) {
   const missed = run.thresholds.filter((threshold) => !threshold.passed).length;
   const reasons = [];
   if (run.verdict === "invalid") reasons.push(run.invalid_because || "The harness itself was late, so nothing it measured can be trusted.");
+  if (run.interrupted) reasons.push("The run was ended before all of its calls were through.");
   if (failed) reasons.push(`${whole.format(failed)} of ${plural(run.calls.length, "call")} failed.`);
   if (missed) reasons.push(`${whole.format(missed)} of ${plural(run.thresholds.length, "threshold")} ${missed === 1 ? "was" : "were"} missed.`);
   if (!run.calls.length) reasons.push("No call was made.");
@@ -15,10 +16,10 @@ function verdictCard(run) {
   return make("section", { class: `verdict ${run.verdict}`, id: "summary", "aria-labelledby": "verdict" },
     make("div", { class: "stamp" }, icon(run.verdict)),
     make("div", { class: "judged" }, make("p", { class: "eyebrow", text: "Test of a voice bot" }), make("h1", { id: "verdict", text: VERDICTS[run.verdict] }),
-      make("ul", {}, reasons.map((text) => make("li", { class: "said", text })))),
+      make("ul", {}, reasons.map((text) => make("li", { class: "said clip", text })))),
     make("dl", { class: "about" },
-      settings.map(([name, text]) => make("div", { class: name === "Target" ? "wide" : "" }, make("dt", { text: name }), make("dd", { class: name === "Target" ? "said mono" : "said figures", text }))),
-      Object.entries(run.settings).map(([name, text]) => make("div", {}, make("dt", { class: "said", text: name }), make("dd", { class: "said figures", text })))));
+      settings.map(([name, text]) => make("div", { class: name === "Target" ? "wide" : "" }, make("dt", { text: name }), make("dd", { class: name === "Target" ? "said mono clip" : "said figures", text }))),
+      Object.entries(run.settings).map(([name, text]) => make("div", {}, make("dt", { class: "said clip", text: name }), make("dd", { class: "said figures clip", text })))));
 }
 
 function tile(title, value, more, kind = "") {
@@ -61,12 +62,12 @@ function thresholdsPanel(run) {
     const unit = threshold.unit === "s" && Math.abs(threshold.value ?? 0) > 100 ? "ms" : threshold.unit;
     return make("tr", { class: threshold.passed ? "" : "missed" },
       make("td", {}, make("span", { class: threshold.passed ? "verdict-dot" : "verdict-dot bad" }, icon(threshold.passed ? "passed" : "failed")), make("span", { class: "state", text: threshold.passed ? "met" : "missed" })),
-      make("td", { class: "said mono", text: threshold.text }),
+      make("td", { class: "asked" }, make("span", { class: "said mono clip", text: threshold.text })),
       make("td", { class: "number" }, known(threshold.value) ? figure(threshold.value, unit) : make("span", { class: "soft", text: "nothing to measure" })),
       make("td", { class: "against" }, bar(threshold)));
   });
   return panel("thresholds", "Thresholds", `${met} of ${run.thresholds.length} met`,
-    make("table", { class: "listing plain-rows thresholds" }, make("thead", {}, make("tr", {}, make("th", { scope: "col", text: "Result" }), make("th", { scope: "col", text: "Asked" }), make("th", { scope: "col", class: "number", text: "Found" }), make("th", { class: "against" }, make("span", { class: "soft", "aria-hidden": "true", text: "Found, and the limit asked for" })))),
+    make("table", { class: "listing plain-rows thresholds" }, make("thead", {}, make("tr", {}, make("th", { scope: "col", text: "Result" }), make("th", { scope: "col", class: "asked", text: "Asked" }), make("th", { scope: "col", class: "number", text: "Found" }), make("th", { class: "against" }, make("span", { class: "soft", "aria-hidden": "true", text: "Found, and the limit asked for" })))),
       make("tbody", {}, rows)));
 }
 
@@ -104,7 +105,7 @@ function loadPanel(run) {
 }
 
 /** Failures that differ in their numbers only are one. */
-const alike = (text) => text.replace(/\d+(?:[.,]\d+)*/gu, "…");
+const alike = (text) => text.replace(/ \(× [\d,]+\)/gu, "").replace(/\d+(?:[.,]\d+)*/gu, "…");
 
 function counted(pairs) {
   const groups = new Map();
@@ -129,16 +130,16 @@ function troubles(run, list) {
   const ends = counted(run.calls.map((call) => [call.end, call, 1]));
   const most = Math.max(1, run.calls.length);
   const row = (text, more, count, calls, show, kind, mono = false) => make("li", { class: kind, vars: { "--share": calls / most } },
-    make("div", { class: "grow" }, make("span", { class: mono ? "said mono" : "said", text }), more ? make("small", { class: "soft" }, worded(more)) : null, make("span", { class: "share", "aria-hidden": "true" })),
+    make("div", { class: "grow" }, make("span", { class: mono ? "said mono clip" : "said clip", text }), more ? make("small", { class: "soft" }, worded(more)) : null, make("span", { class: "share", "aria-hidden": "true" })),
     make("span", { class: "count figures", text: count }),
     make("button", { type: "button", class: "compact quiet", "aria-label": `Show calls: ${text}`, on: { click: show } }, "Show"));
-  const rule = ([name, group], shown) => row(name, `${run.rule(name).text}${run.rule(name).fails ? "" : " Counted only: it fails no call."}`,
-    `${whole.format(group.times)} × in ${plural(group.calls.size, "call")}`, group.calls.size, () => list.filter({ shown, find: name }), run.rule(name).fails ? "bad" : "", true);
+  const rule = ([name, group], key) => row(name, `${run.rule(name).text}${run.rule(name).fails ? "" : " Counted only: it fails no call."}`,
+    `${whole.format(group.times)} × in ${plural(group.calls.size, "call")}`, group.calls.size, () => list.filter({ only: { title: name, test: (call) => Object.hasOwn(call[key], name) } }), run.rule(name).fails ? "bad" : "", true);
   const panels = [
     failures.length ? tallyPanel("failures", "Why calls failed", plural(failures.length, "reason"), failures.slice(0, 30).map(([text, group]) => row(text, "", plural(group.calls.size, "call"), group.calls.size,
-      () => list.filter({ shown: "failed", find: text.split("…").map((part) => part.trim()).filter(Boolean).join(" ") }), "bad"))) : null,
+      () => list.filter({ only: { title: text, test: (call) => call.failures.some((one) => alike(one) === text) } }), "bad"))) : null,
     broken.length ? tallyPanel("violations", "Broken rules of the protocol", plural(broken.length, "rule"), broken.slice(0, 50).map((one) => rule(one, "violations"))) : null,
-    conduct.length ? tallyPanel("conduct", "Conduct towards the caller", plural(conduct.length, "rule"), conduct.slice(0, 50).map((one) => rule(one, "all"))) : null,
+    conduct.length ? tallyPanel("conduct", "Conduct towards the caller", plural(conduct.length, "rule"), conduct.slice(0, 50).map((one) => rule(one, "conduct"))) : null,
     ends.length ? tallyPanel("ends", "How calls ended", "", ends.map(([end, group]) => row(end, "", plural(group.calls.size, "call"), group.calls.size,
       () => list.filter({ end }), ["bot failed", "connection lost", "connect failed"].includes(end) ? "bad" : ""))) : null,
   ].filter(Boolean);

@@ -45,7 +45,7 @@ function begin() {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea")) return;
     event.preventDefault();
     list.find.focus();
-    list.find.scrollIntoView({ block: "center" });
+    list.find.scrollIntoView({ block: "center", behavior: "instant" });
   });
 }
 

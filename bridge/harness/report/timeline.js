@@ -9,13 +9,14 @@ const SIGNS = {
   bar: "M-4 -5H4V5H-4Z",
   "full-bar": "M-4 -5H4V5H-4Z",
   ring: "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0",
-  triangle: "M0 -5L5.5 4.5H-5.5Z",
+  "full-triangle": "M0 -5L5.5 4.5H-5.5Z",
+  gap: "M-5 -4.5V4.5M5 -4.5V4.5M-1.5 0H1.5",
   tick: "M0 -5V5",
   cross: "M-4 -4L4 4M4 -4L-4 4",
   dot: "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0",
 };
 
-const signClass = (kind) => `sign ${kindOf(kind).sign} k-${kindOf(kind).known ? kind : "other"}`;
+const signClass = (kind) => `sign ${kindOf(kind).sign} k-${kindOf(kind).known ? kind.replace(" ", "-") : "other"}`;
 
 function signMark(kind) {
   return draw("svg", { class: "mark", viewBox: "-7 -7 14 14", "aria-hidden": "true" },
@@ -146,7 +147,7 @@ function timelineOf(call, levels, limits, onSeek) {
       svg.append(draw("rect", { x: begin * frame, y: 22, width: Math.max(2, (end - begin) * frame), height: lanes.bot.middle + 28 - 22, class: "overtalk" }));
     }
     for (const one of moments) {
-      if (["clear", "violation", "fault"].includes(one.kind)) svg.append(shapes.line(x(one.at), 22, x(one.at), lanes.events + one.row * 18, `drop k-${one.kind}`));
+      if (["clear", "violation", "fault", "failure"].includes(one.kind)) svg.append(shapes.line(x(one.at), 22, x(one.at), lanes.events + one.row * 18, `drop k-${one.kind}`));
     }
     for (const [side, place, found, bar, kind] of [
       [levels.caller, lanes.caller, caller, lanes.callerSpeech, "caller"],

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import re
+import wave
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
+
+from bridge.harness.report_html import write
+from bridge.harness.results import Moment, RunResult
+from tests.bridge.web.browser import DESKTOP, PHONE, Watched, chromium, open_page, overflow
+from tests.kit.report_runs import HOSTILE, hostile_run, make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+RUN = make_run(60)
+FAILED = [call for call in RUN.calls if call.failures]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+class Desk:
+    """Opens reports from the disk; whatever is done with them, nothing may go wrong on a page."""
+
+    def __init__(self, browser: Browser, folder: Path) -> None:
+        self._browser = browser
+        self._folder = folder
+        self._watched: list[Watched] = []
+
+    async def open(
+        self, run: RunResult, size: ViewportSize = DESKTOP, scheme: str = "light", then: str = ""
+    ) -> Page:
+        path = self._folder / "report.html"
+        write(run, path)
+        watched = await open_page(self._browser, self._folder.as_uri(), size=size, scheme=scheme)
+        self._watched.append(watched)
+        await watched.page.goto(path.as_uri() + then)
+        return watched.page
+
+    async def close(self) -> None:
+        for watched in self._watched:
+            await watched.page.context.close()
+            watched.assert_clean()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(browser: Browser, tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(browser, tmp_path)
+    yield desk
+    await desk.close()
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("tr.call")
+
+
+async def numbers(page: Page) -> list[int]:
+    """Of the calls that are listed, in their order."""
+    return [int(text) for text in await page.locator("tr.call .unfold .figures").all_inner_texts()]
+
+
+async def test_the_verdict_and_what_led_to_it_come_first(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    assert FAILED
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Failed")
+    await expect(page.locator(".judged")).to_contain_text(f"{len(FAILED)} of 60 calls failed.")
+    missed = sum(not threshold.passed for threshold in RUN.thresholds)
+    await expect(page.locator("#thresholds tbody tr.missed")).to_have_count(missed)
+    for threshold in RUN.thresholds:
+        await expect(page.locator("#thresholds")).to_contain_text(threshold.text)
+    await expect(page.locator("#spread svg")).to_have_count(11)
+    await expect(page.locator("#spread svg[aria-label^='Response heard']")).to_have_count(1)
+    await expect(page.locator("#load svg")).to_have_count(2)
+    assert (await numbers(page))[: len(FAILED)] == [call.number for call in FAILED]
+
+
+async def test_a_run_that_proves_nothing_says_so_above_all(desk: Desk) -> None:
+    run = replace(RUN, valid=False, invalid_because="The harness was 312 ms late.")
+    page = await desk.open(run)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Invalid")
+    await expect(page.locator(".judged li").first).to_have_text("The harness was 312 ms late.")
+
+
+async def test_calls_are_filtered_by_what_became_of_them(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    await page.locator("[data-shown=failed]").click()
+    assert await numbers(page) == [call.number for call in FAILED]
+    await expect(page.locator("#announce")).to_have_text(f"{len(FAILED)} calls shown")
+    await page.locator("[data-shown=violations]").click()
+    assert sorted(await numbers(page)) == [call.number for call in RUN.calls if call.violations]
+    await page.locator("[data-shown=all]").click()
+    await page.locator("#end-filter").select_option("bot failed")
+    assert await numbers(page) == [call.number for call in RUN.calls if call.end == "bot failed"]
+
+
+async def test_calls_are_found_by_their_words_from_anywhere_on_the_page(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    await page.keyboard.press("/")
+    await page.keyboard.type(RUN.calls[33].call_id[:13])
+    assert await numbers(page) == [34]
+    await page.get_by_label("Find").fill("nothing is called that")
+    await expect(page.locator(".nothing")).to_have_text("No call is like that.")
+
+
+async def test_a_reason_leads_to_the_calls_that_it_is_about(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    (reason, times), *_ = Counter(re.sub(r" \d.*", "", call.failures[0]) for call in FAILED).most_common()
+    about = [call.number for call in FAILED if call.failures[0].startswith(reason)]
+    assert 1 < times == len(about) < len(FAILED)
+    await page.get_by_role("button", name=f"Show calls: {reason}").click()
+    assert await numbers(page) == about
+    await expect(page.locator("#calls-title")).to_be_focused()
+    await page.get_by_role("button", name="No longer only").click()
+    await expect(page.locator("#calls header")).to_contain_text("60 calls")
+
+
+async def test_the_slowest_come_first_when_asked_and_the_unanswered_before_them(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    await page.get_by_label("Order").select_option("response")
+
+    def slowness(number: int) -> tuple[int, int]:
+        heard = [response.heard_ms for response in RUN.calls[number - 1].responses]
+        return heard.count(None), max((ms for ms in heard if ms is not None), default=-1)
+
+    listed = await numbers(page)
+    everybody = sorted(
+        (call.number for call in RUN.calls),
+        key=lambda number: (-slowness(number)[0], -slowness(number)[1] * (not slowness(number)[0]), number),
+    )
+    assert listed == everybody[:25]
+    await expect(page.locator("[aria-sort]")).to_have_text("Response")
+
+
+async def test_a_thousand_calls_are_leafed_through(desk: Desk) -> None:
+    few = make_run(40, hold_ms=20_000).calls
+    calls = [replace(few[at % 40], number=at + 1, failures=[]) for at in range(1_000)]
+    page = await desk.open(replace(RUN, calls=calls))
+    assert await numbers(page) == list(range(1, 26))
+    await page.get_by_role("button", name="Next").click()
+    assert await numbers(page) == list(range(26, 51))
+    await page.get_by_label("Find").fill("977")
+    assert 977 in await numbers(page)
+
+
+async def test_a_call_is_opened_read_and_closed_by_keyboard(desk: Desk) -> None:
+    page = await desk.open(RUN)
+    call = next(call for call in FAILED if call.timeline)
+    first = page.locator(f"[data-call='{call.number}'] .unfold")
+    await first.focus()
+    await page.keyboard.press("Enter")
+    await expect(first).to_have_attribute("aria-expanded", "true")
+    call = FAILED[0]
+    assert page.url.endswith(f"#call-{call.number}")
+    await expect(page.get_by_role("list", name="Why this call failed")).to_contain_text(call.failures[0])
+
+    timeline = page.get_by_role("slider")
+    await timeline.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(timeline).to_have_attribute("aria-valuenow", "100")
+    await page.keyboard.press("Home")
+    await page.keyboard.press("PageDown")
+    happened = [moment.at_ms for moment in call.timeline] + [response.asked_ms for response in call.responses]
+    await expect(timeline).to_have_attribute("aria-valuenow", str(min(happened)))
+    said = await timeline.get_attribute("aria-valuetext")
+    assert said is not None and said.startswith(f"{min(happened) / 1000:.2f} s, caller ")
+    assert "Checkpoint sent greeting" in said
+
+    await page.keyboard.press("Escape")
+    await expect(first).to_be_focused()
+    await expect(page.get_by_role("slider")).to_have_count(0)
+
+
+async def test_a_timeline_shows_who_spoke_and_what_was_between(desk: Desk) -> None:
+    call = next(call for call in RUN.calls if call.barge_ins and call.barge_ins[0].silence_ms is not None)
+    page = await desk.open(RUN, then=f"#call-{call.number}")
+    opened = page.locator(".opened")
+    await expect(opened.get_by_role("heading")).to_be_focused()
+    for part in (".wave.caller", ".wave.bot", ".speech.caller", ".overtalk"):
+        assert await opened.locator(f".scroller {part}").count() > 0, part
+    answered = sum(response.heard_ms is not None for response in call.responses)
+    await expect(opened.locator(".span:not(.barge)")).to_have_count(answered)
+    stopped = sum(one.silence_ms is not None for one in call.barge_ins)
+    await expect(opened.locator(".span.barge")).to_have_count(stopped)
+    # Pointing at the middle of the barge-in tells what it was.
+    await opened.locator(".span.barge").first.scroll_into_view_if_needed()
+    box = await opened.locator(".span.barge").first.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 9)
+    await expect(opened.locator(".readout")).to_contain_text("Barge-in: cleared after")
+
+    wide = await opened.locator(".scroller svg").get_attribute("width")
+    await opened.get_by_role("button", name="Zoom in").click()
+    closer = await opened.locator(".scroller svg").get_attribute("width")
+    assert wide is not None and closer is not None and int(closer) == 2 * int(wide)
+
+    await opened.locator("summary").click()
+    events = len(call.timeline) + len(call.responses) + len(call.barge_ins)
+    await expect(opened.locator(".events tbody tr")).to_have_count(events)
+    await opened.get_by_role("button", name="Next").click()
+    await expect(page.locator(".opened")).to_have_count(1)
+    assert not page.url.endswith(f"#call-{call.number}")
+
+
+async def test_a_recording_beside_the_page_is_played_and_led_by_the_timeline(
+    desk: Desk, tmp_path: Path
+) -> None:
+    call = replace(RUN.calls[0], wav="calls/no 1.wav")
+    (tmp_path / "calls").mkdir()
+    with wave.open(str(tmp_path / "calls" / "no 1.wav"), "wb") as sound:
+        sound.setnchannels(2)
+        sound.setsampwidth(2)
+        sound.setframerate(8_000)
+        sound.writeframes(b"\0" * 4 * 8_000 * 45)
+    page = await desk.open(replace(RUN, calls=[call]), then="#call-1")
+    audio = page.locator("audio")
+    assert await audio.evaluate("audio => audio.play().then(() => audio.duration)") == 45
+    await audio.evaluate("audio => audio.pause()")
+    await page.get_by_role("slider").scroll_into_view_if_needed()
+    box = await page.get_by_role("slider").bounding_box()
+    assert box is not None
+    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 30)
+    middle = await audio.evaluate("audio => audio.currentTime")
+    assert abs(middle - call.duration_ms / 2000) < 0.5
+
+
+async def test_hostile_texts_are_read_and_nothing_more(desk: Desk) -> None:
+    page = await desk.open(hostile_run())
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Invalid")
+    assert await page.locator("script").count() == 2
+    assert await page.locator("img").count() == 1  # the project's own sign
+    for number in range(len(HOSTILE)):
+        await page.locator(".unfold").nth(number).click()
+    for summary in await page.locator("summary").all():
+        await summary.click()
+    await expect(page.locator(".opened")).to_have_count(len(HOSTILE))
+    await expect(page.locator(".opened").first).to_contain_text(HOSTILE[0])
+    assert await page.locator("script").count() == 2
+    assert await page.locator("img").count() == 1
+    assert await overflow(page) <= 0
+
+
+async def test_a_hole_in_the_pages_own_scripts_would_let_nothing_through(
+    browser: Browser, tmp_path: Path
+) -> None:
+    write(RUN, tmp_path / "report.html")
+    watched = await open_page(browser, tmp_path.as_uri())
+    await watched.page.goto((tmp_path / "report.html").as_uri())
+    tried = (
+        "() => { try { document.body.innerHTML = '<b>'; return 'done' } catch (error) { return error.name } }"
+    )
+    assert await watched.page.evaluate(tried) == "TypeError"
+    tried = """() => new Promise((done) => {
+        document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
+        document.body.append(Object.assign(document.createElement("img"), { src: "http://127.0.0.1:9/" }));
+    })"""
+    assert await watched.page.evaluate(tried) == "img-src"
+    await watched.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_phone_shows_everything_without_scrolling_sideways(desk: Desk, scheme: str) -> None:
+    loud = replace(RUN.calls[0], timeline=[Moment(20 * at, "mark", "x" * 80) for at in range(500)])
+    page = await desk.open(replace(RUN, calls=[loud, *RUN.calls[1:]]), PHONE, scheme, "#call-1")
+    await expect(page.get_by_role("slider")).to_be_visible()
+    assert await overflow(page) <= 0
+
+
+async def test_every_control_has_a_name(desk: Desk) -> None:
+    page = await desk.open(RUN, then=f"#call-{FAILED[0].number}")
+    await expect(page.get_by_role("slider")).to_be_visible()
+    nameless = await page.evaluate(
+        """[...document.querySelectorAll(
+            "button:not([hidden]), input, select, a, [role=slider], [role=region], audio, svg[role=img]")]
+        .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
+        .map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    ids = await page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+    named = "[aria-controls], [aria-labelledby], label[for]"
+    asked = await page.evaluate(
+        f"""[...document.querySelectorAll("{named}")].map((one) =>
+        one.getAttribute("aria-controls") ?? one.getAttribute("aria-labelledby") ?? one.htmlFor)"""
+    )
+    assert set(asked) <= set(ids)
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+async def test_next_to_nothing_is_a_report_too(desk: Desk, calls: int) -> None:
+    page = await desk.open(make_run(calls))
+    await expect(page.locator("#calls header")).to_contain_text(f"{calls} call")
+    assert await rows(page).count() == calls
