@@ -46,19 +46,18 @@ class Line(Protocol):
 
 
 class ReadGate:
-    """Lets a reader through at the pace that a line orders."""
+    """Lets a reader through at the pace that a line orders; nobody, until it has."""
 
     def __init__(self) -> None:
-        self._allowed = float("inf")
+        self._allowed = 0.0
         self._open = asyncio.Event()
-        self._open.set()
 
     def order(self, reads: float | None) -> None:
         """See `LineOrders.reads`."""
         if reads is None:
             self._allowed = float("inf")
         elif self._allowed == float("inf"):
-            self._allowed = reads
+            self._allowed = reads  # what was allowed before was without number
         else:
             self._allowed += reads
         if self._allowed >= 1:

@@ -30,6 +30,7 @@ from bridge.harness.scenario import (
     WaitForCheckpoint,
     WaitForClear,
     WaitForDigits,
+    WaitForHangUp,
     WaitForSilence,
     WaitForSpeech,
 )
@@ -76,6 +77,10 @@ class Person:
         self._words = self._silence
         self._keys = ""
         self._around = Surroundings(scenario.background, clips, f"{scenario.seed}/{seed}/noise")
+        self._place = ""
+        """What the person is doing."""
+        self._may_end = False
+        """The bot is to end the call."""
         self._course = self._do(scenario.steps)
 
     @property
@@ -100,6 +105,12 @@ class Person:
         if self._around.silent:
             return Says(self._words, self._keys, self.over)
         return Says(self._around.mix(self._words, heard), self._keys, self.over, self._words)
+
+    def ended(self, how: str) -> None:
+        """The call is over: a failure, if the person was not through and had not waited for that."""
+        if not self.over and not self._may_end:
+            self._fail(f"{self._place or 'the call'}: {how} before the person was through")
+        self.over = True
 
     def _go_on(self) -> None:
         if self.over:
@@ -132,6 +143,7 @@ class Person:
                 for time in range(1, step.times + 1):
                     yield from self._do(step.steps, f"{place}[{time}].")
                 continue
+            self._place = f"step {place}"
             self._note("step", f"{place} {_title(step)}")
             yield from self._do_one(step, f"step {place}")
 
@@ -166,6 +178,10 @@ class Person:
             case WaitForClear():
                 missing = f"{place}: the bot did not clear what it had queued"
                 yield from self._wait(lambda: self._clears > 0, step.within_ms, missing)
+            case WaitForHangUp():
+                self._may_end = True
+                missing = f"{place}: the bot did not end the call"
+                yield from self._wait(lambda: False, step.within_ms, missing)
             case Digits():
                 self._begin_anew()
                 for key in step.keys:

@@ -243,8 +243,11 @@ class PlivoCaller:
         self._back.clear()
         self._writer = CallWriter(self.call)
         self.playout.clear()
-        self._away = False
         await self._connect()
+        self._away = False
+        if self.end is not None:  # hung up meanwhile
+            await self._socket.close()
+            return
         self._send("start", self._writer.start())
         self.figures.redials += 1
         for witness in self.witnesses:
@@ -289,11 +292,12 @@ class PlivoCaller:
         if says is not None:
             await self.press(says.keys)
         if self.line is not None:
-            await self._follow(self.line)
+            self._follow(self.line)
         if says is not None and says.hangs_up:
             self._said_all.set()
             self.end = CallEnd(1000, "", by_service=False)
             self._back.set()
+            self._gate.order(None)
             await self._socket.close()
 
     def _speak(self, heard: Samples) -> Says | None:
@@ -308,21 +312,23 @@ class PlivoCaller:
         if self.line is not None:
             self.line.put(kind, message)
             return
-        if self._socket.say(message):
+        self._put(message)
+
+    def _put(self, message: bytes, *, binary: bool = False) -> None:
+        if self._socket.say(message, binary=binary):
             self.figures.bytes_out += len(message)
         elif self._socket.state is State.OPEN:
             self.figures.unsent += 1
             for witness in self.witnesses:
                 witness.left_unsent()
 
-    async def _follow(self, line: Line) -> None:
+    def _follow(self, line: Line) -> None:
         """Do at the socket what the line says for this tick."""
         orders = line.tick()
         self._gate.order(orders.reads)
         for outgoing in orders.messages:
             if not self._away:
-                self.figures.bytes_out += len(outgoing.payload)
-                await self._socket.send(outgoing.payload, text=not outgoing.binary)
+                self._put(outgoing.payload, binary=outgoing.binary)
         if orders.drops and not self._away:
             self._away = True
             self._socket.transport.abort()

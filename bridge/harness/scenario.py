@@ -183,6 +183,15 @@ class WaitForClear:
     within_ms: int = setting(WITHIN, "How long to wait; then the call has failed.", default=3_000)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitForHangUp:
+    """Waits until the bot ends the call. When it does so anywhere else, the call has failed."""
+
+    SHORT: ClassVar[str] = "within"
+
+    within_ms: int = setting(WITHIN, "How long to wait; then the call has failed.", default=10_000)
+
+
 # --- everything else that a caller does ---
 
 
@@ -243,6 +252,7 @@ Step = (
     | WaitForCheckpoint
     | WaitForDigits
     | WaitForClear
+    | WaitForHangUp
     | Digits
     | Expect
     | HangUp
@@ -259,6 +269,7 @@ STEPS: dict[str, type] = {
     "wait_for_checkpoint": WaitForCheckpoint,
     "wait_for_digits": WaitForDigits,
     "wait_for_clear": WaitForClear,
+    "wait_for_hang_up": WaitForHangUp,
     "digits": Digits,
     "expect": Expect,
     "hang_up": HangUp,

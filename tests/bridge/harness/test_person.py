@@ -131,6 +131,7 @@ def test_keys_of_the_bot_are_waited_for_in_their_order(folder: Path) -> None:
         ),
         ("- wait_for_checkpoint: {within: 2s}", [], "step 1: a checkpoint was not reached within 2s"),
         ("- wait_for_digits: {within: 2s}", [], "step 1: the bot did not send any keys"),
+        ("- wait_for_hang_up: 2s", [], "step 1: the bot did not end the call within 2s"),
         ("- wait_for_clear: 2s", [], "step 1: the bot did not clear what it had queued within 2s"),
         (
             "- barge_in: {sound: mm-hm, after: 600ms, within: 2s}",
@@ -146,6 +147,19 @@ def test_who_waits_in_vain_hangs_up(folder: Path, steps: str, talks: list[tuple[
     assert len(heard.person.failures) == 1
     assert why in heard.person.failures[0]
     assert heard.person.moments[-1].kind == "failure"
+
+
+def test_a_call_may_end_only_where_that_is_waited_for(folder: Path) -> None:
+    steps = scenario("- say: second.wav\n- wait_for_hang_up: 5s\n- say: second.wav")
+    heard = Rehearsal().play(steps, folder, limit_ms=500)
+    heard.person.ended("bot closed")
+    assert heard.person.failures == ["step 1: bot closed before the person was through"]
+    heard = Rehearsal().play(steps, folder, limit_ms=2000)
+    heard.person.ended("bot closed")
+    assert heard.person.failures == []
+    heard = Rehearsal().play(scenario("- hang_up"), folder)
+    heard.person.ended("caller hung up")
+    assert heard.person.failures == []
 
 
 # --- expectations ---
