@@ -55,9 +55,14 @@ class _HangsUp(Exception):
 
 
 class Person:
-    """One call's person: a `Voice`. `clips` are those of `scenario`; `seed` tells calls of a run apart."""
+    """One call's person: a `Voice`. `clips` are those of `scenario`; `seed` tells calls of a run apart.
 
-    def __init__(self, scenario: Scenario, clips: Clips, seed: str = "") -> None:
+    With `hold_ms` the steps are begun anew until so much time has passed, and the person hangs up then.
+    """
+
+    def __init__(
+        self, scenario: Scenario, clips: Clips, seed: str = "", *, hold_ms: int | None = None
+    ) -> None:
         self.failures: list[str] = []
         """What was waited for or expected and did not come true."""
         self.on_moment: Callable[[Moment], None] | None = None
@@ -81,7 +86,9 @@ class Person:
         """What the person is doing."""
         self._may_end = False
         """The bot is to end the call."""
-        self._course = self._do(scenario.steps)
+        self._steps = scenario.steps
+        self._hold_ms = hold_ms
+        self._course = self._do(self._steps)
 
     @property
     def now_ms(self) -> int:
@@ -113,11 +120,16 @@ class Person:
         self.over = True
 
     def _go_on(self) -> None:
+        if self._hold_ms is not None and self.now_ms >= self._hold_ms:
+            self.over = True
         if self.over:
             return
         try:
             next(self._course)
-        except (StopIteration, _HangsUp):
+        except StopIteration:
+            self._course = self._do(self._steps)
+            self.over = self._hold_ms is None
+        except _HangsUp:
             self.over = True
         except _GivenUp as why:
             self._fail(str(why))

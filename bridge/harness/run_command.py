@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bridge.core.ports import AudioFormat
 from bridge.errors import ConfigError
 from bridge.harness.arrivals import poisson, ramp
 from bridge.harness.bot_test import BotTest, Part, RunLook, RunPlan, without_query
@@ -17,9 +18,11 @@ from bridge.harness.lateness import LateLimits
 from bridge.harness.results import RunResult
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.run_summary import summary
+from bridge.harness.scenario_file import read_scenario
 from bridge.harness.sound import CODECS, load
+from bridge.harness.stage import Stage
 from bridge.harness.talker import Talker
-from bridge.harness.thresholds import Asked
+from bridge.harness.thresholds import Asked, read_threshold
 
 PASSED, FAILED, INVALID = 0, 1, 3
 """Exit codes. Wrong use is 2, and raised as ConfigError."""
@@ -38,18 +41,26 @@ def plan_run(
     arrivals_per_s: float | None = None,
     hold_s: float | None = None,
     wav: Path | None = None,
+    scenario: Path | None = None,
     codec: str = "l16-16k",
     seed: int = 0,
     thresholds: Sequence[Asked] = (),
     limits: LateLimits | None = None,
 ) -> RunPlan:
-    """A run in which every caller says the same file. Raises ConfigError when that cannot be had."""
-    audio_format = CODECS[codec]
-    wav = SAMPLE if wav is None else wav
-    try:
-        sound = load(wav, audio_format.rate_hz)
-    except (OSError, ValueError) as wrong:
-        raise ConfigError(str(wrong)) from None
+    """A run in which every caller says the same file, or plays the same scenario.
+
+    Raises ConfigError when that cannot be had.
+    """
+    cast: Callable[[int], Part]
+    if scenario is not None:
+        if wav is not None:
+            raise ConfigError("a scenario says by itself what callers say: leave --wav out")
+        stage = Stage(read_scenario(scenario), scenario.parent, CODECS[codec], seed, hold_s)
+        cast, audio_format, plays = stage.part, stage.audio_format, {"scenario": stage.scenario.name}
+        thresholds = [*map(read_threshold, stage.scenario.thresholds), *thresholds]
+    else:
+        wav, audio_format = wav or SAMPLE, CODECS[codec]
+        cast, plays = _talkers(wav, audio_format, hold_s), {"sound": wav.name}
     if arrivals_per_s is not None:
         starts, how = poisson(calls, arrivals_per_s, seed), f"{arrivals_per_s:g}/s, at random"
     else:
@@ -58,7 +69,7 @@ def plan_run(
     return RunPlan(
         url,
         starts,
-        lambda number: Part(Talker(sound, audio_format, hold_s)),
+        cast,
         audio_format,
         tuple(thresholds),
         seed,
@@ -67,10 +78,19 @@ def plan_run(
             "calls": str(calls),
             "begun": how,
             "lasting": "until everything is said and answered" if hold_s is None else f"{hold_s:g} s",
-            "sound": wav.name,
-            "codec": codec,
+            **plays,
+            "codec": next(name for name, known in CODECS.items() if known == audio_format),
         },
     )
+
+
+def _talkers(wav: Path, audio_format: AudioFormat, hold_s: float | None) -> Callable[[int], Part]:
+    """Callers without a scenario."""
+    try:
+        sound = load(wav, audio_format.rate_hz)
+    except (OSError, ValueError) as wrong:
+        raise ConfigError(str(wrong)) from None
+    return lambda number: Part(Talker(sound, audio_format, hold_s))
 
 
 async def run_test(

@@ -16,6 +16,7 @@ from bridge.harness.scenario_kinds import (
     Count,
     Decibel,
     Duration,
+    JsonSchema,
     Keys,
     Listing,
     Section,
@@ -24,6 +25,7 @@ from bridge.harness.scenario_kinds import (
     key_of,
     setting,
 )
+from bridge.harness.thresholds import read_threshold
 
 MAX_STEPS = 1_000
 """In one list."""
@@ -33,6 +35,20 @@ MAX_DEPTH = 4
 """Of repetitions within each other."""
 WITHIN = Duration(20, 600_000)
 SOME_TIME = Duration(0, 600_000)
+
+
+class Requirement:
+    """A kind of setting: a threshold, kept as it is written."""
+
+    expected = "a threshold such as response_p95<800ms"
+
+    def read(self, text: str) -> str:
+        """Raises ValueError that says what is wrong with it."""
+        read_threshold(text)
+        return text.strip()
+
+    def schema(self) -> JsonSchema:
+        return {"type": "string", "minLength": 1, "maxLength": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +372,7 @@ class Scenario:
         Listing(Choice("fault"), 50), "What goes wrong between the caller and the service.", default=()
     )
     thresholds: tuple[str, ...] = setting(
-        Listing(Text(200), 50), "What a run with this scenario has to meet.", default=()
+        Listing(Requirement(), 50), "What a run with this scenario has to meet.", default=()
     )
 
     def __post_init__(self) -> None:

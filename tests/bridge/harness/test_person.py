@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bridge.harness.clips import load_clips
+from bridge.harness.person import Person
 from bridge.harness.voice import CheckpointReached, KeysHeard, QueueCleared
 from tests.kit.rehearsal import Rehearsal, scenario, sound_file
 
@@ -291,3 +293,13 @@ def test_the_words_alone_are_told_apart_from_what_is_on_the_line(folder: Path) -
     assert said[10].speech.any() and not said[70].speech.any()
     assert said[70].frame.any()
     assert Rehearsal().play(scenario("- say: second.wav"), folder).said[0].speech is None
+
+
+def test_a_call_that_is_held_begins_its_scenario_anew_until_the_time_is_up(folder: Path) -> None:
+    of = scenario("- say: second.wav\n- pause: 500ms")
+    person = Person(of, load_clips(of, folder, 16_000), hold_ms=4000)
+    said = [person.tick(np.zeros(320, np.int16), []) for _ in range(220)]
+    loud = [tick * 20 for tick, says in enumerate(said) if says.frame.any()]
+    assert [at for at in loud if at - 20 not in loud] == pytest.approx([0, 1500, 3000], abs=40)
+    assert [says.hangs_up for says in said].index(True) == 200
+    assert person.failures == []

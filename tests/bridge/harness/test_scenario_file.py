@@ -124,6 +124,7 @@ def test_a_scenario_without_a_name_has_its_file_s(tmp_path: Path) -> None:
         ("steps: [hang_up]\n[a]: b", ["line 2, column 1", "a key has to be a text"]),
         ("steps: [hang_up]\ncodec: opus", ["one of l16-16k, l16-8k, mulaw-8k, not `opus`"]),
         ("steps: [hang_up]\nseed: -1", ["a whole number from 0"]),
+        ("steps: [hang_up]\nthresholds: [respnse<1s]", ["line 2", "did you mean response"]),
         ("steps: [hang_up]\nbackground: {noise: {colour: brown}}", ["one of white, pink"]),
         ("steps: [hang_up]\nbackground: {noise: {snr: 10dB}}", ["exactly one of `colour` and `file`"]),
         ("steps: [hang_up]\nfaults:\n  - jiter: 20ms", ["line 3, column 5", "no fault", "`jitter`"]),
