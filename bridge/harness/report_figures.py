@@ -1,25 +1,47 @@
-"""The figures of a run's calls taken together: percentiles, how they are spread, what was asked of them.
+"""The figures of a run's calls taken together, for its page: percentiles, spread, and what was asked.
 
-A percentile is the smallest value that at least so many percent of all do not exceed, as in docs/turns.md.
-What never happened (no answer, no clear, no connection) has no value and is counted beside, not left out.
+Percentiles are of what happened. What was due and never happened (no answer, no clear) is counted beside; a
+threshold counts it as slower than any limit.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from bridge.harness.results import CallResult, RunResult, Threshold
-
-Unit = Literal["ms", "%", ""]
-Values = Iterable[float | None]
+from bridge.harness.percentiles import percentile
+from bridge.harness.results import RunResult, Threshold
+from bridge.harness.thresholds import NEVER, QUANTITIES, Asked, Quantity, Unit, read_threshold
 
 _CELLS = 24
 _OUTLYING = 2.0
 """What lies further out than so many times the 95th percentile shares one cell, so that it hides nobody."""
+_TITLES = {
+    "connect": ("Connect", "Until the service had answered the handshake."),
+    "first_audio": ("First audio arrived", "Until the bot’s first sounding audio came."),
+    "first_heard": ("First audio heard", "Until the caller heard the bot, after playout."),
+    "response": ("Response heard", "From the caller’s last speech to the bot at the caller’s ear."),
+    "response_arrived": (
+        "Response arrived",
+        "From the caller’s last speech to the bot’s first sounding audio, before playout.",
+    ),
+    "barge_in_clear": (
+        "Barge-in to clear",
+        "From the caller’s first speech over the bot to the bot’s clearAudio.",
+    ),
+    "barge_in": (
+        "Barge-in to silence",
+        "From the caller’s first speech over the bot until the bot was not heard any more.",
+    ),
+    "overtalk": ("Overtalk", "Share of each call’s sounding time in which both sides sounded."),
+    "gaps": ("Gaps", "Times per call that the bot paused in mid-speech because nothing had arrived."),
+    "gap_ms": ("Time in gaps", "How long those pauses were together, per call."),
+    "late": (
+        "Lateness of the harness",
+        "The worst delay of one of the caller’s own 20 ms, per call: how far the rest can be trusted.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,8 @@ class Limit:
 
     text: str
     value: float
+    upper: bool
+    """Values should be below it."""
     passed: bool
 
 
@@ -60,12 +84,18 @@ class Figure:
     limits: list[Limit]
 
 
-def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """The smallest of `ordered` (ascending) such that `share` (0…1) of all are not above it."""
-    if not ordered:
+def figures(run: RunResult) -> list[Figure]:
+    """All figures of a run, in the order in which a call goes."""
+    limits = [(threshold, asked) for threshold in run.thresholds if (asked := understood(threshold))]
+    return [_figure(QUANTITIES[key], run, limits) for key in _TITLES]
+
+
+def understood(threshold: Threshold) -> Asked | None:
+    """What a threshold is about; None where that cannot be told from its text."""
+    try:
+        return read_threshold(threshold.text)
+    except ValueError:
         return None
-    # Rounded first: 0.95 of 20 must be the 19th, whatever the product's last bit says.
-    return ordered[max(1, math.ceil(round(share * len(ordered), 9))) - 1]
 
 
 def histogram(ordered: Sequence[float], reach: float = 0.0) -> Histogram | None:
@@ -85,148 +115,22 @@ def histogram(ordered: Sequence[float], reach: float = 0.0) -> Histogram | None:
     return Histogram(width, counts, over)
 
 
-def figures(run: RunResult) -> list[Figure]:
-    """All figures of a run, in the order in which a call goes."""
-    limits = [(threshold, read_limit(threshold.text)) for threshold in run.thresholds]
-    return [
-        _figure(kind, run.calls, [(limit, asked) for limit, asked in limits if asked is not None])
-        for kind in _KINDS
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the text of a threshold says."""
-
-    name: str
-    of: str
-    """`p95`, `max`, …; empty: the thing itself."""
-    value: float
-    unit: str
-    """`ms`, `s`, `%`, or empty."""
-
-
-_LIMIT = re.compile(
-    r"\s*(?P<name>[a-z][a-z0-9_.]*?)(?:[_.](?P<of>p\d{1,2}(?:\.\d+)?|max|min|mean|median))?"
-    r"\s*(?:<=|>=|==|<|>|=)\s*(?P<value>\d{1,12}(?:\.\d{1,6})?)\s*(?P<unit>ms|s|%)?\s*",
-    re.IGNORECASE,
-)
-
-
-def read_limit(text: str) -> Asked | None:
-    """What `response_p95<800ms` and the like ask for; None where it is not of that form."""
-    found = _LIMIT.fullmatch(text)
-    if found is None:
-        return None
-    return Asked(
-        found["name"].lower(),
-        (found["of"] or "").lower(),
-        float(found["value"]),
-        (found["unit"] or "").lower(),
-    )
-
-
-# --- which figures there are ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    key: str
-    title: str
-    unit: Unit
-    about: str
-    read: Callable[[CallResult], Values]
-    names: tuple[str, ...] = ()
-    """What thresholds call it besides its key."""
-
-
-def _connect(call: CallResult) -> Values:
-    return [call.connect_ms]
-
-
-def _first_audio(call: CallResult) -> Values:
-    return [call.first_audio_ms] if call.connect_ms is not None else []
-
-
-def _first_heard(call: CallResult) -> Values:
-    return [call.first_heard_ms] if call.connect_ms is not None else []
-
-
-def _heard(call: CallResult) -> Values:
-    return (response.heard_ms for response in call.responses)
-
-
-def _arrived(call: CallResult) -> Values:
-    return (response.arrived_ms for response in call.responses)
-
-
-def _clear(call: CallResult) -> Values:
-    return (barge_in.clear_ms for barge_in in call.barge_ins)
-
-
-def _silence(call: CallResult) -> Values:
-    return (barge_in.silence_ms for barge_in in call.barge_ins)
-
-
-def _overtalk(call: CallResult) -> Values:
-    return [100 * call.turns.overtalk_share] if call.turns is not None else []
-
-
-def _gaps(call: CallResult) -> Values:
-    return [call.gaps] if call.connect_ms is not None else []
-
-
-def _gap_time(call: CallResult) -> Values:
-    return [call.gap_ms] if call.connect_ms is not None else []
-
-
-def _late(call: CallResult) -> Values:
-    return [call.late_ms]
-
-
-_KINDS = (
-    _Kind("connect", "Connect", "ms", "Until the service had answered the handshake.", _connect),
-    _Kind("first_audio", "First audio arrived", "ms", "Until the bot's first sounding audio came.",
-          _first_audio),
-    _Kind("first_heard", "First audio heard", "ms", "Until the caller heard the bot, after playout.",
-          _first_heard),
-    _Kind("response", "Response heard", "ms", "From the caller's last speech to the bot at the caller's ear.",
-          _heard, ("response_heard", "response_delay")),
-    _Kind("response_arrived", "Response arrived", "ms",
-          "From the caller's last speech to the bot's first sounding audio, before playout.", _arrived),
-    _Kind("barge_in_clear", "Barge-in to clear", "ms",
-          "From the caller's first speech over the bot to the bot's clearAudio.", _clear, ("clear",)),
-    _Kind("barge_in_silence", "Barge-in to silence", "ms",
-          "From the caller's first speech over the bot until the bot was not heard any more.", _silence,
-          ("barge_in", "silence")),
-    _Kind("overtalk", "Overtalk", "%", "Share of each call's sounding time in which both sides sounded.",
-          _overtalk, ("overtalk_share",)),
-    _Kind("gaps", "Gaps", "", "Times per call that the bot paused in mid-speech because nothing had arrived.",
-          _gaps),
-    _Kind("gap_ms", "Time in gaps", "ms", "How long those pauses were together, per call.", _gap_time,
-          ("gap_time", "gap")),
-    _Kind("late", "Lateness of the harness", "ms",
-          "The worst delay of one of the caller's own 20 ms, per call: how far the rest can be trusted.",
-          _late, ("late_ms", "lateness")),
-)  # fmt: skip
-
-
-def _figure(kind: _Kind, calls: Sequence[CallResult], asked: Sequence[tuple[Threshold, Asked]]) -> Figure:
-    all_values = [value for call in calls for value in kind.read(call)]
-    ordered = sorted(float(value) for value in all_values if value is not None and math.isfinite(value))
-    names = (kind.key, *kind.names)
+def _figure(quantity: Quantity, run: RunResult, asked: Sequence[tuple[Threshold, Asked]]) -> Figure:
+    due = [value for call in run.calls for value in quantity.read(call)]
+    ordered = sorted(float(value) for value in due if math.isfinite(value))
     limits = [
-        Limit(threshold.text, _in_unit(one, kind.unit), threshold.passed)
+        Limit(threshold.text, one.limit, one.how.startswith("<"), threshold.passed)
         for threshold, one in asked
-        if one.name in names or one.name.removesuffix("_ms") in names
+        if one.what is quantity
     ]
+    title, about = _TITLES[quantity.name]
     return Figure(
-        kind.key,
-        kind.title,
-        kind.about,
-        kind.unit,
+        quantity.name,
+        title,
+        about,
+        quantity.unit,
         len(ordered),
-        sum(value is None for value in all_values),
+        sum(value == NEVER for value in due),
         percentile(ordered, 0.5),
         percentile(ordered, 0.9),
         percentile(ordered, 0.95),
@@ -234,14 +138,6 @@ def _figure(kind: _Kind, calls: Sequence[CallResult], asked: Sequence[tuple[Thre
         histogram(ordered, max((limit.value for limit in limits), default=0.0)),
         limits,
     )
-
-
-def _in_unit(asked: Asked, unit: Unit) -> float:
-    if unit == "ms" and asked.unit == "s":
-        return asked.value * 1000
-    if unit == "%" and not asked.unit and asked.value <= 1:
-        return asked.value * 100  # a share
-    return asked.value
 
 
 def _round_width(least: float) -> float:

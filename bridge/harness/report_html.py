@@ -20,9 +20,10 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 
-from bridge.harness.report_figures import figures, read_limit
+from bridge.harness.report_figures import figures, understood
 from bridge.harness.results import CallResult, RunResult, Threshold
 from bridge.harness.rules import RULES
+from bridge.harness.thresholds import NEVER, Quantity
 
 ASSETS = Path(__file__).parent / "report"
 PROJECT_STYLE = Path(__file__).parents[1] / "web" / "assets" / "style.css"
@@ -113,19 +114,26 @@ def _contents(run: RunResult) -> dict[str, object]:
         "interrupted": run.interrupted,
         "settings": run.settings,
         "seed": str(run.seed),
-        "thresholds": [_threshold(threshold) for threshold in run.thresholds],
+        "thresholds": [_threshold(threshold, run) for threshold in run.thresholds],
         "figures": [msgspec.to_builtins(figure) for figure in figures(run)],
         "rules": {name: {"text": rule.text, "fails": rule.fails} for name, rule in RULES.items()},
     }
     return {**_plain(contents), "calls": [_call(call) for call in run.calls]}
 
 
-def _threshold(threshold: Threshold) -> dict[str, object]:
-    asked = read_limit(threshold.text)
+def _threshold(threshold: Threshold, run: RunResult) -> dict[str, object]:
+    asked = understood(threshold)
+    never = (
+        threshold.value is None
+        and asked is not None
+        and isinstance(asked.what, Quantity)
+        and any(value == NEVER for call in run.calls for value in asked.what.read(call))
+    )
     return {
         **msgspec.to_builtins(threshold),
-        "unit": asked.unit if asked else "",
-        "asked": asked.value if asked else None,
+        "unit": asked.what.unit if asked else "",
+        "asked": asked.limit if asked else None,
+        "never": never,
     }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.harness.report_figures import percentile
+from bridge.harness.percentiles import percentile
 from bridge.harness.results import CallResult, Threshold
 from bridge.harness.rules import CONDUCT, PROTOCOL, RULES
 

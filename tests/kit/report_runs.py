@@ -14,12 +14,16 @@ from bridge.harness.results import (
     RunResult,
     Threshold,
 )
+from bridge.harness.thresholds import read_threshold
 from bridge.spread import Summary
 from bridge.turn_report import SideReport, TurnReport
 
 STARTED = 1_795_190_400.0
 FRAME_MS = 20
 SILENCE = -127
+THRESHOLDS = (
+    "response_p95<900ms", "first_heard_p95<1.5s", "barge_in_p90<500ms", "overtalk_p95<8%", "failed_share<5%",
+)  # fmt: skip
 
 
 def percentile(values: list[float], share: float) -> float | None:
@@ -208,7 +212,14 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
     )  # fmt: skip
 
 
-def make_run(calls: int = 60, *, seed: int = 7, hold_ms: int = 45_000, per_second: float = 2.0) -> RunResult:
+def make_run(
+    calls: int = 60,
+    *,
+    seed: int = 7,
+    hold_ms: int = 45_000,
+    per_second: float = 2.0,
+    thresholds: tuple[str, ...] = THRESHOLDS,
+) -> RunResult:
     """A run of a bot that gets slower under load and is not quite right."""
     dice = random.Random(seed)
     busiest = min(calls, per_second * hold_ms / 1000)
@@ -216,27 +227,12 @@ def make_run(calls: int = 60, *, seed: int = 7, hold_ms: int = 45_000, per_secon
     for number in range(1, calls + 1):
         begins = STARTED + (number - 1) / per_second + dice.uniform(0, 0.2)
         made.append(make_call(number, dice, begins, min(1.0, number / max(1.0, busiest)), hold_ms))
-    heard = [r.heard_ms for call in made for r in call.responses if r.heard_ms is not None]
-    first = [call.first_heard_ms for call in made if call.first_heard_ms is not None]
-    silence = [b.silence_ms for call in made for b in call.barge_ins if b.silence_ms is not None]
-    overtalk = [100 * call.turns.overtalk_share for call in made if call.turns is not None]
-    failed = 100 * sum(bool(call.failures) for call in made) / max(1, len(made))
-
-    def below(text: str, value: float | None, limit: float) -> Threshold:
-        return Threshold(text, value, value is not None and value < limit)
-
     return RunResult(
         "wss://bots.example/stream/opening-hours",
         STARTED,
         int(1000 * (max((c.started_at + c.duration_ms / 1000 for c in made), default=STARTED) - STARTED)),
         made,
-        [
-            below("response_p95<900ms", percentile([float(ms) for ms in heard], 0.95), 900),
-            below("first_heard_p95<1.5s", (percentile(first, 0.95) or 0) / 1000 if first else None, 1.5),
-            below("barge_in_p95<500ms", percentile([float(ms) for ms in silence], 0.95), 500),
-            below("overtalk_p95<8%", percentile(overtalk, 0.95), 8),
-            below("failed<5%", failed, 5),
-        ],
+        [read_threshold(text).judge(made) for text in thresholds],
         settings={
             "Scenario": "clinic.yaml",
             "Arrivals": f"{per_second:g} a second",

@@ -50,7 +50,7 @@ class CallList {
   constructor(run) {
     this.run = run;
     this.state = { shown: "all", end: "", find: "", order: "failing", page: 0, only: null };
-    this.open = new Set();
+    this.open = new Set(run.calls.length === 1 ? [run.calls[0].number] : []);
     this.body = make("tbody");
     this.pager = make("nav", { class: "pager row apart", "aria-label": "Pages of calls" });
     this.count = make("p", { class: "soft small figures" });
@@ -163,7 +163,7 @@ class CallList {
     const number = (title, value, more, kind = "") => make("td", { class: `number ${kind}`, "data-name": title }, make("span", { text: value }), more ? make("small", { text: more }) : null);
     const share = call.turns?.overtalk_share;
     const silence = call.barge_ins.length ? hold(call) : null;
-    const slow = this.run.limits("response").some((limit) => call.worst > limit.value);
+    const slow = beyond(this.run.limits("response"), call.worst);
     const button = make("button", { type: "button", class: "unfold", "aria-expanded": String(opened), "aria-controls": id },
       icon("unfold"), make("span", { class: "unseen", text: "Call " }), make("span", { class: "figures", text: String(call.number) }), make("span", { class: "unseen", text: call.failed ? ", failed" : ", passed" }));
     const row = make("tr", { class: call.failed ? "call failed" : "call", "data-call": String(call.number) },

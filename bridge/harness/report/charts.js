@@ -24,7 +24,11 @@ function timeTicks(end, wanted) {
   return found;
 }
 
-const atOrOver = (limits, value) => limits.some((limit) => value >= limit.value);
+/** Above all that values were asked to be below. */
+const beyond = (limits, value) => {
+  const upper = limits.filter((limit) => limit.upper);
+  return upper.length > 0 && upper.every((limit) => value > limit.value);
+};
 
 /** How a figure is spread: bars, its percentiles, and its thresholds as lines. */
 function histogramChart(one, width, height = 132) {
@@ -43,7 +47,7 @@ function histogramChart(one, width, height = 132) {
   counts.forEach((count, index) => {
     if (!count) return;
     const top = Math.min(y(count), floor - 2);
-    const kind = atOrOver(one.limits, index * cell) ? "bar beyond" : "bar";
+    const kind = beyond(one.limits, (index + 0.5) * cell) ? "bar beyond" : "bar";
     svg.append(draw("rect", { x: x(index * cell), y: top, width: bar, height: floor - top, rx: Math.min(2, bar / 2), class: kind },
       draw("title", { text: `${figure(index * cell, one.unit)} to ${figure((index + 1) * cell, one.unit)}: ${whole.format(count)}` })));
   });
@@ -51,7 +55,7 @@ function histogramChart(one, width, height = 132) {
     const top = Math.min(y(over), floor - 2);
     const left = width - 30;
     svg.append(
-      draw("rect", { x: left, y: top, width: 14, height: floor - top, rx: 2, class: atOrOver(one.limits, end) ? "bar beyond" : "bar" },
+      draw("rect", { x: left, y: top, width: 14, height: floor - top, rx: 2, class: beyond(one.limits, end) ? "bar beyond" : "bar" },
         draw("title", { text: `above ${figure(end, one.unit)}: ${whole.format(over)}` })),
       shapes.line(left - 8, floor - 4, left - 4, floor + 4, "axis"),
       shapes.text(left + 7, height - 5, "more", "tick", "middle"),

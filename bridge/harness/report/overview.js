@@ -40,7 +40,7 @@ function tiles(run) {
     tile("Calls passed", run.calls.length ? `${whole.format(run.calls.length - failed)} of ${whole.format(run.calls.length)}` : "–", failed ? `${whole.format(failed)} failed` : "none failed", failed ? "bad" : run.calls.length ? "good" : ""),
     p95("response", "Response p95"),
     p95("first_heard", "First audio p95"),
-    p95("barge_in_silence", "Barge-in p95"),
+    p95("barge_in", "Barge-in p95"),
     p95("overtalk", "Overtalk p95"),
     tile("Violations", whole.format(broken), `in ${plural(run.calls.filter((call) => call.broken).length, "call")}`, broken ? "bad" : "good"));
 }
@@ -59,11 +59,10 @@ function thresholdsPanel(run) {
     return make("span", { class: passed ? "bullet" : "bullet missed", "aria-hidden": "true", vars: { "--found": Math.max(0, value / end), "--asked": asked / end } });
   };
   const rows = [...run.thresholds].sort((one, other) => one.passed - other.passed).map((threshold) => {
-    const unit = threshold.unit === "s" && Math.abs(threshold.value ?? 0) > 100 ? "ms" : threshold.unit;
     return make("tr", { class: threshold.passed ? "" : "missed" },
       make("td", {}, make("span", { class: threshold.passed ? "verdict-dot" : "verdict-dot bad" }, icon(threshold.passed ? "passed" : "failed")), make("span", { class: "state", text: threshold.passed ? "met" : "missed" })),
       make("td", { class: "asked" }, make("span", { class: "said mono clip", text: threshold.text })),
-      make("td", { class: "number" }, known(threshold.value) ? figure(threshold.value, unit) : make("span", { class: "soft", text: "nothing to measure" })),
+      make("td", { class: "number" }, known(threshold.value) ? figure(threshold.value, threshold.unit) : make("span", { class: "soft", text: threshold.never ? "too often never" : "nothing to measure" })),
       make("td", { class: "against" }, bar(threshold)));
   });
   return panel("thresholds", "Thresholds", `${met} of ${run.thresholds.length} met`,
@@ -78,14 +77,14 @@ function figuresPanel(run) {
     make("td", { class: "number", "data-name": "n", text: whole.format(one.n) }),
     make("td", { class: `number ${one.never ? "bad" : "soft"}`, "data-name": "Never", text: one.never ? whole.format(one.never) : "–" }),
     cell("p50", one.p50, one.unit), cell("p90", one.p90, one.unit), cell("p95", one.p95, one.unit, one.limits.some((limit) => !limit.passed) ? "bad" : ""), cell("Max", one.max, one.unit)));
-  return panel("figures", "Figures", "A percentile is the smallest value that so many percent do not exceed.",
+  return panel("figures", "Figures", run.figures.some((one) => one.never) ? "Percentiles are of what happened; thresholds count what never did as slower than any limit." : "A percentile is the smallest value that so many percent do not exceed.",
     make("table", { class: "listing plain-rows all-figures" },
       make("thead", {}, make("tr", {}, make("th", { scope: "col", text: "Figure" }), ["n", "Never", "p50", "p90", "p95", "Max"].map((text) => make("th", { scope: "col", class: "number", text })))),
       make("tbody", {}, rows)));
 }
 
 function spreadPanel(run) {
-  const shown = run.figures.filter((one) => one.histogram && one.max > 0);
+  const shown = run.figures.filter((one) => one.n >= 5 && one.max > 0);
   if (!shown.length) return null;
   return panel("spread", "How they are spread", "Dashed: thresholds. Red: values beyond one.",
     make("div", { class: "spread" }, shown.map((one) => make("figure", {},
@@ -94,7 +93,7 @@ function spreadPanel(run) {
 }
 
 function loadPanel(run) {
-  if (!run.calls.length) return null;
+  if (run.calls.length < 2) return null;
   const limits = run.limits("response");
   return panel("load", "Over time", "From the first call’s beginning.",
     make("div", { class: "charts" },

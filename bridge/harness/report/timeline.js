@@ -182,7 +182,7 @@ function timelineOf(call, levels, limits, onSeek) {
         if (next - left > 96) svg.append(shapes.text(left + 50, lanes.responses + 13, "never", "span-label bad"));
         return;
       }
-      const slow = limits.some((limit) => response.heard_ms > limit.value);
+      const slow = beyond(limits, response.heard_ms);
       const size = Math.max(2, x(response.heard_ms));
       const text = duration(response.heard_ms);
       svg.append(draw("rect", { x: left, y: lanes.responses, width: size, height: 18, rx: 3, class: slow ? "span slow" : "span" }));

@@ -24,7 +24,8 @@ from bridge.harness.report_html import (
     verdict,
     write,
 )
-from bridge.harness.results import CallResult, Moment, RunResult, Threshold
+from bridge.harness.results import CallResult, Moment, Response, RunResult, Threshold
+from bridge.harness.thresholds import read_threshold
 from tests.kit.report_runs import HOSTILE, hostile_run, make_run
 
 pytestmark = pytest.mark.unit
@@ -223,14 +224,23 @@ def test_the_verdict_says_invalid_before_all_else() -> None:
 
 
 def test_thresholds_are_told_with_their_unit() -> None:
+    told = {"unit": "ms", "asked": 800.0, "never": False}
     run = replace(
-        RUN, thresholds=[Threshold("response_p95<800ms", 812.0, False), Threshold("odd", None, True)]
+        RUN, thresholds=[Threshold("response_p95<0.8s", 812.0, False), Threshold("odd", None, True)]
     )
     first, second = contents(page(run))["thresholds"]
-    assert first == {
-        "text": "response_p95<800ms", "value": 812.0, "passed": False, "unit": "ms", "asked": 800.0
-    }  # fmt: skip
-    assert second == {"text": "odd", "value": None, "passed": True, "unit": "", "asked": None}
+    assert first == {"text": "response_p95<0.8s", "value": 812.0, "passed": False} | told
+    told = {"unit": "", "asked": None, "never": False}
+    assert second == {"text": "odd", "value": None, "passed": True} | told
+
+
+def test_what_never_happened_is_told_from_what_was_never_due() -> None:
+    call = replace(RUN.calls[0], responses=[Response(0, None, None)], barge_ins=[])
+    texts = ("response_p95<1s", "barge_in_p95<1s")
+    run = replace(RUN, calls=[call], thresholds=[read_threshold(text).judge([call]) for text in texts])
+    response, barge_in = contents(page(run))["thresholds"]
+    assert (response["value"], response["passed"], response["never"]) == (None, False, True)
+    assert (barge_in["value"], barge_in["passed"], barge_in["never"]) == (None, False, False)
 
 
 def test_a_timeline_without_end_is_cut_at_its_end() -> None:
