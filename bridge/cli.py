@@ -17,11 +17,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from bridge.cli_kinds import (
+    call_count,
+    duration,
+    new_file,
+    positive,
+    rate,
+    seed,
+    socket_url,
+    sound_file,
+    threshold,
+)
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
     from bridge.config import Config
-    from bridge.harness.thresholds import Asked
 
 # Everything else is imported by the command that needs it, so that `--help` is there at once.
 
@@ -30,7 +40,6 @@ log = logging.getLogger(__name__)
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 CODECS = ("l16-16k", "l16-8k", "mulaw-8k")
-MAX_CALLS = 10_000
 
 _EXAMPLES = """\
 examples:
@@ -160,6 +169,7 @@ def _test(options: argparse.Namespace) -> int:
         arrivals_per_s=options.arrivals,
         hold_s=options.hold,
         wav=options.wav,
+        scenario=options.scenario,
         codec=options.codec,
         seed=options.seed,
         thresholds=options.threshold,
@@ -306,26 +316,27 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_call_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", type=_socket_url, help="ws:// or wss:// address of the service")
-    parser.add_argument("--wav", required=True, type=_sound_file, metavar="FILE", help="what the caller says")
+    parser.add_argument("url", metavar="URL", type=socket_url, help="ws:// or wss:// address of the service")
+    parser.add_argument("--wav", required=True, type=sound_file, metavar="FILE", help="what the caller says")
     parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
-    parser.add_argument("--record", type=_new_file, metavar="OUT.wav", help="keep what the caller hears")
+    parser.add_argument("--record", type=new_file, metavar="OUT.wav", help="keep what the caller hears")
     parser.add_argument("--loop", action="store_true", help="say it again and again")
-    parser.add_argument("--seconds", type=_positive, metavar="N", help="hang up after that time")
+    parser.add_argument("--seconds", type=positive, metavar="N", help="hang up after that time")
 
 
 def _add_test_options(parser: _Parser) -> None:
-    parser.add_argument("url", metavar="TARGET", type=_socket_url, help="ws:// or wss:// address of the bot")
-    parser.add_argument("--calls", type=_calls, default=1, metavar="N", help="how many (1)")
+    parser.add_argument("url", metavar="TARGET", type=socket_url, help="ws:// or wss:// address of the bot")
+    parser.add_argument("--calls", type=call_count, default=1, metavar="N", help="how many (1)")
     begin = parser.add_mutually_exclusive_group()
-    begin.add_argument("--ramp", type=_rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
+    begin.add_argument("--ramp", type=rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
     begin.add_argument(
-        "--arrivals", type=_rate, metavar="R/s", help="begin them at random, so many on average"
+        "--arrivals", type=rate, metavar="R/s", help="begin them at random, so many on average"
     )
-    parser.add_argument("--hold", type=_duration, metavar="S", help="how long each call lasts: 60, 60s, 5min")
-    parser.add_argument("--wav", type=_sound_file, metavar="FILE", help="what callers say (a sample)")
+    parser.add_argument("--hold", type=duration, metavar="S", help="how long each call lasts: 60, 60s, 5min")
+    parser.add_argument("--wav", type=sound_file, metavar="FILE", help="what callers say (a sample)")
+    parser.add_argument("--scenario", type=Path, metavar="FILE", help="what they do (docs/scenarios.md)")
     parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="for all that is random (0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="for all that is random (0)")
     parser.add_argument(
         "--report",
         type=Path,
@@ -333,7 +344,7 @@ def _add_test_options(parser: _Parser) -> None:
         help="write report.json, junit.xml, index.html, calls/*.wav there",
     )
     parser.add_argument(
-        "--threshold", type=_threshold, action="append", default=[], metavar="T",
+        "--threshold", type=threshold, action="append", default=[], metavar="T",
         help="what the run must meet, such as response_p95<800ms; may be repeated",
     )  # fmt: skip
     parser.describe_late(_describe_test)
@@ -343,75 +354,3 @@ def _describe_test() -> str:
     from bridge.harness.thresholds import describe
 
     return _TEST_EXAMPLES.format(thresholds=describe())
-
-
-def _threshold(written: str) -> Asked:
-    from bridge.harness.thresholds import read_threshold
-
-    try:
-        return read_threshold(written)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(str(wrong)) from None
-
-
-def _rate(written: str) -> float:
-    from bridge.harness.arrivals import read_rate
-
-    try:
-        return read_rate(written)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(str(wrong)) from None
-
-
-def _calls(written: str) -> int:
-    number = int(written) if written.isdecimal() else 0
-    if not 0 < number <= MAX_CALLS:
-        raise argparse.ArgumentTypeError(f"{written} is no whole number from 1 to {MAX_CALLS}")
-    return number
-
-
-def _seed(written: str) -> int:
-    if not written.isdecimal() or len(written) > 18:
-        raise argparse.ArgumentTypeError(f"{written} is no whole number")
-    return int(written)
-
-
-def _duration(written: str) -> float:
-    number = written.removesuffix("min").removesuffix("s").strip()
-    return _positive(number) * (60 if written.endswith("min") else 1)
-
-
-def _socket_url(written: str) -> str:
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(written)
-        _ = parts.port
-    except ValueError:
-        raise argparse.ArgumentTypeError("that is no address") from None
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise argparse.ArgumentTypeError("it must begin with ws:// or wss:// and name a host")
-    return written
-
-
-def _sound_file(written: str) -> Path:
-    if not os.path.isfile(written) or not os.access(written, os.R_OK):
-        raise argparse.ArgumentTypeError(f"cannot read {written}")
-    return Path(written)
-
-
-def _new_file(written: str) -> Path:
-    folder = os.path.dirname(written) or "."
-    if os.path.isdir(written) or not os.access(folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f"cannot write {written}")
-    return Path(written)
-
-
-def _positive(written: str) -> float:
-    try:
-        seconds = float(written)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{written} is no number above 0")
-    return seconds

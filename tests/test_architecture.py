@@ -59,8 +59,8 @@ BEHIND = (
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {"bridge.app", "bridge.readings"}
 COMMANDS = {
-    "bridge.cli", "bridge.__main__", "bridge.demo", "bridge.doctor", "bridge.doctor_machine",
-    "bridge.doctor_network",
+    "bridge.cli", "bridge.cli_kinds", "bridge.__main__", "bridge.demo", "bridge.doctor",
+    "bridge.doctor_machine", "bridge.doctor_network",
 }  # fmt: skip
 SETTINGS = {"bridge.config", "bridge.config_kinds", "bridge.config_source", "bridge.settings"}
 

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class EarWatch(Witness):
         timeline: Timeline,
         playout: PhonePlayout,
         lines: SpeechLines,
+        limits: TurnSettings,
         observe: Callable[[Measure], None] | None = None,
     ) -> None:
         self._timeline = timeline
@@ -46,7 +48,7 @@ class EarWatch(Witness):
         self._observe = observe
         self._talking = power_of(lines.talking_dbov)
         self._sounding = power_of(lines.quiet_dbov)
-        self._settings = TurnSettings(pause_ms=lines.pause_ms, settle_ms=_SETTLE_MS)
+        self._settings = replace(limits, pause_ms=lines.pause_ms, settle_ms=_SETTLE_MS)
         self._meter = TurnMeter(0, self._settings, self._measured)
         self.caller, self.bot = SpeechEdges(lines), SpeechEdges(lines)
         self._powers = (array("f"), array("f", [0.0]))
@@ -58,7 +60,7 @@ class EarWatch(Witness):
         """Of what is queued: up to which position of the queue, and when it arrived."""
         self._onsets: list[int] = []
         self._onset_arrivals: list[float] = []
-        self._clears: list[float] = []
+        self._clears: deque[float] = deque(maxlen=1_000)
         self._dry_ms: float | None = None
         """How long the queue has been dry, since it ran dry in the middle of sound."""
         self._played_out = True
@@ -84,10 +86,9 @@ class EarWatch(Witness):
         if not isinstance(what, ClearAudio):
             return
         now = self._timeline.now_ms()
-        if self.bot.on or self._sounds_ahead():
-            self._clears.append(now)
-            if not self.caller.on and now - self._spoke_ms > CAUSE_MS:
-                self._timeline.found("cleared_without_cause")
+        self._clears.append(now)
+        if self._sounds_ahead() and not self.caller.on and now - self._spoke_ms > CAUSE_MS:
+            self._timeline.found("cleared_without_cause")
         if self._playout.waiting_ms or self.bot.on:
             self._meter.bot_cut(self.heard_until_ms)
             self._dry_ms = None

@@ -20,7 +20,7 @@ from bridge.harness.speech import SpeechLines
 from bridge.harness.stereo_wav import StereoWav, WavWriter
 from bridge.harness.timeline import Timeline
 from bridge.harness.witness import Witness
-from bridge.turns import Measure
+from bridge.turns import Measure, TurnSettings
 
 GOOD_CODES = (1000, 1001, 1005)
 """What a bot closes with when nothing is wrong."""
@@ -44,6 +44,7 @@ class MeasuredCall:
         number: int = 1,
         scenario: str = "",
         lines: SpeechLines | None = None,
+        limits: TurnSettings | None = None,
         wav: Path | None = None,
         writer: WavWriter | None = None,
         observe: Callable[[Measure], None] | None = None,
@@ -62,7 +63,9 @@ class MeasuredCall:
         self._scenario = scenario
         self._on_late = on_late
         call = caller.call
-        self.ear = EarWatch(self.notes, caller.playout, lines or SpeechLines(), observe)
+        self.ear = EarWatch(
+            self.notes, caller.playout, lines or SpeechLines(), limits or TurnSettings(), observe
+        )
         rules = RuleWatch(self.notes, caller.playout, call.audio_format, call.stream_id)
         self._wav = StereoWav(wav, caller.format.rate_hz, writer) if wav and writer else None
         watch = _CallWatch(self)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bridge.harness.report_figures import percentile
-from bridge.harness.results import RunResult, Threshold
+from bridge.harness.percentiles import percentile
+from bridge.harness.results import CallResult, RunResult, Threshold
 from bridge.harness.rules import RULES
 from bridge.harness.thresholds import NEVER, QUANTITIES, Quantity, read_threshold
 

@@ -51,6 +51,17 @@ def mediabridge(*arguments: str, cwd: Path = ROOT, **environment: str) -> subpro
         (["call", "ws://x", "--wav", SAMPLE, "--seconds", "0"], "0 is no number above 0"),
         (["call", "ws://x", "--wav", SAMPLE, "--seconds", "nan"], "nan is no number above 0"),
         (["call", "ws://x", "--wav", SAMPLE, "--record", "/nowhere/x.wav"], "cannot write /nowhere/x.wav"),
+        (["test"], "required: TARGET"),
+        (["test", "http://x"], "must begin with ws:// or wss://"),
+        (["test", "ws://x", "--calls", "0"], "0 is no whole number from 1 to 10000"),
+        (["test", "ws://x", "--ramp", "fast"], "fast is no rate above 0, such as 5/s"),
+        (["test", "ws://x", "--ramp", "1", "--arrivals", "1"], "not allowed with argument --ramp"),
+        (["test", "ws://x", "--hold", "0"], "0 is no number above 0"),
+        (["test", "ws://x", "--seed", "-1"], "-1 is no whole number"),
+        (["test", "ws://x", "--threshold", "response_p95<800"], "response in response_p95<800 is a time"),
+        (["test", "ws://x", "--threshold", "respnse<1s"], "did you mean response?"),
+        (["test", "ws://x", "--wav", "README.md"], "README.md cannot be read"),
+        (["test", "ws://x", "--report", "docs"], "docs is not empty, and holds no earlier report"),
     ],
 )
 def test_wrong_use_is_one_line_on_standard_error_and_exit_code_2(arguments: list[str], said: str) -> None:
@@ -73,7 +84,7 @@ def test_the_version_is_told() -> None:
     assert done.returncode == 0 and done.stdout.startswith("mediabridge 0.")
 
 
-@pytest.mark.parametrize("arguments", [[], ["serve"], ["call"], ["demo"], ["doctor"]])
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["call"], ["test"], ["demo"], ["doctor"]])
 def test_help_is_there_for_everything(arguments: list[str]) -> None:
     done = mediabridge(*arguments, "--help")
     assert (done.returncode, done.stderr) == (0, "")
