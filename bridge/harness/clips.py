@@ -57,7 +57,7 @@ def load_clips(scenario: Scenario, folder: Path, rate_hz: int) -> Clips:
         try:
             found[speech] = clip_of(_sound_of(speech, folder, rate_hz), rate_hz)
         except (OSError, ValueError, MissingLibrary, NotSpoken) as wrong:
-            problem = Problem(f"“{speech.title}” cannot be said: {wrong}")
+            problem = Problem(f"{speech.title} cannot be said: {wrong}")
             if problem not in problems:
                 problems.append(problem)
     noise = None

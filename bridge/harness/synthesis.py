@@ -60,8 +60,8 @@ def spoken(text: str, voice: str, rate_hz: int) -> Samples:
 def mm_hm(rate_hz: int) -> Samples:
     """A hum of two syllables, the second one higher, as people make who listen: int16 [0.5 s]."""
     time = np.arange(round(0.5 * rate_hz)) / rate_hz
-    first = np.clip(1 - np.abs(time - 0.10) / 0.10, 0, 1)
-    second = np.clip(1 - np.abs(time - 0.35) / 0.15, 0, 1)
+    first = np.clip(1 - np.abs(time - 0.09) / 0.09, 0, 1)
+    second = np.clip(1 - np.abs(time - 0.36) / 0.14, 0, 1)
     envelope = np.sqrt(first) + np.sqrt(second)
     pitch_hz = np.where(time < 0.2, 118 - 60 * time, 112 + 110 * (time - 0.2))
     phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz

@@ -11,13 +11,16 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from bridge.core.ports import L16_8K, L16_16K
+from bridge.core.ports import L16_8K, L16_16K, ULAW_8K
+from bridge.errors import ConfigError
 from bridge.harness.bot_test import BotTest, RunPlan
 from bridge.harness.clips import load_clips
 from bridge.harness.results import CallResult
+from bridge.harness.run_command import plan_run
 from bridge.harness.scenario import Scenario
 from bridge.harness.scenario_file import read_scenario
 from bridge.harness.stage import Stage
+from bridge.harness.thresholds import read_threshold
 from tests.kit.rehearsal import scenario, sound_file
 
 pytestmark = pytest.mark.e2e
@@ -173,3 +176,24 @@ async def test_one_seed_gives_the_same_bytes_to_the_service(tmp_path: Path) -> N
     assert first[:last] == again[:last]
     assert other[:last] != first[:last]
     assert Stage(of, tmp_path, L16_16K).audio_format == L16_8K
+
+
+async def test_a_run_plays_a_scenario_and_meets_its_thresholds(tmp_path: Path) -> None:
+    sound_file(tmp_path, "hello.wav", 0.5)
+    path = tmp_path / "asks.yaml"
+    path.write_text(
+        "codec: mulaw-8k\nsteps: [say: hello.wav, expect: {response_within: 2s}]\nthresholds: [failed<1]\n"
+    )
+    async with sample_bot() as url:
+        plan = plan_run(url, scenario=path, calls=2, thresholds=[read_threshold("response_max<2s")])
+        run = await BotTest(plan).run()
+    assert plan.audio_format == ULAW_8K
+    assert [threshold.text for threshold in run.thresholds] == ["failed<1", "response_max<2s"]
+    assert run.passed
+    assert {call.scenario for call in run.calls} == {"asks"}
+    assert run.settings["scenario"] == "asks"
+    with pytest.raises(ConfigError, match="leave --wav out"):
+        plan_run(url, scenario=path, wav=tmp_path / "hello.wav")
+    path.write_text("steps: [sing]")
+    with pytest.raises(ConfigError, match=r"asks\.yaml: line 1, column 9: there is no step `sing`"):
+        plan_run(url, scenario=path)
