@@ -14,6 +14,7 @@ from bridge.harness.results import (
     RunResult,
     Threshold,
 )
+from bridge.harness.rules import RULES
 from bridge.harness.thresholds import read_threshold
 from bridge.spread import Summary
 from bridge.turn_report import SideReport, TurnReport
@@ -188,6 +189,7 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
     if dice.random() < 0.02:
         violations["not_json"] = 1
         call.note(dice.randrange(duration), "violation", "not_json")
+    failures += [f"{name}: {RULES[name].text}" for name in violations]
     if dice.random() < 0.2:
         call.note(dice.randrange(duration), "fault", "frames held back for 180 ms")
     return CallResult(

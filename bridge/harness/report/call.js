@@ -34,7 +34,7 @@ function factsOf(call, run) {
 function rulesOf(call, run) {
   const broken = [...Object.entries(call.violations), ...Object.entries(call.conduct)];
   if (!broken.length) return null;
-  return make("ul", { class: "broken", "aria-label": "Broken rules" }, broken.map(([name, times]) => make("li", {},
+  return make("ul", { class: "broken", "aria-label": "Broken rules" }, broken.map(([name, times]) => make("li", { class: run.rule(name).fails ? "fails" : "" },
     make("b", { class: "figures", text: `${whole.format(times)} ×` }),
     make("span", {}, make("span", { class: "said mono", text: name }), make("span", { class: "soft" }, " ", worded(run.rule(name).text))))));
 }
@@ -94,7 +94,7 @@ function callPanel(call, run, { before, after, close }) {
       make("h3", { class: "said", tabindex: "-1" }, `Call ${call.number}`, make("span", { class: "soft", text: ` · ${call.scenario || "no scenario"}` })),
     make("p", { class: "soft small said" }, make("span", { class: "mono", text: call.call_id }), ` · ${when(call.started_at)} · ${call.end}${call.end_detail ? `: ${call.end_detail}` : ""}`)),
       make("div", { class: "row" }, step("back", "Previous", before), step("next", "Next", after), step("", "Close", close))),
-    call.failures.length ? make("div", { class: "notice bad" }, icon("invalid"), make("ul", { "aria-label": "Why this call failed" }, call.failures.map((text) => make("li", { class: "said", text })))) : null,
+    call.failures.length ? make("div", { class: "notice bad" }, icon("invalid"), make("ul", { "aria-label": "Why this call failed" }, call.failures.map((text) => make("li", { class: "said" }, worded(text))))) : null,
     place,
     legendOf(call),
     sound?.element,

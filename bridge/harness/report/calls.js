@@ -170,7 +170,7 @@ class CallList {
       make("td", { class: "named" }, make("div", { class: "row" },
         make("span", { class: call.failed ? "verdict-dot bad" : "verdict-dot" }, icon(call.failed ? "failed" : "passed")), button,
         make("div", { class: "who" }, make("span", { class: "name said line", text: call.scenario || call.call_id }),
-          make("span", { class: call.failed ? "why said" : "why said soft line", text: call.failed ? call.failures[0] : call.call_id })))),
+          make("span", { class: call.failed ? "why said" : "why said soft line" }, worded(call.failed ? call.failures[0] : call.call_id))))),
       make("td", { class: "thumbs" }, thumbnail(call)),
       number("First audio", duration(call.first_heard_ms), known(call.connect_ms) ? "" : "no connection"),
       number("Response", duration(call.worst), call.unanswered ? `${call.unanswered} never` : call.responses.length > 1 ? `worst of ${call.responses.length}` : "", call.unanswered || slow ? "bad" : ""),

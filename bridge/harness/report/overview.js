@@ -129,7 +129,7 @@ function troubles(run, list) {
   const ends = counted(run.calls.map((call) => [call.end, call, 1]));
   const most = Math.max(1, run.calls.length);
   const row = (text, more, count, calls, show, kind, mono = false) => make("li", { class: kind, vars: { "--share": calls / most } },
-    make("div", { class: "grow" }, make("span", { class: mono ? "said mono clip" : "said clip", text }), more ? make("small", { class: "soft" }, worded(more)) : null, make("span", { class: "share", "aria-hidden": "true" })),
+    make("div", { class: "grow" }, make("span", { class: mono ? "said mono clip" : "said clip" }, mono ? text : worded(text)), more ? make("small", { class: "soft" }, worded(more)) : null, make("span", { class: "share", "aria-hidden": "true" })),
     make("span", { class: "count figures", text: count }),
     make("button", { type: "button", class: "compact quiet", "aria-label": `Show calls: ${text}`, on: { click: show } }, "Show"));
   const rule = ([name, group], key) => row(name, `${run.rule(name).text}${run.rule(name).fails ? "" : " Counted only: it fails no call."}`,
