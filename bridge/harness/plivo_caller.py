@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from bridge.core.ports import L16_16K, TICK_S, AudioFormat, CallStart
+from bridge.core.ports import TICK_S, CallStart
+from bridge.harness.call_ids import new_call as new_call
 from bridge.harness.call_socket import CallConnection, open_socket
 from bridge.harness.call_socket import CallFailed as CallFailed
 from bridge.harness.caller_figures import CallEnd as CallEnd
@@ -46,24 +46,6 @@ from bridge.legs.plivo_wire import WireError
 MAX_ARRIVALS = 100_000
 MAX_EVENTS = 10_000
 """At most so many between two ticks are told to a voice; a service that sends more loses the oldest."""
-
-
-def new_call(
-    audio_format: AudioFormat = L16_16K,
-    *,
-    tracks: tuple[str, ...] = ("inbound",),
-    headers: Mapping[str, str] | None = None,
-    call_id: str | None = None,
-) -> CallStart:
-    """What a call says of itself, with ids of its own; the same `call_id` makes it the same call again."""
-    return CallStart(
-        call_id or str(uuid.uuid4()),
-        str(uuid.uuid4()),
-        "MASIMULATEDCALLER000",
-        tracks,
-        audio_format,
-        headers or {},
-    )
 
 
 @dataclass
