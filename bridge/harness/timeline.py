@@ -66,9 +66,12 @@ class Timeline:
         return {name: times for name, times in sorted(self.broken.items()) if (name in CONDUCT) == conduct}
 
     def failures(self) -> list[str]:
-        """The broken rules with which a call has failed, in words."""
+        """The broken rules with which a call has failed, in words: causes before what came of them."""
         return [
             f"{name}{f' (× {times:,})' if times > 1 else ''}: {RULES[name].text}"
-            for name, times in sorted(self.broken.items())
+            for name, times in (
+                *self.broken_rules("violation").items(),
+                *self.broken_rules("conduct").items(),
+            )
             if RULES[name].fails
         ]

@@ -130,7 +130,7 @@ async def test_audio_of_another_format_is_named_and_not_heard(bot: type[bots.Bot
     assert result.violations[rule] == 1
     assert result.conduct == {"never_heard": 1}
     assert result.first_audio_ms is None and result.first_heard_ms is None
-    assert [failure.partition(":")[0] for failure in result.failures] == ["never_heard", rule]
+    assert [failure.partition(":")[0] for failure in result.failures] == [rule, "never_heard"]
 
 
 async def test_a_bot_that_talks_over_the_caller_is_named() -> None:
