@@ -82,6 +82,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "starlette": ("bridge.facades", "bridge.web", "bridge.app"),
     "prometheus_client": ("bridge.metrics",),
     "soundfile": ("bridge.harness", "bridge.outputs"),
+    "yaml": ("bridge.harness.yaml_tree",),
     "httpx": ("bridge.demo", "bridge.harness"),
     "httpcore": ("bridge.runtime.http_out",),
     "certifi": ("bridge.runtime.tls_out",),
