@@ -23,7 +23,7 @@ function factsOf(call, run) {
     fact("Barge-ins", duration(median(silences)), call.barge_ins.length ? went ? `to silence; ${went} of ${call.barge_ins.length} went on` : `to silence, ${call.barge_ins.length} of them` : "none", went ? "bad" : ""),
     fact("Overtalk", known(share) ? figure(share * 100, "%") : "–", known(call.turns?.overtalk_ms) ? duration(call.turns.overtalk_ms) : ""),
     fact("Gaps", whole.format(call.gaps), call.gaps ? duration(call.gap_ms) : ""),
-    fact("Checkpoints", whole.format(call.checkpoints), "played"),
+    fact("Checkpoints", whole.format(call.checkpoints)),
     fact("From the bot", bytes(call.bytes_in), `to it ${bytes(call.bytes_out)}`),
     fact("Harness late", duration(call.late_ms), "at worst"),
     fact("Lasted", duration(call.duration_ms), `from ${clock(call.begins - run.begun)}`),
@@ -91,7 +91,7 @@ function callPanel(call, run, { before, after, close }) {
   const step = (name, label, to) => make("button", { type: "button", class: "compact quiet", disabled: !to, on: { click: () => to?.() } }, name === "back" && icon(name), label, name === "next" && icon(name));
   return make("div", { class: "opened" },
     make("div", { class: "row apart wrap" }, make("div", { class: "grow" },
-      make("h3", { class: "said", tabindex: "-1" }, `Call ${call.number}`, make("span", { class: "soft", text: ` · ${call.scenario || "no scenario"}` })),
+      make("h3", { class: "said", tabindex: "-1" }, `Call ${call.number}`, call.scenario && make("span", { class: "soft", text: ` · ${call.scenario}` })),
     make("p", { class: "soft small said" }, make("span", { class: "mono", text: call.call_id }), ` · ${when(call.started_at)} · ${call.end}${call.end_detail ? `: ${call.end_detail}` : ""}`)),
       make("div", { class: "row" }, step("back", "Previous", before), step("next", "Next", after), step("", "Close", close))),
     call.failures.length ? make("div", { class: "notice bad" }, icon("invalid"), make("ul", { "aria-label": "Why this call failed" }, call.failures.map((text) => make("li", { class: "said" }, worded(text))))) : null,

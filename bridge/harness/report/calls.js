@@ -169,7 +169,7 @@ class CallList {
     const row = make("tr", { class: call.failed ? "call failed" : "call", "data-call": String(call.number) },
       make("td", { class: "named" }, make("div", { class: "row" },
         make("span", { class: call.failed ? "verdict-dot bad" : "verdict-dot" }, icon(call.failed ? "failed" : "passed")), button,
-        make("div", { class: "who" }, make("span", { class: "name said line", text: call.scenario || call.call_id }),
+        make("div", { class: "who" }, make("span", { class: "name said line", text: call.scenario || `From ${clock(call.begins - this.run.begun)}` }),
           make("span", { class: call.failed ? "why said" : "why said soft line" }, worded(call.failed ? call.failures[0] : call.call_id))))),
       make("td", { class: "thumbs" }, thumbnail(call)),
       number("First audio", duration(call.first_heard_ms), known(call.connect_ms) ? "" : "no connection"),
@@ -177,7 +177,7 @@ class CallList {
       number("Barge-in", silence === 1e9 ? "went on" : duration(silence), "", silence === 1e9 ? "bad" : ""),
       number("Overtalk", known(share) ? figure(share * 100, "%") : "–", ""),
       number("Gaps", whole.format(call.gaps), call.gaps ? duration(call.gap_ms) : "", call.gaps ? "near" : ""),
-      number("Violations", whole.format(call.broken), "", call.broken ? "bad" : ""),
+      number("Violations", whole.format(call.broken), "", call.gravely ? "bad" : call.broken ? "near" : ""),
       make("td", { class: "ended" }, make("span", { text: call.end }), make("small", { class: "figures", text: duration(call.duration_ms) })));
     const more = make("tr", { class: "more", id, hidden: !opened }, make("td", { colspan: "9" }));
     const fill = () => more.firstElementChild.replaceChildren(callPanel(call, this.run, {

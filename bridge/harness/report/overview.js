@@ -19,7 +19,7 @@ function verdictCard(run) {
       make("ul", {}, reasons.map((text) => make("li", { class: "said clip", text })))),
     make("dl", { class: "about" },
       settings.map(([name, text]) => make("div", { class: name === "Target" ? "wide" : "" }, make("dt", { text: name }), make("dd", { class: name === "Target" ? "said mono clip" : "said figures", text }))),
-      Object.entries(run.settings).map(([name, text]) => make("div", {}, make("dt", { class: "said clip", text: name }), make("dd", { class: "said figures clip", text })))));
+      Object.entries(run.settings).filter(([name, text]) => settings.every(([title, same]) => title.toLowerCase() !== name.toLowerCase() || same !== text)).map(([name, text]) => make("div", {}, make("dt", { class: "said clip", text: name }), make("dd", { class: "said figures clip", text })))));
 }
 
 function tile(title, value, more, kind = "") {
@@ -42,7 +42,7 @@ function tiles(run) {
     p95("first_heard", "First audio p95"),
     p95("barge_in", "Barge-in p95"),
     p95("overtalk", "Overtalk p95"),
-    tile("Violations", whole.format(broken), `in ${plural(run.calls.filter((call) => call.broken).length, "call")}`, broken ? "bad" : "good"));
+    tile("Violations", whole.format(broken), `in ${plural(run.calls.filter((call) => call.broken).length, "call")}`, run.calls.some((call) => call.gravely) ? "bad" : broken ? "near" : "good"));
 }
 
 function panel(id, title, note, ...inside) {

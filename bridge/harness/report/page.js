@@ -1,11 +1,13 @@
 // Puts the report together from the block of JSON in the page.
 
 /** What the page leaves out where it is empty, and what is looked up often. */
-function completed(call) {
+function completed(call, rule) {
   const full = { scenario: "", call_id: "", end_detail: "", responses: [], barge_ins: [], violations: {}, conduct: {}, failures: [], timeline: [],
     gaps: 0, gap_ms: 0, checkpoints: 0, bytes_in: 0, bytes_out: 0, late_ms: 0, duration_ms: 0, turns: null, connect_ms: null,
     first_audio_ms: null, first_heard_ms: null, wav: null, left_out: 0, ...call };
   const heard = full.responses.map((response) => response.heard_ms).filter(known);
+  full.timeline = full.timeline.map(([at, kind, text]) => [at, kind === "violation" && !rule(text).fails ? "noted" : kind, text]);
+  full.gravely = Object.keys(full.violations).some((name) => rule(name).fails);
   full.failed = full.failures.length > 0;
   full.worst = heard.length ? heard.reduce((one, other) => Math.max(one, other)) : null;
   full.unanswered = full.responses.length - heard.length;
@@ -19,10 +21,10 @@ function completed(call) {
 
 function readRun() {
   const run = JSON.parse(document.getElementById("run").textContent);
-  run.calls = run.calls.map(completed);
+  run.rule = (name) => (Object.hasOwn(run.rules, name) ? run.rules[name] : { text: "", fails: true });
+  run.calls = run.calls.map((call) => completed(call, run.rule));
   run.begun = run.calls.reduce((first, call) => Math.min(first, call.begins), Infinity);
   run.until = run.calls.reduce((last, call) => Math.max(last, call.ends), 0);
-  run.rule = (name) => (Object.hasOwn(run.rules, name) ? run.rules[name] : { text: "", fails: true });
   run.limits = (key) => run.figures.find((one) => one.key === key)?.limits ?? [];
   return run;
 }

@@ -61,6 +61,7 @@ const KINDS = {
   fault: ["Fault injected", "full-triangle"],
   step: ["Step", "tick"],
   violation: ["Violation", "cross"],
+  noted: ["Violation, counted only", "cross"],
   conduct: ["Conduct", "full-triangle"],
   failure: ["Failure", "cross"],
   gap: ["Gap in the bot’s sound", "gap"],

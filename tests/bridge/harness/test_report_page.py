@@ -299,3 +299,18 @@ async def test_next_to_nothing_is_a_report_too(desk: Desk, calls: int) -> None:
     page = await desk.open(make_run(calls))
     await expect(page.locator("#calls header")).to_contain_text(f"{calls} call")
     assert await rows(page).count() == calls
+
+
+async def test_a_rule_that_fails_no_call_is_told_from_one_that_does(desk: Desk) -> None:
+    noted = replace(
+        RUN.calls[0],
+        failures=[],
+        violations={"no_stream_id": 3},
+        timeline=[Moment(9, "violation", "no_stream_id")],
+    )
+    page = await desk.open(replace(RUN, calls=[noted]), then="#call-1")
+    await expect(page.locator("#violations")).to_contain_text("Counted only: it fails no call.")
+    await expect(page.locator("tr.call td.near[data-name=Violations]")).to_have_text("3")
+    await expect(page.locator(".scroller .k-noted")).to_have_count(1)
+    await expect(page.locator(".scroller .k-violation")).to_have_count(0)
+    await expect(page.locator(".broken .fails")).to_have_count(0)
