@@ -57,17 +57,17 @@ def as_json(run: RunResult) -> bytes:
 def as_junit(run: RunResult) -> bytes:
     """A suite with a case for every call and every threshold, and one for the harness's own punctuality."""
     suite = ElementTree.Element("testsuite", name=f"mediabridge test {run.target}")
-    bad = {"failures": 0, "errors": 0}
+    counts = {"failure": 0, "error": 0, "skipped": 0}
     cases = [*_call_cases(run.calls), *_threshold_cases(run), *_run_cases(run)]
     for case, kind, text in cases:
         if kind:
-            bad["errors" if kind == "error" else "failures"] += 1
+            counts[kind] += 1
             said = ElementTree.SubElement(case, kind, message=_clean(text.partition("\n")[0]))
             said.text = _clean(text)
         suite.append(case)
     suite.set("tests", str(len(cases)))
-    for name, count in bad.items():
-        suite.set(name, str(count))
+    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(counts[kind]))
     suite.set("time", f"{run.duration_ms / 1000:.3f}")
     written: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
     return written
