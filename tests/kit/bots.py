@@ -107,7 +107,7 @@ class Bot:
 
 
 class Late(Bot):
-    delay_s = 0.87
+    delay_s = 0.57
 
 
 class Deaf(Bot):
