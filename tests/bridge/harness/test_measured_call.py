@@ -63,12 +63,16 @@ def slack_ms(result: CallResult) -> float:
     return TICK_MS + result.late_ms + 3
 
 
-@pytest.mark.parametrize("bot", [bots.Bot, bots.Late])
-async def test_a_known_delay_is_measured_to_a_tick(bot: type[bots.Bot]) -> None:
-    result = await call(bot, (100, 500), until_ms=1520)
+async def test_a_known_delay_is_measured_to_a_tick() -> None:
+    prompt, late = await asyncio.gather(*(call(bot, until_ms=1520) for bot in (bots.Bot, bots.Late)))
+    check_delay(prompt, bots.Bot.delay_s)
+    check_delay(late, bots.Late.delay_s)
+
+
+def check_delay(result: CallResult, delay_s: float) -> None:
     assert result.failures == [] and result.violations == {} and result.conduct == {}
     (response,) = result.responses
-    delay_ms = bot.delay_s * 1000
+    delay_ms = delay_s * 1000
     assert response.asked_ms == 500
     assert response.heard_ms is not None and response.arrived_ms is not None
     assert 0 <= response.heard_ms - delay_ms <= slack_ms(result)
@@ -124,13 +128,20 @@ async def test_a_bot_that_clears_too_much_is_named() -> None:
     assert result.barge_ins == []
 
 
-@pytest.mark.parametrize(("bot", "rule"), [(bots.WrongRate, "wrong_rate"), (bots.WrongCodec, "wrong_codec")])
-async def test_audio_of_another_format_is_named_and_not_heard(bot: type[bots.Bot], rule: str) -> None:
-    result = await call(bot)
-    assert result.violations[rule] == 1
-    assert result.conduct == {"never_heard": 1}
-    assert result.first_audio_ms is None and result.first_heard_ms is None
-    assert [failure.partition(":")[0] for failure in result.failures] == [rule, "never_heard"]
+async def test_audio_of_another_format_is_named_and_not_heard() -> None:
+    results = await asyncio.gather(call(bots.WrongRate), call(bots.WrongCodec))
+    for result, rule in zip(results, ("wrong_rate", "wrong_codec"), strict=True):
+        assert result.violations[rule] == 1
+        assert result.conduct == {"never_heard": 1}
+        assert result.first_audio_ms is None and result.first_heard_ms is None
+        assert [failure.partition(":")[0] for failure in result.failures] == [rule, "never_heard"]
+
+
+async def test_a_bot_that_does_not_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.harness.call_socket.MAX_UNSENT_BYTES", -1)  # filling 2 MiB takes a minute
+    result = await call(bots.Bot, until_ms=200)
+    assert result.violations["slow_reading"] == 11
+    assert result.bytes_out == 0
 
 
 async def test_a_bot_that_talks_over_the_caller_is_named() -> None:
