@@ -31,6 +31,7 @@ class Conversation:
         self._socket = socket
         self._rate_hz = 8000
         self._encoding = "audio/x-l16"
+        self._stream_id = ""
         self._heard: list[bytes] = []
         self._quiet = 0
         self._talking = False
@@ -41,6 +42,7 @@ class Conversation:
             event = json.loads(message)
             match event.get("event"):
                 case "start":
+                    self._stream_id = event["start"]["streamId"]
                     media_format = event["start"]["mediaFormat"]
                     self._encoding = media_format["encoding"]
                     self._rate_hz = int(media_format["sampleRate"])
@@ -56,7 +58,7 @@ class Conversation:
     async def _listen(self, frame: bytes) -> None:
         speaking = self._loudness(frame) > LOUD
         if speaking and self._talking:
-            await self._say({"event": "clearAudio"})
+            await self._say({"event": "clearAudio", "streamId": self._stream_id})
             self._talking = False
         if speaking:
             self._quiet = 0
@@ -82,7 +84,8 @@ class Conversation:
                 },
             }
         )
-        await self._say({"event": "checkpoint", "name": f"answer {self._answers}"})
+        mark = {"event": "checkpoint", "streamId": self._stream_id, "name": f"answer {self._answers}"}
+        await self._say(mark)
 
     def _loudness(self, frame: bytes) -> float:
         if self._encoding == "audio/x-mulaw":
