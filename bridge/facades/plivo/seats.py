@@ -7,6 +7,7 @@ whose leg it is; the directory knows it as it knows everybody.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
@@ -33,6 +34,8 @@ from bridge.switch_events import SwitchEvent
 
 STREAM = "stream"
 """The tag of streams' seats."""
+SITTING_DOWN = 2
+"""Streams that take their places at a time: a hundred that are asked for at once must not hold up a tick."""
 
 
 class Switching(Protocol):
@@ -63,6 +66,7 @@ class Seats:
         self._accounts = accounts
         self._rooms: dict[str, dict[str, Fork]] = {}
         """Room → seat → the stream in it."""
+        self._sitting_down = asyncio.Semaphore(SITTING_DOWN)
         self._calls: dict[tuple[str, str], dict[str, Fork]] = {}
         """Room and participant → the streams of that call."""
 
@@ -110,7 +114,8 @@ class Seats:
             heard_by=frozenset((fork.participant_id,)) if heard_by is None else heard_by,
         )
         spec = self._spec(fork, sources_of(fork.request.audio_track, fork.participant_id))
-        await self._take(fork, self._switchboard.connect(fork.conference_id, fork.id, spec, routing))
+        room_id = fork.conference_id
+        await self._take(fork, lambda: self._switchboard.connect(room_id, fork.id, spec, routing))
 
     async def join(self, fork: Fork, conference: Conference) -> None:
         """As a participant. Raises what the directory raises; nobody is left there then.
@@ -129,7 +134,7 @@ class Seats:
         fork.bot_id = fork.start_id = bot.id
         spec = self._spec(fork, {"inbound": MixSource()})
         try:
-            await self._take(fork, self._directory.connect(bot, spec))
+            await self._take(fork, lambda: self._directory.connect(bot, spec))
         except BaseException:
             await self._remove_bot(fork)
             raise
@@ -157,11 +162,13 @@ class Seats:
         else:
             await self._switchboard.disconnect(fork.conference_id, fork.id, CloseReason.HANGUP)
 
-    async def _take(self, fork: Fork, connecting: Awaitable[object]) -> None:
+    async def _take(self, fork: Fork, connect: Callable[[], Awaitable[object]]) -> None:
         self._rooms.setdefault(fork.conference_id, {})[fork.seat_id] = fork
         if fork.participant_id is not None:
             self._calls.setdefault((fork.conference_id, fork.participant_id), {})[fork.id] = fork
-        await connecting
+        async with self._sitting_down:
+            await asyncio.sleep(0)  # a tick that is due comes first
+            await connect()
 
     async def _remove_bot(self, fork: Fork) -> None:
         bot = self._directory.find_participant(fork.application_id, fork.bot_id or "")
