@@ -27,7 +27,11 @@ def python(config: Config) -> Iterator[Finding]:
 
 
 # What each distribution is imported as, where that is not its name.
-_MODULES = {"prometheus-client": "prometheus_client", "python-multipart": "python_multipart"}
+_MODULES = {
+    "prometheus-client": "prometheus_client",
+    "python-multipart": "python_multipart",
+    "pyyaml": "yaml",
+}
 
 
 def dependencies(config: Config) -> Iterator[Finding]:
