@@ -29,7 +29,14 @@ run: $(INSTALLED)
 	@exec $(BIN)/mediabridge demo $(ARGS)
 
 test: $(DEVELOPING) $(BROWSER)
-	@CHROMIUM="$$(cat $(BROWSER))" PLAYWRIGHT_NODEJS_PATH="$$(cat $(NODE))" $(BIN)/pytest $(or $(ARGS),-m 'not load')
+	@export CHROMIUM="$$(cat $(BROWSER))" PLAYWRIGHT_NODEJS_PATH="$$(cat $(NODE))"; \
+	if [ -n "$(ARGS)" ]; then exec $(BIN)/pytest $(ARGS); fi; \
+	failed=0; \
+	echo "two at a time: what does not listen to the clock"; \
+	$(BIN)/pytest -m 'not load and not e2e' -n 2 --dist loadfile || failed=1; \
+	echo "one after the other: real calls in real time"; \
+	$(BIN)/pytest -m 'e2e and not load' || failed=1; \
+	exit $$failed
 
 check: $(DEVELOPING)
 	$(BIN)/ruff format --check .

@@ -157,6 +157,8 @@ class BotTest:
         call = self._measured(caller, number, part, name, writer)
         part.attach(call)
         self._active.add(call)
+        if self._stopping.is_set():  # it was stopped between this call's making and its beginning
+            call.cancel()
         try:
             result = await call.run()
         finally:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ import pytest
 import soundfile
 
 from bridge.errors import ConfigError
-from bridge.harness.bot_test import BotTest, without_query
+from bridge.harness.bot_test import BotTest, Part, without_query
 from bridge.harness.lateness import LateLimits
 from bridge.harness.run_command import FAILED, INVALID, PASSED, plan_run, run_test
 from bridge.harness.run_report import ReportFolder
@@ -154,7 +155,7 @@ async def test_a_cancelled_run_hangs_up_and_still_writes_its_report(
 ) -> None:
     plan = plan_run(good_bot, calls=50, ramp_per_s=10, wav=wav, hold_s=30, limits=PATIENT)
     running = asyncio.create_task(run_test(plan, report=tmp_path / "report", progress=False))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -163,6 +164,19 @@ async def test_a_cancelled_run_hangs_up_and_still_writes_its_report(
     assert 2 <= len(report["calls"]) < 50
     assert (report["interrupted"], report["passed"]) == (True, False)
     assert capsys.readouterr().out.splitlines()[-2] == "FAILED: the run was interrupted"
+
+
+async def test_a_call_that_was_just_made_when_the_run_is_stopped_ends_too(wav: Path, good_bot: str) -> None:
+    plan = plan_run(good_bot, calls=3, wav=wav, hold_s=30, limits=PATIENT)
+
+    def stop_meanwhile(number: int) -> Part:
+        test.stop()
+        return plan.cast(number)
+
+    test = BotTest(replace(plan, cast=stop_meanwhile))
+    async with asyncio.timeout(10):
+        run = await test.run()
+    assert [call.end for call in run.calls] == ["cancelled"]
 
 
 async def test_progress_is_a_live_line_on_a_terminal(
