@@ -224,11 +224,8 @@ class Directory:
 
     def find_participant(self, application_id: str, participant_id: str) -> Participant | None:
         """Whoever has that id in any conference of the application."""
-        for gathering in self._register.gatherings.values():
-            found = gathering.participants.get(participant_id)
-            if found is not None and found.application_id == application_id:
-                return found
-        return None
+        found = self._register.find_anywhere(participant_id)
+        return found if found is not None and found.application_id == application_id else None
 
     def participants(self, conference: Conference) -> list[Participant]:
         """Everybody invited, there or not, in the order of invitation. Raises NoSuchRoom."""

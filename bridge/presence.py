@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from bridge.background import Background
 from bridge.changes import Change, DigitReceived, ParticipantChanged
 from bridge.core.ports import CloseReason, LegSpec
 from bridge.errors import NoSuchParticipant, NoSuchRoom
@@ -83,7 +84,7 @@ class Presence:
         self._switchboard = switchboard
         self._emit = emit
         self._call_over = call_over
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._background = Background(log, "a caller could not be removed")
         switchboard.subscribe(self._switch_event)
 
     async def connect(self, participant: Participant, spec: LegSpec) -> Connection:
@@ -116,7 +117,7 @@ class Presence:
 
     async def close(self) -> None:
         """Wait for those who are still being removed."""
-        await asyncio.gather(*self._leaving)
+        await self._background.close()
 
     def _switch_event(self, event: SwitchEvent) -> None:
         before = self._register.find(event.room_id, event.participant_id)
@@ -133,9 +134,7 @@ class Presence:
             self._register.put(changed)
             self._emit(ParticipantChanged(before.conference_id, by, before, changed))
         if isinstance(event, LegDown) and before.transient:
-            task = asyncio.create_task(self._leave(changed))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._background.start(self._leave(changed))
 
     async def _leave(self, participant: Participant) -> None:
         try:

@@ -49,6 +49,8 @@ class Register:
         self._settings = settings
         self._quota = Quota()
         self.gatherings: dict[str, Gathering] = {}
+        self._where: dict[str, str] = {}
+        """Participant id → conference id."""
         self.tokens = TokenIndex()
 
     def fill(self, kept: Kept) -> None:
@@ -118,11 +120,16 @@ class Register:
     def put(self, participant: Participant) -> None:
         """These are their values now."""
         self.gathering(participant.conference_id).participants[participant.id] = participant
+        self._where[participant.id] = participant.conference_id
 
     def find(self, conference_id: str, participant_id: str) -> Participant | None:
         """Their values now; None when they or the conference are gone."""
         gathering = self.gatherings.get(conference_id)
         return gathering.participants.get(participant_id) if gathering else None
+
+    def find_anywhere(self, participant_id: str) -> Participant | None:
+        """The same in whatever conference they are."""
+        return self.find(self._where.get(participant_id, ""), participant_id)
 
     def newest(self, participant: Participant) -> Participant:
         """Their values now. Raises NoSuchRoom, NoSuchParticipant."""
@@ -147,6 +154,7 @@ class Register:
 
     def _drop(self, participant: Participant) -> None:
         del self.gatherings[participant.conference_id].participants[participant.id]
+        del self._where[participant.id]
         # Nobody was ever given the token of somebody who was made for a call.
         self.tokens.remove(participant.id, remember=not participant.transient)
         self._quota.give_back(*self._participant_limits(participant))

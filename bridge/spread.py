@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 _EXACT_MS = 128
@@ -48,8 +49,7 @@ class Spread:
         """The smallest duration such that `share` (0…1) of all are not above it; None without any."""
         if not self.n:
             return None
-        # Rounded first: 0.95 of 20 must be the 19th, whatever the product's last bit says.
-        rank, so_far = max(1, -int(-round(share * self.n, 9) // 1)), 0
+        rank, so_far = rank_of(share, self.n), 0
         for cell in sorted(self._cells):
             so_far += self._cells[cell]
             if so_far >= rank:
@@ -62,6 +62,12 @@ class Spread:
         if not self.n:
             return Summary()
         return Summary(self.n, self._min, self.percentile(0.5), self.percentile(0.95), self._max)
+
+
+def rank_of(share: float, n: int) -> int:
+    """The first of `n` in ascending order, counted from 1, such that `share` of all are not above it."""
+    # Rounded first: 0.95 of 20 must be the 19th, whatever the product's last bit says.
+    return max(1, math.ceil(round(share * n, 9)))
 
 
 def _width(value: int) -> int:

@@ -25,11 +25,12 @@ _PATIENCE = 500
 class EdgeState:
     """What is remembered of every slot: arrays [R, K] in ticks. All zeros is the state of a new slot."""
 
-    __slots__ = ("quiet", "sound")
+    __slots__ = ("mask", "quiet", "sound")
 
     def __init__(self, rows: int, capacity: int) -> None:
         self.quiet = np.zeros((rows, capacity), dtype=np.int32)  # since the last one that was not quiet
         self.sound = np.zeros((rows, capacity), dtype=np.int32)  # since the sound began, that one included
+        self.mask = np.zeros((rows, capacity), dtype=np.bool_)  # a tick's, kept for its memory alone
 
 
 class Edges:
@@ -42,13 +43,13 @@ class Edges:
 
     def note(self, state: EdgeState, powers: NDArray[np.float32]) -> None:
         """Take this tick's mean squares [R, K]: the same that the meter reads."""
-        quiet, sound = state.quiet, state.sound
+        quiet, sound, mask = state.quiet, state.sound, state.mask
         quiet += 1
-        np.copyto(quiet, 0, where=powers > self._off)
-        counting = powers > self._on
-        counting |= sound > 0
-        sound += counting
-        np.copyto(sound, 0, where=quiet >= _GAP)
+        np.copyto(quiet, 0, where=np.greater(powers, self._off, out=mask))
+        np.greater(powers, self._on, out=mask)
+        np.logical_or(mask, sound, out=mask)
+        sound += mask
+        np.copyto(sound, 0, where=np.greater_equal(quiet, _GAP, out=mask))
 
     def ago_ms(self, state: EdgeState, slot: int, talking: bool) -> int:
         """How long before this tick's frame begins flat slot `slot` truly began or ceased: ±20 ms.

@@ -105,7 +105,8 @@ class Wiring:
             if room.place is not None:
                 bank, row = room.place.bank, room.place.row
                 heard[id(bank)][row] |= bank.fader[row] > 0
+        flat = {bank: mask.reshape(-1) for bank, mask in heard.items()}
         for feed in self._pools.feeds.values():
             feed.rewire()
-            feed.listen({bank: mask.reshape(-1) for bank, mask in heard.items()})
+            feed.listen(flat)
         self._farewells.listen()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+
+from bridge.spread import rank_of
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
     """The smallest of `ordered` (ascending) such that `share` (0…1) of all are not above it."""
     if not ordered:
         return None
-    # Rounded first: 0.95 of 20 must be the 19th, whatever the product's last bit says.
-    return ordered[max(1, math.ceil(round(share * len(ordered), 9))) - 1]
+    return ordered[rank_of(share, len(ordered)) - 1]

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from bridge.background import Background
 from bridge.core.ports import CallLink, CallTrack, CloseReason
 from bridge.directory import Directory
 from bridge.errors import Draining, LimitReached, NoSuchParticipant, NoSuchRoom, NotAllowed, Overloaded
@@ -82,7 +83,7 @@ class Calls:
         self._grace_s = grace_s
         self._live: dict[tuple[str, str, str], Call] = {}
         self._admitting: dict[tuple[str, str, str], _Turn] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._background = Background(log, "a call's participants could not be removed")
 
     def __len__(self) -> int:
         return len(self._live)
@@ -116,7 +117,7 @@ class Calls:
 
     async def close(self) -> None:
         """Wait for what is still ending."""
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self._background.close()
 
     # --- a call begins, or goes on ---
 
@@ -197,11 +198,11 @@ class Calls:
             call.lost = loop.call_later(self._grace_s, self._expire, call)
         else:
             self._forget(call)
-            self._spawn(self._leave(call, expired=False))
+            self._background.start(self._leave(call, expired=False))
 
     def _expire(self, call: Call) -> None:
         self._forget(call)
-        self._spawn(self._leave(call, expired=True))
+        self._background.start(self._leave(call, expired=True))
 
     def _forget(self, call: Call) -> None:
         if self._live.get(call.key) is call:
@@ -219,13 +220,3 @@ class Calls:
                     await self._directory.remove_participant(participant, by=Actor.system())
                 elif expired:
                     await self._directory.disconnect(participant, CloseReason.HANGUP)
-
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._ending.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Future[None]) -> None:
-        self._ending.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("x a call's participants could not be removed", exc_info=error)

@@ -15,10 +15,11 @@ from bridge.facades.plivo.answer import Answers
 from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
 from bridge.facades.plivo.fork_turns import Turns
-from bridge.facades.plivo.forks import CheckEgress, Forks
+from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.rest import StreamApi
 from bridge.facades.plivo.rest_wire import StreamDefaults
 from bridge.facades.plivo.seats import Switching
+from bridge.facades.plivo.stream_requests import CheckEgress, StreamRequests
 from bridge.facades.plivo.stream_tokens import StreamTokens
 from bridge.facades.plivo.streams import Streams, Tokens
 from bridge.facades.plivo.targets import Targets
@@ -93,8 +94,7 @@ class PlivoFacade:
             accounts,
             targets,
             Callbacks(self.webhooks.send, accounts, now),
-            outgoing.check_egress,
-            defaults=settings.streams,
+            StreamRequests(outgoing.check_egress, settings.streams),
             per_call=settings.streams_per_call,
             turns=outgoing.turns,
             now=now,

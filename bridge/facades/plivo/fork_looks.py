@@ -96,7 +96,7 @@ def _stream(fork: Fork, room: RoomStatus, now: float, parts: Iterable[StreamStat
         state=_state(fork, room),
         seconds=round(max(0.0, (fork.ended_at or now) - (fork.started_at or fork.created_at))),
         attempts=ledger.attempts,
-        reconnects=max(0, ledger.connects - 1),
+        reconnects=fork.reconnects,
         end=": ".join(filter(None, (fork.ending.reason, fork.ending.detail))) if fork.ending else "",
         waiting_ms=round(max(look.leg.backlog_ms if look else 0.0 for _, look in waiting)),
         waiting_share=round(max(one.ledger.unsent_share for one, _ in waiting), 3),

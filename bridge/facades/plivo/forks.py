@@ -10,9 +10,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from uuid import uuid4
 
+from bridge.background import Background
 from bridge.changes import Change, ConferenceClosed
 from bridge.core.ledger import StreamEnd
 from bridge.core.ports import CloseReason
@@ -22,7 +23,6 @@ from bridge.errors import (
     BridgeError,
     Draining,
     LimitReached,
-    NoSuchHost,
     NoSuchParticipant,
     NoSuchRoom,
     Overloaded,
@@ -42,9 +42,10 @@ from bridge.facades.plivo.fork import (
 from bridge.facades.plivo.fork_records import ForkRecords
 from bridge.facades.plivo.fork_turns import ForkTurns, Turns
 from bridge.facades.plivo.names import canonical
-from bridge.facades.plivo.rest_wire import StreamDefaults, StreamRequest, read_stream
+from bridge.facades.plivo.rest_wire import StreamRequest
 from bridge.facades.plivo.roster import Rosters, child_of
 from bridge.facades.plivo.seats import Seats, Switching
+from bridge.facades.plivo.stream_requests import StreamRequests
 from bridge.facades.plivo.targets import Target, Targets
 from bridge.people import Conference, Participant
 from bridge.switch_events import (
@@ -59,16 +60,10 @@ from bridge.switch_events import (
 
 log = logging.getLogger(__name__)
 
-CheckEgress = Callable[[str, Collection[str]], Awaitable[object]]
-"""Whether an address of one of these schemes may be reached. Raises EgressRefused, NoSuchHost."""
-
-CHECK_S = 4.0
-"""For looking up the hosts of one request: whoever asks waits for 5 s."""
 STOP_S = 2.0
 """What ending a stream may keep its caller waiting; a longer farewell of its socket goes on behind it."""
 RETRY_S = 5.0
 """About so long after a participant's part found no place on this server it asks again."""
-MAX_DECLARED = 20
 
 
 class Forks:
@@ -81,15 +76,13 @@ class Forks:
         accounts: PlivoAccounts,
         targets: Targets,
         callbacks: Callbacks,
-        check_egress: CheckEgress,
+        requests: StreamRequests,
         *,
-        defaults: StreamDefaults | None = None,
         per_call: int = 100,
         turns: Turns | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`per_call`: streams of one call, or of one conference, at one time."""
-        self._defaults = defaults or StreamDefaults()
         self._per_call = per_call
         self._directory = directory
         self._switchboard = switchboard
@@ -97,12 +90,12 @@ class Forks:
         self._seats = Seats(directory, switchboard, accounts)
         self._targets = targets
         self._callbacks = callbacks
-        self._check_egress = check_egress
+        self._requests = requests
         self.turns = ForkTurns(self._seats, switchboard, turns)
         self._now = now
         self._rosters = Rosters(directory, self._open_child)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._working: set[asyncio.Task[None]] = set()
+        self._background = Background(log, "a stream could not be changed")
         self.records = ForkRecords()
         switchboard.subscribe(self._happened)
         directory.subscribe(self._changed)
@@ -118,22 +111,15 @@ class Forks:
         if self._switchboard.draining:
             raise Draining()
         target = self._targets.live(account.application_id, call_uuid)
-        request = read_stream(given, whole_conference=target.participant is None, defaults=self._defaults)
+        request = self._requests.read(given, whole_conference=target.participant is None)
         self._refuse_second(account.application_id, target, request)
-        await self._check(request)
+        await self._requests.check(request)
         target = self._targets.live(account.application_id, call_uuid)  # it may be over by now
         return await self._open(account.auth_id, target, request)
 
     async def prepare(self, streams: Sequence[Mapping[str, object]]) -> list[StreamRequest]:
         """Streams to be declared with a conference, read and checked before it is opened. Raises BadInput."""
-        if len(streams) > MAX_DECLARED:
-            raise BadInput(f"no more than {MAX_DECLARED} streams can be declared")
-        requests = [read_stream(given, whole_conference=True, defaults=self._defaults) for given in streams]
-        if len({request.service_url for request in requests}) < len(requests):
-            raise BadInput("two of the streams go to the same service_url")
-        for request in requests:
-            await self._check(request)
-        return requests
+        return await self._requests.read_declared(streams)
 
     async def declare(self, conference: Conference, prepared: Sequence[StreamRequest]) -> list[str]:
         """Begin what was prepared, before anybody is there; gives the streams' ids.
@@ -151,17 +137,6 @@ class Forks:
                 await self.stop(fork, API_REQUEST)
             raise
         return [fork.id for fork in begun]
-
-    async def _check(self, request: StreamRequest) -> None:
-        try:
-            async with asyncio.timeout(CHECK_S):
-                await self._check_egress(request.service_url, ("ws", "wss"))
-                if request.status_url:
-                    await self._check_egress(request.status_url, ("http", "https"))
-        except NoSuchHost:
-            raise BadInput("the host of service_url or status_callback_url has no address") from None
-        except TimeoutError:
-            raise BadInput("the host of service_url or status_callback_url was not found in time") from None
 
     def _refuse_second(self, application_id: str, target: Target, request: StreamRequest) -> None:
         if self.records.streams_to(application_id, target.id, request.service_url):
@@ -224,7 +199,7 @@ class Forks:
         child = child_of(parent, participant, self._now())
         parent.children[child.id] = child
         self.records.add(child)
-        self._spawn(self._connect_child(child))
+        self._background.start(self._connect_child(child))
 
     async def _connect_child(self, child: Fork, *, again: bool = False) -> None:
         self._timers.pop(child.id, None)
@@ -281,7 +256,7 @@ class Forks:
             raise NoSuchParticipant("a conference is no call to hang up; end it where it was created")
         if not participant.online:
             raise NoSuchParticipant("the call is over")
-        hanging_up = self._spawn(self._directory.disconnect(participant, CloseReason.HANGUP))
+        hanging_up = self._background.start(self._directory.disconnect(participant, CloseReason.HANGUP))
         await asyncio.wait({hanging_up}, timeout=STOP_S)
 
     async def close(self) -> None:
@@ -289,8 +264,7 @@ class Forks:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        while self._working:
-            await asyncio.gather(*self._working, return_exceptions=True)
+        await self._background.close()
 
     def _unseat(self, fork: Fork, ending: Ending) -> asyncio.Task[None] | None:
         """End its leg; a part that waits for a place has none, and is over."""
@@ -298,7 +272,7 @@ class Forks:
         if fork.parent is not None and fork.id in self._timers:
             self._over(fork, ending)
             return None
-        return self._spawn(self._seats.close(fork))
+        return self._background.start(self._seats.close(fork))
 
     def _over(self, fork: Fork, ending: Ending) -> None:
         if fork.over.is_set():
@@ -325,7 +299,7 @@ class Forks:
     def _hang_up_after(self, fork: Fork) -> None:
         person = self._directory.find_participant(fork.application_id, fork.participant_id or "")
         if person is not None:
-            self._spawn(self._directory.disconnect(person, CloseReason.HANGUP))
+            self._background.start(self._directory.disconnect(person, CloseReason.HANGUP))
 
     # --- what happens meanwhile ---
 
@@ -379,20 +353,9 @@ class Forks:
         """A conference that is over ends the streams that have no seat in it."""
         if isinstance(change, ConferenceClosed):
             for parent in self._rosters.of(change.conference_id):
-                self._spawn(self.stop(parent, CALL_HANGUP))
+                self._background.start(self.stop(parent, CALL_HANGUP))
 
     def _after(self, pause_s: float, fork: Fork, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Until then, or until the stream is over, `_timers` has it."""
         loop = asyncio.get_running_loop()
-        self._timers[fork.id] = loop.call_later(pause_s, lambda: self._spawn(work()))
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("x a stream could not be changed", exc_info=error)
+        self._timers[fork.id] = loop.call_later(pause_s, lambda: self._background.start(work()))
