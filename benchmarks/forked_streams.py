@@ -133,6 +133,7 @@ def measure_bridge(arguments: argparse.Namespace) -> list[Row]:
         with callers(urls, 3600):
             for name, (content_type, frame_bytes) in FORMATS.items():
                 time.sleep(SETTLE_S)
+                late_at_first, ticks_at_first = late_ticks(bridge)
                 alone = spent_ms(bridge, arguments.seconds)
                 late_before, ticks_before = late_ticks(bridge)
                 with sink() as (url, counted):
@@ -150,6 +151,8 @@ def measure_bridge(arguments: argparse.Namespace) -> list[Row]:
                         "ms per stream-second": ours,
                         "the obvious forker's": obvious,
                         "ratio": ours / obvious,
+                        "ticks before": ticks_before - ticks_at_first,
+                        "of those > 10 ms late": late_before - late_at_first,
                         "ticks while all start": ticks - ticks_before,
                         "of them > 10 ms late": late - late_before,
                         "connections": counted["connections"],

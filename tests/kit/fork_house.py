@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
@@ -274,3 +275,13 @@ class ForkHouse:
         if isinstance(answer, Exception):
             raise answer
         return Answered(answer)
+
+
+def refused(response: httpx.Response, status: int) -> str:
+    """The text of an error in Plivo's shape."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert set(body) == {"api_id", "error"}
+    UUID(body["api_id"])
+    error: str = body["error"]
+    return error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.events import LegClosed, LegEvent
+from bridge.core.events import FellBehind, LegClosed, LegEvent
 from bridge.core.ports import (
     L16_16K,
     AudioFormat,
@@ -366,3 +366,11 @@ class StreamStage:
     @property
     def closed(self) -> list[str]:
         return [event.cause for event in self.port.events if isinstance(event, LegClosed)]
+
+
+def two_way(**more: object) -> StreamStage:
+    return StreamStage(a_stream(bidirectional=True, **more))  # type: ignore[arg-type]
+
+
+def percents(stage: StreamStage) -> list[int]:
+    return [event.percent for event in stage.port.events if isinstance(event, FellBehind)]

@@ -7,10 +7,13 @@ import pytest
 import uvloop
 
 
+ON_BOTH_LOOPS = ("test_websocket", "test_ws_dial", "test_ws_dial_tls", "test_ws_dialled", "test_http_out")
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The carrier stands on details of transports, so its tests run on both kinds of loop."""
-    if item.path.name in ("test_websocket.py", "test_ws_dial.py", "test_http_out.py"):
+    if item.path.stem in ON_BOTH_LOOPS:
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop}
