@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-
 ON_BOTH_LOOPS = ("test_websocket", "test_ws_dial", "test_ws_dial_tls", "test_ws_dialled", "test_http_out")
 
 
