@@ -140,3 +140,74 @@ class RunResult:
             and all(threshold.passed for threshold in self.thresholds)
             and not any(call.failures for call in self.calls)
         )
+
+
+StepVerdict = Literal["held", "broke", "harness late", "interrupted"]
+"""`held`: every call passed and every threshold was met; `harness late`: nothing can be said of the bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityStep:
+    """So many calls at once, and what came of them. Figures are None where there was nothing to measure."""
+
+    calls: int
+    verdict: StepVerdict
+    because: str
+    """What broke, in a sentence; empty for a step that held."""
+    started_at: float
+    """Unix seconds."""
+    duration_ms: int
+    failed_calls: int
+    thresholds: list[Threshold]
+    connect_p95_ms: float | None
+    response_p50_ms: float | None
+    """Heard, after playout; of the answers that came."""
+    response_p95_ms: float | None
+    response_max_ms: float | None
+    unanswered: int
+    """Answers that were due and never heard."""
+    barge_in_clear_p95_ms: float | None
+    late_ms: float
+    """The worst delay of the harness itself."""
+    report: str | None = None
+    """The folder with the step's own report, relative to this one's."""
+
+
+CapacityEnd = Literal["found", "harness late", "limit", "interrupted"]
+"""Why the search was over. `limit`: no step broke up to the most calls that were to be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityResult:
+    """How many calls at once a bot can hold: steps of more and more calls, until something broke."""
+
+    target: str
+    """Without its query."""
+    started_at: float
+    duration_ms: int
+    steps: list[CapacityStep]
+    """In the order in which they were made: upwards, then between the last good and the first bad one."""
+    ended: CapacityEnd
+    held: int
+    """The most calls that held, below all that broke; 0: none did."""
+    broke: int | None
+    """The fewest calls that broke; None: none did."""
+    harness_late_at: int | None
+    """The fewest calls at which the harness itself was late; None: it never was."""
+    at_least: int | None = None
+    """What was asked for."""
+    precision: float = 0.0
+    """`broke` and `held` are at most this share of `held` apart when the capacity was found, or one call."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """How it was run, for people to read."""
+    seed: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Something held, as many as were asked for; and the search was not broken off before it was known."""
+        return self.held >= max(self.at_least or 1, 1)
+
+    @property
+    def valid(self) -> bool:
+        """Whether anything can be said: the harness was not late before the first step had held or broken."""
+        return self.harness_late_at is None or self.held > 0 or self.broke is not None
