@@ -17,17 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bridge.cli_kinds import (
-    call_count,
-    duration,
-    new_file,
-    positive,
-    rate,
-    seed,
-    socket_url,
-    sound_file,
-    threshold,
-)
+from bridge import cli_test
+from bridge.cli_kinds import new_file, positive, socket_url, sound_file
+from bridge.cli_test import CODECS
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
@@ -39,8 +31,6 @@ log = logging.getLogger(__name__)
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
-CODECS = ("l16-16k", "l16-8k", "mulaw-8k")
-
 _EXAMPLES = """\
 examples:
   mediabridge serve                                  on http://127.0.0.1:8080, state in ./data
@@ -51,30 +41,6 @@ examples:
   mediabridge doctor --config bridge.toml            what keeps it from running here
 
 Every setting can be a MEDIABRIDGE_… variable too: `limits.body_bytes` is MEDIABRIDGE_LIMITS_BODY_BYTES.
-"""
-
-
-_TEST_EXAMPLES = """\
-examples:
-  mediabridge test ws://127.0.0.1:9000
-  mediabridge test wss://bot.example.com/stream --calls 50 --arrivals 2/s --hold 60 --report out \\
-      --threshold 'response_p95<800ms' --threshold 'barge_in_clear_p95<300ms' --threshold 'gaps<1'
-
-Each caller says the file, waits for the answer (10 s at most), and hangs up; with --hold it begins again
-until the time is over. All times are taken at the caller's ear, after playout; docs/turns.md defines them.
-
-A call has failed when it could not be made or was lost, when the bot was never heard or left a turn without
-an answer, or when it broke a rule of the protocol that costs sound. Thresholds are about the whole run:
-NAME_STATISTIC<LIMIT, or >, <=, >=, ==; without a statistic every value has to meet the limit.
-
-{thresholds}
-
-exit codes:
-  0  passed
-  1  failed: a call failed, or a threshold was not met (nothing to measure is not met)
-  2  asked for wrongly
-  3  invalid, and never passed: the harness itself was late, by more than 100 ms once, or by more than 20 ms
-     for more than 1 % of its ticks. Make fewer calls on this machine, or use a faster one.
 """
 
 
@@ -159,22 +125,9 @@ def _test(options: argparse.Namespace) -> int:
     import uvloop
 
     from bridge import logs
-    from bridge.harness.run_command import plan_run, run_test
 
     logs.set_up("warning")
-    plan = plan_run(
-        options.url,
-        calls=options.calls,
-        ramp_per_s=options.ramp,
-        arrivals_per_s=options.arrivals,
-        hold_s=options.hold,
-        wav=options.wav,
-        scenario=options.scenario,
-        codec=options.codec,
-        seed=options.seed,
-        thresholds=options.threshold,
-    )
-    return _run(run_test(plan, report=options.report), uvloop.new_event_loop)
+    return _run(cli_test.run(options, os.environ), uvloop.new_event_loop)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -297,7 +250,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=raw,
         allow_abbrev=False,
     )
-    _add_test_options(test)
+    cli_test.add_options(test)
+    test.describe_late(cli_test.describe)
     test.set_defaults(command=_test)
 
     doctor = commands.add_parser("doctor", help="check whether it can run here", allow_abbrev=False)
@@ -322,35 +276,3 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=new_file, metavar="OUT.wav", help="keep what the caller hears")
     parser.add_argument("--loop", action="store_true", help="say it again and again")
     parser.add_argument("--seconds", type=positive, metavar="N", help="hang up after that time")
-
-
-def _add_test_options(parser: _Parser) -> None:
-    parser.add_argument("url", metavar="TARGET", type=socket_url, help="ws:// or wss:// address of the bot")
-    parser.add_argument("--calls", type=call_count, default=1, metavar="N", help="how many (1)")
-    begin = parser.add_mutually_exclusive_group()
-    begin.add_argument("--ramp", type=rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
-    begin.add_argument(
-        "--arrivals", type=rate, metavar="R/s", help="begin them at random, so many on average"
-    )
-    parser.add_argument("--hold", type=duration, metavar="S", help="how long each call lasts: 60, 60s, 5min")
-    parser.add_argument("--wav", type=sound_file, metavar="FILE", help="what callers say (a sample)")
-    parser.add_argument("--scenario", type=Path, metavar="FILE", help="what they do (docs/scenarios.md)")
-    parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
-    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="for all that is random (0)")
-    parser.add_argument(
-        "--report",
-        type=Path,
-        metavar="DIR",
-        help="write report.json, junit.xml, index.html, calls/*.wav there",
-    )
-    parser.add_argument(
-        "--threshold", type=threshold, action="append", default=[], metavar="T",
-        help="what the run must meet, such as response_p95<800ms; may be repeated",
-    )  # fmt: skip
-    parser.describe_late(_describe_test)
-
-
-def _describe_test() -> str:
-    from bridge.harness.thresholds import describe
-
-    return _TEST_EXAMPLES.format(thresholds=describe())
