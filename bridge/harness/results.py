@@ -194,20 +194,20 @@ class CapacityResult:
     """The fewest calls that broke; None: none did."""
     harness_late_at: int | None
     """The fewest calls at which the harness itself was late; None: it never was."""
-    at_least: int | None = None
+    at_least: int = 1
     """What was asked for."""
     precision: float = 0.0
-    """`broke` and `held` are at most this share of `held` apart when the capacity was found, or one call."""
+    """Found: `broke` and `held` are at most this share of `held` apart, or one call."""
     settings: dict[str, str] = field(default_factory=dict)
     """How it was run, for people to read."""
     seed: int = 0
 
     @property
     def passed(self) -> bool:
-        """Something held, as many as were asked for; and the search was not broken off before it was known."""
-        return self.held >= max(self.at_least or 1, 1)
+        """As many calls held as were asked for."""
+        return self.held >= self.at_least
 
     @property
     def valid(self) -> bool:
-        """Whether anything can be said: the harness was not late before the first step had held or broken."""
-        return self.harness_late_at is None or self.held > 0 or self.broke is not None
+        """Whether that can be told: the harness kept time until as many had held, or fewer had broken."""
+        return self.passed or (self.broke is not None and self.broke <= self.at_least)
