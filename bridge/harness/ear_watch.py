@@ -16,6 +16,7 @@ from bridge.harness.results import BargeIn, Response
 from bridge.harness.rules import CAUSE_MS
 from bridge.harness.sound import Samples
 from bridge.harness.speech import SpeechEdges, SpeechLines, first_sound, levels, mean_square, power_of
+from bridge.harness.speech_bands import SpeechBands
 from bridge.harness.timeline import Timeline
 from bridge.harness.witness import Witness
 from bridge.legs.plivo_play_wire import ClearAudio, FromService
@@ -51,6 +52,7 @@ class EarWatch(Witness):
         self._settings = replace(limits, pause_ms=lines.pause_ms, settle_ms=_SETTLE_MS)
         self._meter = TurnMeter(0, self._settings, self._measured)
         self.caller, self.bot = SpeechEdges(lines), SpeechEdges(lines)
+        self._bands = SpeechBands(lines.pause_ms), SpeechBands(lines.pause_ms)
         self._powers = (array("f"), array("f", [0.0]))
         """Of every 20 ms: the caller's, and the bot's, whose first are heard when the first were said."""
         self._ticks = 0
@@ -91,6 +93,7 @@ class EarWatch(Witness):
             self._timeline.found("cleared_without_cause")
         if self._playout.waiting_ms or self.bot.on:
             self._meter.bot_cut(self.heard_until_ms)
+            self._bands[1].cut(self.heard_until_ms)
             self._dry_ms = None
             self._played_out = True
 
@@ -108,6 +111,7 @@ class EarWatch(Witness):
         change = self.caller.take(power)
         if change is not None:
             self._meter.caller_talking("caller", change, said_ms)
+        self._bands[0].take(self.caller.on, said_ms)
         if self.caller.on:
             self._spoke_ms = heard_ms
         filled = self._playout.filled
@@ -119,6 +123,7 @@ class EarWatch(Witness):
             if change:
                 self._bot_begins(heard, filled, heard_ms)
             self._meter.bot_talking(change, heard_ms)
+        self._bands[1].take(self.bot.on, heard_ms)
         while self._sent and self._sent[0][0] <= self._playout.position:
             self._sent.popleft()
 
@@ -143,6 +148,11 @@ class EarWatch(Witness):
         """The caller's and the bot's, of every 20 ms, in dBov."""
         said, heard = (levels(np.frombuffer(powers, np.float32)) for powers in self._powers)
         return said, heard
+
+    def speech(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The caller's utterances and the bot's so far, as (from, to) in ms."""
+        said, heard = self._bands
+        return said.until(PTIME_MS * self._ticks), heard.until(self.heard_until_ms)
 
     def end(self) -> TurnReport:
         """The call is over; everything is certain now."""

@@ -165,6 +165,7 @@ class MeasuredCall:
         if end in ("connect failed", "bot failed", "connection lost"):
             failures.insert(0, f"{end}: {detail}".removesuffix(": "))
         said, heard = ear.levels()
+        caller_speech, bot_speech = ear.speech()
         return CallResult(
             number=self.number,
             call_id=self.caller.call.call_id,
@@ -191,6 +192,8 @@ class MeasuredCall:
             timeline=notes.moments(),
             caller_levels=said,
             bot_levels=heard,
+            caller_speech=caller_speech,
+            bot_speech=bot_speech,
         )
 
 

@@ -97,6 +97,10 @@ class CallResult:
     """Of every 20 ms, dBov -127…0."""
     bot_levels: list[int] = field(default_factory=list)
     """The same, at the caller's ear."""
+    caller_speech: list[tuple[int, int]] = field(default_factory=list)
+    """Utterances (docs/turns.md) as (from, to); of one side they touch only at a cut."""
+    bot_speech: list[tuple[int, int]] = field(default_factory=list)
+    """The same, at the caller's ear; a clear ends one."""
     wav: str | None = None
     """Both sides in stereo (left: the caller), relative to the report."""
 

@@ -91,6 +91,8 @@ async def test_levels_and_timeline_say_who_spoke_when() -> None:
     heard = [at * TICK_MS for at, level in enumerate(result.bot_levels) if level > -45]
     assert heard[0] == result.first_heard_ms
     assert len(heard) == 20
+    assert result.caller_speech == [(100, 500)]
+    assert result.bot_speech == [(heard[0], heard[-1] + TICK_MS)]
     assert max(result.caller_levels) == pytest.approx(20 * np.log10(8000 / 2**0.5 / 32_767), abs=1)
     assert [moment.kind for moment in result.timeline] == ["mark", "played"]
     assert result.timeline[1].at_ms - result.timeline[0].at_ms == pytest.approx(400, abs=60)
