@@ -26,7 +26,7 @@ class Value(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """One of those below."""
 
 
-class Begun(Value):
+class Begun(Value, frozen=True):
     """A stretch begins."""
 
     recording: str
@@ -37,7 +37,7 @@ class Begun(Value):
     """When its tick 0 sounded, Unix ms."""
 
 
-class Sound(Value):
+class Sound(Value, frozen=True):
     """What a track sounded like from `tick` on."""
 
     track: str
@@ -46,7 +46,7 @@ class Sound(Value):
     """Signed 16-bit, little-endian, mono, 48 kHz; whole ticks."""
 
 
-class Joined(Value):
+class Joined(Value, frozen=True):
     """A participant has a leg, now or before the stretch began."""
 
     tick: int
@@ -54,14 +54,14 @@ class Joined(Value):
     name: str
 
 
-class Left(Value):
+class Left(Value, frozen=True):
     """It has none any more; who comes back joins again."""
 
     tick: int
     participant: str
 
 
-class Named(Value):
+class Named(Value, frozen=True):
     """A participant is called something else."""
 
     tick: int
@@ -69,7 +69,7 @@ class Named(Value):
     name: str
 
 
-class Talked(Value):
+class Talked(Value, frozen=True):
     """A participant began or ceased to talk."""
 
     tick: int
@@ -77,7 +77,7 @@ class Talked(Value):
     talking: bool
 
 
-class Lost(Value):
+class Lost(Value, frozen=True):
     """Nobody knows how it sounded from `tick` until before `until`: a hole, on every track."""
 
     tick: int
@@ -85,7 +85,7 @@ class Lost(Value):
     why: str
 
 
-class Ended(Value):
+class Ended(Value, frozen=True):
     """The stretch is over at `tick`; nothing follows."""
 
     tick: int
