@@ -1,4 +1,4 @@
-"""What a simulated caller can do: the steps of a scenario. Values; person.py does them."""
+"""What a simulated caller can do: the steps of a scenario. Values; performer.py does them."""
 
 from __future__ import annotations
 
