@@ -1,59 +1,16 @@
-"""Plivo's request signatures, version 3: what is signed, and whether a signature is right and fresh.
-
-`X-Plivo-Signature-V3` is one base64 HMAC-SHA256 or several with commas between; the key is the account's
-auth token, the text is the address (with what a form posted), a dot, and `X-Plivo-Signature-V3-Nonce`.
-Source: Plivo, "Validating requests"; the vendor's own `plivo.utils.validate_v3_signature`.
-"""
+"""Whether a request's signature is right, and fresh; `legs/plivo_signature_wire.py` says what is signed."""
 
 from __future__ import annotations
 
-import secrets
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
-from hmac import compare_digest, digest
+from collections.abc import Iterable, Mapping
+from hmac import compare_digest
 from time import monotonic
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
 
-SIGNATURE_HEADERS = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
-"""The account's own, and (for a subaccount's calls) the main account's."""
-NONCE_HEADER = "x-plivo-signature-v3-nonce"
+from bridge.legs.plivo_signature_wire import NONCE_HEADER, SIGNATURE_HEADERS, signature
+
 MAX_SIGNATURES = 10
 MAX_NONCE_CHARACTERS = 256
-
-Form = Mapping[str, Sequence[str]]
-"""What was posted: every name's values."""
-
-
-def signed_text(method: str, url: str, form: Form) -> str:
-    """What is signed, but for the nonce. `url` is as the caller knows it, with its query.
-
-    GET: the address, with the query's parameters sorted. POST: the same, then the form's names and values
-    in order, without anything between them; `?` or `.` marks where they begin.
-    """
-    parts = urlsplit(url)
-    address = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    query = parse_qs(parts.query, keep_blank_values=True)
-    sorted_query = "&".join(f"{name}={value}" for name in sorted(query) for value in sorted(query[name]))
-    if sorted_query:
-        address += f"?{sorted_query}"
-    if method != "POST" or not form:
-        return address
-    posted = "".join(f"{name}{value}" for name in sorted(form) for value in sorted(form[name]))
-    return f"{address}{'.' if sorted_query else '?'}{posted}"
-
-
-def signature(auth_token: str, text: str, nonce: str) -> str:
-    """The signature of `text`, as it stands in the header."""
-    return b64encode(digest(auth_token.encode(), f"{text}.{nonce}".encode(), sha256)).decode()
-
-
-def signing_headers(auth_token: str, method: str, url: str, form: Form) -> dict[str, str]:
-    """What a request of ours carries so that its receiver can check it; a nonce of its own each time."""
-    nonce = secrets.token_hex(16)
-    signed = signature(auth_token, signed_text(method, url, form), nonce)
-    return {SIGNATURE_HEADERS[0]: signed, NONCE_HEADER: nonce}
 
 
 def is_signed(auth_tokens: Iterable[str], texts: Iterable[str], headers: Mapping[str, str]) -> bool:

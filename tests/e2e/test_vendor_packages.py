@@ -20,10 +20,10 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat
-from bridge.facades.signatures import signature, signed_text
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from bridge.legs.plivo_call_wire import CallWriter
 from bridge.legs.plivo_play_wire import write_clear_audio
+from bridge.legs.plivo_signature_wire import signature, signed_text
 from tests.kit.ears import until
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN, RunningBridge
 from tests.kit.tones import level_of, tone

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bridge.errors import NotAllowed
-from bridge.facades.signatures import NONCE_HEADER, SIGNATURE_HEADERS, Form, Nonces, is_signed, signed_text
+from bridge.facades.signatures import Nonces, is_signed
+from bridge.legs.plivo_signature_wire import NONCE_HEADER, SIGNATURE_HEADERS, Form, signed_text
 from bridge.secret import Secret
 
 

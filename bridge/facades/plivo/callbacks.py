@@ -16,19 +16,13 @@ POST, or a query by GET; signed by the account, as Plivo signs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.fork import CONNECTION_ERROR, Fork, StatusEvent
-from bridge.facades.signatures import signing_headers
 from bridge.facades.webhooks import Webhook
-
-FORM = "application/x-www-form-urlencoded"
-_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-_ASKED_WITH = {"ws": "http", "wss": "https"}
-_AS_WRITTEN = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+from bridge.legs.plivo_signature_wire import FORM, as_asked, signing_headers, with_query
 
 Send = Callable[[str, Webhook], bool]
 """Queues a callback behind the others of its stream."""
@@ -116,34 +110,6 @@ def signed(
     if account is None:
         return {}
     return signing_headers(account.auth_token.reveal(), method, as_asked(url), form)
-
-
-def as_asked(url: str) -> str:
-    """The address as whoever is asked sees it: http for ws, without the scheme's own port, in ASCII."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removesuffix(".")
-    if not host.isascii():
-        with suppress(UnicodeError):  # then it cannot be reached either
-            host = host.encode("idna").decode()
-    if ":" in host:
-        host = f"[{host}]"
-    if parts.port not in (None, _PORTS.get(parts.scheme)):
-        host = f"{host}:{parts.port}"
-    scheme = _ASKED_WITH.get(parts.scheme, parts.scheme)
-    path, query = quote(parts.path or "/", safe=_AS_WRITTEN), quote(parts.query, safe=_AS_WRITTEN)
-    return urlunsplit((scheme, host, path, query, ""))
-
-
-def with_query(url: str, fields: Mapping[str, str]) -> str:
-    """`url` with `fields` behind the query it has.
-
-    What is not ASCII is percent-encoded before it is written: the vendor's own check of a signature breaks on
-    a query that decodes to anything else.
-    """
-    parts = urlsplit(url)
-    ascii_fields = {name: quote(value, safe=_AS_WRITTEN + " ") for name, value in fields.items()}
-    query = "&".join(part for part in (parts.query, urlencode(ascii_fields)) if part)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
 
 def moment(at: float) -> str:

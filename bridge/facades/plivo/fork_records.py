@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from bridge.facades.plivo.callbacks import as_asked
 from bridge.facades.plivo.fork import Fork
+from bridge.legs.plivo_signature_wire import as_asked
 
 MAX_ENDED = 1_000
 """Ended streams that an application can still ask for; parts of streams do not count."""

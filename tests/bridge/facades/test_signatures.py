@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plivo.utils import validate_v3_signature
 
-from bridge.facades.signatures import Nonces, is_signed, signature, signed_text
+from bridge.facades.signatures import Nonces, is_signed
+from bridge.legs.plivo_signature_wire import signature, signed_text
 
 pytestmark = pytest.mark.wire
 

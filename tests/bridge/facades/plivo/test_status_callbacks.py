@@ -6,7 +6,7 @@ import pytest
 from plivo.utils import validate_v3_signature
 
 from bridge.errors import HttpFailed
-from bridge.facades.plivo.callbacks import as_asked, with_query
+from bridge.legs.plivo_signature_wire import as_asked, with_query
 from bridge.switch_events import LegInterruptedOn, LegResumed
 from tests.kit.fork_house import EVENTS, SERVICE, Asked, ForkHouse
 from tests.kit.plivo_house import AUTH_TOKEN

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plivo.utils import validate_v3_signature
 
-from bridge.facades.signatures import Nonces, is_signed, signed_text, signing_headers
+from bridge.facades.signatures import Nonces, is_signed
+from bridge.legs.plivo_signature_wire import headers_signing, signed_text, signing_headers
 
 pytestmark = pytest.mark.wire
 
@@ -54,3 +55,14 @@ def test_our_own_check_takes_it_and_no_nonce_comes_twice() -> None:
         assert is_signed([TOKEN], [signed_text("POST", "https://h.example/e", {"a": ["1"]})], headers)
         assert not is_signed([TOKEN], [signed_text("POST", "https://h.example/e", {"a": ["2"]})], headers)
         assert nonces.spend(headers["x-plivo-signature-v3-nonce"])
+
+
+def test_one_header_holds_the_signatures_of_several_forms_of_an_address() -> None:
+    texts = [signed_text("GET", url, {}) for url in ("https://bot.example/s?a=1", "http://bot.example/s?a=1")]
+    signed = headers_signing(TOKEN, texts)
+    assert signed["x-plivo-signature-v3"].count(",") == 1
+    for url in ("https://bot.example/s?a=1", "http://bot.example/s?a=1"):
+        nonce, given_signature = signed["x-plivo-signature-v3-nonce"], signed["x-plivo-signature-v3"]
+        assert validate_v3_signature("GET", url, nonce, TOKEN, given_signature)
+        assert is_signed([TOKEN], [signed_text("GET", url, {})], signed)
+    assert not is_signed([TOKEN], [signed_text("GET", "http://bot.example/other", {})], signed)
