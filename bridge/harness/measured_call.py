@@ -66,11 +66,11 @@ class MeasuredCall:
         self.ear = EarWatch(
             self.notes, caller.playout, lines or SpeechLines(), limits or TurnSettings(), observe
         )
-        rules = RuleWatch(self.notes, caller.playout, call.audio_format, call.stream_id)
+        self._rules = RuleWatch(self.notes, caller.playout, call.audio_format, call.stream_id)
         self._wav = StereoWav(wav, caller.format.rate_hz, writer) if wav and writer else None
         watch = _CallWatch(self)
         recording = () if self._wav is None else (self._wav,)
-        caller.witnesses = (*caller.witnesses, watch, rules, self.ear, *recording)
+        caller.witnesses = (*caller.witnesses, watch, self._rules, self.ear, *recording)
         if caller.on_heard is None:
             caller.on_heard = _forget
         self._begun = asyncio.Event()
@@ -185,6 +185,8 @@ class MeasuredCall:
             violations=notes.broken_rules("violation"),
             conduct=notes.broken_rules("conduct"),
             checkpoints=figures.checkpoints,
+            checkpoints_played=self._rules.checkpoints_played,
+            checkpoints_cleared=self._rules.checkpoints_cleared,
             bytes_in=figures.bytes_in,
             bytes_out=figures.bytes_out,
             late_ms=round(figures.late_s * 1000, 1),

@@ -37,6 +37,10 @@ _TITLES = {
     "overtalk": ("Overtalk", "Share of each call’s sounding time in which both sides sounded."),
     "gaps": ("Gaps", "Times per call that the bot paused in mid-speech because nothing had arrived."),
     "gap_ms": ("Time in gaps", "How long those pauses were together, per call."),
+    "underruns": (
+        "Underruns",
+        "Gaps per call of less than 200 ms: too short for a pause, they make speech stutter.",
+    ),
     "late": (
         "Lateness of the harness",
         "The worst delay of one of the caller’s own 20 ms, per call: how far the rest can be trusted.",
@@ -74,11 +78,15 @@ class Figure:
     about: str
     unit: Unit
     n: int
+    """Values there are."""
     never: int
     """Times that it was due and did not happen."""
+    min: float | None
+    mean: float | None
     p50: float | None
     p90: float | None
     p95: float | None
+    p99: float | None
     max: float | None
     histogram: Histogram | None
     limits: list[Limit]
@@ -131,9 +139,12 @@ def _figure(quantity: Quantity, run: RunResult, asked: Sequence[tuple[Threshold,
         quantity.unit,
         len(ordered),
         sum(value == NEVER for value in due),
+        ordered[0] if ordered else None,
+        round(sum(ordered) / len(ordered), 3) if ordered else None,
         percentile(ordered, 0.5),
         percentile(ordered, 0.9),
         percentile(ordered, 0.95),
+        percentile(ordered, 0.99),
         ordered[-1] if ordered else None,
         histogram(ordered, max((limit.value for limit in limits), default=0.0)),
         limits,

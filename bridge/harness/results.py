@@ -28,9 +28,11 @@ class Moment:
     """Something that happened in a call, for its timeline."""
 
     at_ms: int
+    """From the call's first 20 ms on."""
     kind: str
     """`mark`, `played`, `clear`, `cleared`, `digit`, `fault`, `step`, `violation`, …"""
     text: str = ""
+    """The name of a checkpoint, a rule, a step …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class BargeIn:
     """The caller began to speak while the bot sounded."""
 
     at_ms: int
+    """When the caller began to speak."""
     clear_ms: int | None
     """Delay until the bot's `clearAudio` came; None: none did."""
     silence_ms: int | None
@@ -63,36 +66,54 @@ class CallResult:
     number: int
     """From 1, in the order in which the calls were begun."""
     call_id: str
+    """As the bot was told it in `start`."""
     scenario: str
+    """Its name; empty where there is none."""
     started_at: float
     """Unix seconds."""
     duration_ms: int
+    """From dialling to the end."""
     end: EndReason
+    """`bot hung up`: not by its socket; `bot closed`: its socket, in order; `bot failed`: with an error code;
+    `cancelled`: the run was ended, and nobody judges the call."""
     end_detail: str = ""
+    """The code and reason of the close, or how the bot hung up."""
     connect_ms: float | None = None
     """Until the service had answered the handshake; None: it never did."""
     first_audio_ms: float | None = None
     """Until the first sounding audio arrived."""
     first_heard_ms: float | None = None
+    """Until it was heard, after playout."""
     responses: list[Response] = field(default_factory=list)
+    """One for every time that an answer was due."""
     barge_ins: list[BargeIn] = field(default_factory=list)
+    """One for every time that the caller spoke over the bot, but for signs of attention."""
     turns: TurnReport | None = None
     """As for live streams (docs/turns.md), at the caller's ear."""
     gaps: int = 0
     """Times the bot's sound paused in mid-speech because nothing had arrived."""
     gap_ms: int = 0
+    """All of those together."""
     violations: dict[str, int] = field(default_factory=dict)
     """Broken rules of the protocol, by name (rules.py)."""
     conduct: dict[str, int] = field(default_factory=dict)
     """Rules of talking with people that were broken, by name (rules.py)."""
     checkpoints: int = 0
+    """Of the bot's, that could be understood."""
+    checkpoints_played: int = 0
+    """Those that the caller heard, and that were acknowledged."""
+    checkpoints_cleared: int = 0
+    """Those that a clear took back. What is left had not been reached when the call or connection ended."""
     bytes_in: int = 0
+    """Of the bot's messages, without what the WebSocket adds."""
     bytes_out: int = 0
+    """Of the caller's."""
     late_ms: float = 0.0
     """The worst delay of one of the caller's own 20 ms."""
     failures: list[str] = field(default_factory=list)
     """What was expected and did not hold; empty: the call passed."""
     timeline: list[Moment] = field(default_factory=list)
+    """What happened, in order of time; at most 2,000 moments."""
     caller_levels: list[int] = field(default_factory=list)
     """Of every 20 ms, dBov -127…0."""
     bot_levels: list[int] = field(default_factory=list)
@@ -114,6 +135,7 @@ class Threshold:
     value: float | None
     """What was found; None: there was nothing to measure."""
     passed: bool
+    """Whether it was met; what cannot be measured is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +145,23 @@ class RunResult:
     target: str
     """Without its query."""
     started_at: float
+    """Unix seconds."""
     duration_ms: int
+    """All of the run, with the last call's end."""
     calls: list[CallResult]
+    """In the order in which they were begun."""
     thresholds: list[Threshold] = field(default_factory=list)
+    """Those of the command line and of the scenario."""
     valid: bool = True
     """False: the harness itself was late, and nothing it measured can be trusted."""
     invalid_because: str = ""
+    """A sentence."""
     interrupted: bool = False
     """It was ended before all of its calls were through."""
     settings: dict[str, str] = field(default_factory=dict)
     """How it was run, for people to read."""
     seed: int = 0
+    """For all that was drawn by lot."""
 
     @property
     def passed(self) -> bool:

@@ -35,6 +35,7 @@ class RuleWatch(Witness):
         """How the bot names the stream's own format."""
         self._audio_since_mark = False
         self._far_ahead = False
+        self.checkpoints_played = self.checkpoints_cleared = 0
 
     # --- Witness ---
 
@@ -73,6 +74,7 @@ class RuleWatch(Witness):
     def reached(self, name: str) -> None:
         """Note a checkpoint that was played."""
         self._timeline.note("played", name)
+        self.checkpoints_played += 1
 
     def left_unsent(self) -> None:
         """Note a bot that does not read."""
@@ -121,7 +123,9 @@ class RuleWatch(Witness):
 
     def _look_at_clear(self, message: bytes) -> None:
         self._timeline.note("clear", f"{self._playout.waiting_ms:.0f} ms dropped")
-        if not self._playout.waiting_ms and not self._playout.pending:
+        waiting = len(self._playout.pending)
+        self.checkpoints_cleared += waiting
+        if not self._playout.waiting_ms and not waiting:
             self._timeline.found("clear_without_audio")
         self._audio_since_mark = False
         self._look_at_address(message)

@@ -19,6 +19,8 @@ class Rule:
     """For whoever wrote the bot."""
     fails: bool = True
     """Whether a call in which it is broken has failed; otherwise it is counted and shown."""
+    acknowledges: bool = False
+    """Whether it is about what was heard: a bot that breaks it takes sound for heard that was not."""
 
 
 AHEAD_S = 60
@@ -45,11 +47,15 @@ _PROTOCOL = (
     Rule("queue_full", f"More than {MOST_AHEAD_S} s were sent ahead; what is beyond that is lost."),
     Rule("too_large", "A message of more than 16 MiB; the call is closed for it (1009)."),
     Rule("broken_frames", "WebSocket frames that break RFC 6455; the call is closed for it."),
-    Rule("checkpoint_without_name", "A `checkpoint` without a name; it cannot be acknowledged."),
+    Rule("checkpoint_without_name", "A `checkpoint` without a name; it cannot be acknowledged.",
+         acknowledges=True),
     Rule("checkpoint_name_reused", "A `checkpoint` of the same name as one that still waits: their "
-         "acknowledgements cannot be told apart.", fails=False),
+         "acknowledgements cannot be told apart.", fails=False, acknowledges=True),
     Rule("checkpoint_without_audio", "A `checkpoint` with no audio since the one before, or since a clear: "
-         "it says nothing about having been heard.", fails=False),
+         "its acknowledgement comes early, and says nothing about what is played next.", fails=False,
+         acknowledges=True),
+    Rule("acknowledged_itself", "The bot sent `playedStream` or `clearedAudio` itself: they come to the bot, "
+         "when the caller has heard it.", acknowledges=True),
     Rule("clear_without_audio", "`clearAudio` while nothing was queued.", fails=False),
     Rule("no_stream_id", "A `checkpoint` or `clearAudio` without `streamId`.", fails=False),
     Rule("wrong_stream_id", "A `checkpoint` or `clearAudio` that names another stream."),
@@ -70,13 +76,17 @@ PROTOCOL = {rule.name: rule for rule in _PROTOCOL}
 CONDUCT = {rule.name: rule for rule in _CONDUCT}
 """Counted in `CallResult.conduct`."""
 RULES = PROTOCOL | CONDUCT
+ACKNOWLEDGEMENT = tuple(rule.name for rule in _PROTOCOL if rule.acknowledges)
+"""Those that make acknowledgement errors."""
+_ACKNOWLEDGEMENTS = ("playedStream", "clearedAudio")
 
 
 def broken_by(message: bytes, why: Exception) -> str:
     """The name of the rule that a message breaks which could not be read."""
     match why:
         case UnknownEvent():
-            return "unknown_event"
+            read = msgspec.json.decode(message)
+            return "acknowledged_itself" if read.get("event") in _ACKNOWLEDGEMENTS else "unknown_event"
         case BadBase64():
             return "bad_base64"
         case NotUnderstood():

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-import msgspec
-
 from bridge.errors import ConfigError
 from bridge.harness import report_html
+from bridge.harness.report_json import as_json
 from bridge.harness.results import CallResult, RunResult
 
 JSON = "report.json"
@@ -46,12 +45,6 @@ class ReportFolder:
         (self.path / JSON).write_bytes(as_json(run))
         (self.path / JUNIT).write_bytes(as_junit(run))
         report_html.write(run, self.path / PAGE)
-
-
-def as_json(run: RunResult) -> bytes:
-    """The fields of `results.RunResult`, and `passed`."""
-    written = {"passed": run.passed, **msgspec.to_builtins(run)}
-    return msgspec.json.encode(written) + b"\n"
 
 
 def as_junit(run: RunResult) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bridge.harness.percentiles import percentile
 from bridge.harness.results import CallResult, RunResult, Threshold
 from bridge.harness.rules import RULES
+from bridge.harness.run_totals import RunTotals, totals
 from bridge.harness.thresholds import NEVER, QUANTITIES, Quantity, read_threshold
 
 MAX_CALLS = 10
@@ -51,18 +51,10 @@ def _lines(run: RunResult) -> Iterator[str]:
     yield f"{'ms':<22}{'n':>6}{'min':>9}{'p50':>9}{'p90':>9}{'p95':>9}{'p99':>9}{'max':>9}{'never':>7}"
     for name, title in _SHOWN:
         yield _row(title, [value for call in run.calls for value in QUANTITIES[name].read(call)])
-    yield "ended: " + _counted(Counter(call.end for call in run.calls))
-    turns = [call.turns for call in run.calls if call.turns is not None]
-    yield (
-        f"turns of the callers {sum(one.caller.turns for one in turns)}, "
-        f"of the bot {sum(one.bot.turns for one in turns)}; "
-        f"overtalk {sum(one.overtalk_ms for one in turns) / 1000:.1f} s"
-    )
+    of_all = totals(run.calls)
+    yield from _sums(run.calls, of_all)
     yield f"harness: {run.settings.get('harness lateness', 'not measured')}"
-    broken: Counter[str] = Counter()
-    for call in run.calls:
-        broken.update(call.violations)
-        broken.update(call.conduct)
+    broken = of_all.violations | of_all.conduct
     for name, times in sorted(broken.items(), key=lambda item: (not RULES[item[0]].fails, -item[1])):
         yield f"{'FAILED' if RULES[name].fails else 'noted ':<7} {name} × {times:,}: {RULES[name].text}"
     for threshold in run.thresholds:
@@ -76,6 +68,33 @@ def _lines(run: RunResult) -> Iterator[str]:
     yield verdict(run)
 
 
+def _sums(calls: Sequence[CallResult], of_all: RunTotals) -> Iterator[str]:
+    yield "ended: " + _counted(of_all.ends)
+    turns = [call.turns for call in calls if call.turns is not None]
+    shares = sorted(100 * one.overtalk_share for one in turns)
+    worst = f"; p95 of calls {percentile(shares, 0.95):.1f} %" if shares else ""
+    yield (
+        f"turns of the callers {sum(one.caller.turns for one in turns)}, "
+        f"of the bot {sum(one.bot.turns for one in turns)}; "
+        f"overtalk {of_all.overtalk_ms / 1000:.1f} s, {100 * of_all.overtalk_share:.1f} % of all sound{worst}"
+    )
+    yield (
+        f"gaps {of_all.gaps}, together {of_all.gap_ms / 1000:.1f} s; "
+        f"underruns, which are shorter than a pause: {of_all.underruns}"
+    )
+    left = {"cleared": of_all.checkpoints_cleared, "not reached": of_all.checkpoints_unplayed}
+    more = "".join(f", {name} {times}" for name, times in left.items() if times)
+    yield (
+        f"checkpoints {of_all.checkpoints}: acknowledged {of_all.checkpoints_played}{more}; "
+        f"acknowledgement errors {of_all.acknowledgement_errors}"
+    )
+    yield f"from the bot {_megabytes(of_all.bytes_in)}, to it {_megabytes(of_all.bytes_out)}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
 def _row(title: str, values: Sequence[float]) -> str:
     happened = sorted(value for value in values if value != NEVER)
     never = len(values) - len(happened)
@@ -85,8 +104,8 @@ def _row(title: str, values: Sequence[float]) -> str:
     return f"{title:<22}{len(happened):>6}{shown}{never or '':>7}".rstrip()
 
 
-def _counted(counter: Counter[str]) -> str:
-    return ", ".join(f"{name} {times}" for name, times in counter.most_common()) or "no call"
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in counts.items()) or "no call"
 
 
 def _found(threshold: Threshold, calls: Sequence[CallResult]) -> str:

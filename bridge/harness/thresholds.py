@@ -18,7 +18,7 @@ from typing import Literal
 
 from bridge.harness.percentiles import percentile
 from bridge.harness.results import CallResult, Threshold
-from bridge.harness.rules import CONDUCT, PROTOCOL, RULES
+from bridge.harness.rules import ACKNOWLEDGEMENT, CONDUCT, PROTOCOL, RULES
 
 Unit = Literal["ms", "%", ""]
 NEVER = math.inf
@@ -81,6 +81,8 @@ _QUANTITIES = (
     Quantity("gaps", "", "pauses of the bot's in a call because nothing had arrived",
              _once(lambda call: call.gaps)),
     Quantity("gap_ms", "ms", "all of those in a call together", _once(lambda call: call.gap_ms)),
+    Quantity("underruns", "", "gaps of less than 200 ms, which make the bot's speech stutter",
+             lambda call: [call.turns.underruns] if call.turns else []),
     Quantity("late", "ms", "the worst delay of the harness itself in a call", lambda call: [call.late_ms]),
 )  # fmt: skip
 
@@ -104,6 +106,8 @@ _TOTALS = (
           lambda calls: sum(one.heard_ms is not None for call in calls for one in call.responses)),
     Total("violations", "", "broken rules of the protocol, all together",
           lambda calls: sum(sum(call.violations.values()) for call in calls)),
+    Total("acknowledgement_errors", "", "of them, those about what was heard (docs/reports.md)",
+          lambda calls: sum(call.violations.get(name, 0) for call in calls for name in ACKNOWLEDGEMENT)),
     *(Total(rule.name, "", f"times: {rule.text}", _broken(rule.name)) for rule in RULES.values()),
 )  # fmt: skip
 QUANTITIES = {quantity.name: quantity for quantity in _QUANTITIES}
@@ -201,9 +205,9 @@ def read_threshold(text: str) -> Asked:
 
 def describe() -> str:
     """All names with what they mean, for people."""
-    lines = [f"  {'NAME_STATISTIC: of single values':<34} min, p50, p95, p99 …, mean, max"]
-    lines += [f"  {one.name:<18} {one.unit:<3} {one.text}" for one in QUANTITIES.values()]
+    lines = [f"  {'NAME_STATISTIC: of single values':<38} min, p50, p95, p99 …, mean, max"]
+    lines += [f"  {one.name:<22} {one.unit:<3} {one.text}" for one in QUANTITIES.values()]
     lines += [f"  {'NAME: of the whole run'}"]
-    lines += [f"  {one.name:<18} {one.unit:<3} {one.text}" for one in _TOTALS[:6]]
+    lines += [f"  {one.name:<22} {one.unit:<3} {one.text}" for one in _TOTALS[: -len(RULES)]]
     names = ", ".join([*CONDUCT, *PROTOCOL])
     return "\n".join([*lines, f"  and how often each rule was broken: {names}"])

@@ -81,7 +81,7 @@ def check_delay(result: CallResult, delay_s: float) -> None:
     assert result.first_heard_ms == response.asked_ms + response.heard_ms
     assert result.end == "caller hung up"
     assert result.turns is not None and result.turns.bot.talk_ms == pytest.approx(400, abs=20)
-    assert (result.checkpoints, result.gaps) == (1, 0)
+    assert (result.checkpoints, result.checkpoints_played, result.gaps) == (1, 1, 0)
 
 
 async def test_levels_and_timeline_say_who_spoke_when() -> None:
@@ -172,6 +172,30 @@ async def test_ends_are_told_apart() -> None:
 async def test_a_checkpoint_before_its_audio_is_named() -> None:
     result = await call(bots.MarkingEarly)
     assert result.violations == {"checkpoint_without_audio": 1}
+    played = [moment.at_ms for moment in result.timeline if moment.kind == "played"]
+    assert result.first_heard_ms is not None and played[0] <= result.first_heard_ms + TICK_MS
+
+
+async def test_checkpoints_are_counted_by_what_became_of_them() -> None:
+    class Marking(bots.Talkative):
+        """Four checkpoints: one is reached, two are cleared, and one waits when the caller hangs up."""
+
+        async def answer(self) -> None:
+            self.turns += 1
+            await self.play(0.1)
+            await self.mark("heard")
+            for name in ("cleared", "cleared too"):
+                await self.play(2.0)
+                await self.mark(name)
+
+        async def onset(self) -> None:
+            if self.turns:
+                await self.clear()
+                await self.play(2.0)
+                await self.mark("left")
+
+    result = await call(Marking, (100, 400), (1100, 1300), until_ms=1500)
+    assert (result.checkpoints, result.checkpoints_played, result.checkpoints_cleared) == (4, 1, 2)
 
 
 async def test_pauses_because_nothing_arrives_are_gaps() -> None:
@@ -203,6 +227,8 @@ MEDIA = {"contentType": "audio/x-l16", "sampleRate": 16_000}
         (said(event="playAudio", media={**MEDIA, "payload": ""}), "empty_payload"),
         (said(event="playAudio", media={"payload": "AAAAAAAA"}), "no_format"),
         (said(event="sing"), "unknown_event"),
+        (said(event="playedStream", streamId="x", name="answer 1"), "acknowledged_itself"),
+        (said(event="clearedAudio", streamId="x"), "acknowledged_itself"),
         (said(event="checkpoint", streamId="x"), "checkpoint_without_name"),
         (said(event="clearAudio", streamId="x"), "wrong_stream_id"),
         (said(event="clearAudio"), "no_stream_id"),

@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from bridge.harness.report_json import as_json
 from bridge.harness.results import CallResult, RunResult, Threshold
-from bridge.harness.run_report import as_json, as_junit
+from bridge.harness.run_report import as_junit
 from bridge.harness.run_summary import summary, verdict
 
 pytestmark = pytest.mark.unit
