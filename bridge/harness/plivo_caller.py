@@ -18,34 +18,21 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
 
 from bridge.core.ports import TICK_S, CallStart
+from bridge.harness.call_clock import Beat, CallClock
 from bridge.harness.call_ids import new_call as new_call
+from bridge.harness.call_intake import CallIntake
+from bridge.harness.call_outlet import CallOutlet
 from bridge.harness.call_socket import CallConnection, open_socket
 from bridge.harness.call_socket import CallFailed as CallFailed
 from bridge.harness.caller_figures import CallEnd as CallEnd
 from bridge.harness.caller_figures import CallerFigures
-from bridge.harness.line import Line, MessageKind, ReadGate
+from bridge.harness.line import Line, ReadGate
 from bridge.harness.phone_playout import PhonePlayout
-from bridge.harness.sound import Loop, Samples, change_rate, decode, encode
-from bridge.harness.voice import CheckpointReached, HeardEvent, KeysHeard, QueueCleared, Says, Voice
+from bridge.harness.sound import Loop, Samples
+from bridge.harness.voice import CheckpointReached, Says, Voice
 from bridge.harness.witness import Witness
-from bridge.legs.plivo_call_wire import CallWriter
-from bridge.legs.plivo_play_wire import (
-    Checkpoint,
-    ClearAudio,
-    FromService,
-    PlayAudio,
-    PlayMedia,
-    SendDigits,
-    read_from_service,
-)
-from bridge.legs.plivo_wire import WireError
-
-MAX_ARRIVALS = 100_000
-MAX_EVENTS = 10_000
-"""At most so many between two ticks are told to a voice; a service that sends more loses the oldest."""
 
 
 @dataclass
@@ -53,6 +40,7 @@ class PlivoCaller:
     """One call. `sound` is what the caller says: int16 [n] at the stream's rate, or one sound per track.
 
     With a `voice`, that says what the caller says on the first track, and when to press keys and to hang up.
+    What a caller is given is settled when it dials.
     """
 
     url: str
@@ -70,14 +58,13 @@ class PlivoCaller:
     witnesses: Sequence[Witness] = ()
     phase_s: float | None = None
     """Ticks begin so long after whole 20 ms of the clock: calls of different phases are not due together."""
+    clock: CallClock = field(default_factory=CallClock, repr=False)
+    """Many callers of one loop had better share one."""
 
     def __post_init__(self) -> None:
         self.format = self.call.audio_format
         self.playout = PhonePlayout(self.format.rate_hz)
         self.figures = CallerFigures()
-        self.digits_heard = ""
-        self.arrivals: deque[float] = deque(maxlen=MAX_ARRIVALS)
-        """When each `playAudio` came, on the loop's clock."""
         self.said = np.zeros(self.format.frame_samples, np.int16)
         """The last 20 ms said on the first track."""
         self.began_at = 0.0
@@ -87,23 +74,24 @@ class PlivoCaller:
         self.end: CallEnd | None = None
         sounds = self.sound if isinstance(self.sound, Mapping) else {self.call.tracks[0]: self.sound}
         silence = np.zeros(0, np.int16)
-        self._loops = {
-            track: Loop(sounds.get(track, silence), self.format.frame_samples, repeat=self.loop_sound)
+        self._loops = [
+            (track, Loop(sounds.get(track, silence), self.format.frame_samples, repeat=self.loop_sound))
             for track in self.call.tracks
-        }
-        self._writer = CallWriter(self.call)
+        ]
+        self._outlet = CallOutlet(self.call, self.line, self.figures)
+        self._intake = CallIntake(
+            self.format, self.playout, self.figures, self._outlet.cleared, convert=self.convert
+        )
         self._heard: list[Samples] = []
-        self._events: deque[HeardEvent] = deque(maxlen=MAX_EVENTS)
         self._gate = ReadGate()
-        self._away = False
-        """The connection was lost on purpose, and is to come back."""
         self._back = asyncio.Event()
-        self._usual: tuple[object, object] | None = None
-        """How the service names the stream's own format."""
         self._socket: CallConnection
+        self._beat: Beat | None = None
         self._work: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._said_all = asyncio.Event()
+        self._ticked: list[Callable[[Samples, Samples, Samples, float], None]] = []
+        self._reached: list[Callable[[str], None]] = []
 
     # --- a call's course ---
 
@@ -118,22 +106,17 @@ class PlivoCaller:
 
     async def dial(self) -> None:
         """Connect and say `start`; from then on the call goes on by itself. Raises CallFailed."""
+        self._show_to_witnesses()
         asked_at = time.monotonic()
-        await self._connect()
+        self._socket = await self._connected()
         self.connected_s = time.monotonic() - asked_at
         if self.phase_s is not None:
             await asyncio.sleep((self.phase_s - time.monotonic()) % TICK_S)
         self.began_at = time.monotonic()
         for witness in self.witnesses:
             witness.began()
-        self._send("start", self._writer.start())
+        self._outlet.connect(self._socket)
         self._work = asyncio.create_task(self._go_on())
-
-    async def _connect(self) -> None:
-        # Who reads slowly on purpose gets the answers to its own pings late as well, and takes by itself.
-        open_line = self.line is None
-        take = self._take if open_line else None
-        self._socket = await open_socket(self.url, self.http_headers, pings=open_line, take=take)
 
     async def hang_up(self) -> None:
         """End the call as a caller does, if it has not ended yet."""
@@ -174,8 +157,7 @@ class PlivoCaller:
 
     async def press(self, digits: str) -> None:
         """Press keys, one after another."""
-        for digit in digits:
-            self._send("dtmf", self._writer.dtmf(self.call.tracks[0], digit, _unix_ms()))
+        self._outlet.press(digits)
 
     async def send(self, message: bytes | str) -> None:
         """Anything at all: for tests of what a service does with it."""
@@ -188,7 +170,30 @@ class PlivoCaller:
         """Everything played to the caller so far, from the call's first 20 ms on: int16 [n]."""
         return np.concatenate(self._heard) if self._heard else np.zeros(0, np.int16)
 
-    # --- inside ---
+    @property
+    def arrivals(self) -> deque[float]:
+        """When each `playAudio` came, by `time.monotonic`."""
+        return self._intake.arrivals
+
+    @property
+    def digits_heard(self) -> str:
+        """The keys that the service played."""
+        return "".join(self._intake.digits)
+
+    # --- inside: the connection ---
+
+    def _show_to_witnesses(self) -> None:
+        """Most witnesses care for little of what happens; the others are not asked 50 times a second."""
+        self._intake.shown_to(self.witnesses)
+        self._outlet.shown_to(self.witnesses)
+        self._ticked = [w.ticked for w in self.witnesses if type(w).ticked is not Witness.ticked]
+        self._reached = [w.reached for w in self.witnesses if type(w).reached is not Witness.reached]
+
+    async def _connected(self) -> CallConnection:
+        # Who reads slowly on purpose gets the answers to its own pings late as well, and takes by itself.
+        open_line = self.line is None
+        take = self._take if open_line else None
+        return await open_socket(self.url, self.http_headers, pings=open_line, take=take)
 
     async def _go_on(self) -> None:
         try:
@@ -216,106 +221,9 @@ class PlivoCaller:
         try:
             await self._listen()
         except ConnectionClosed:
-            if not self._away:
+            if not self._outlet.away:
                 raise
-        return self._away
-
-    async def _come_back(self) -> None:
-        """The same call on a new connection, where nothing is queued yet."""
-        self._back.clear()
-        self._writer = CallWriter(self.call)
-        self.playout.clear()
-        await self._connect()
-        self._away = False
-        if self.end is not None:  # hung up meanwhile
-            await self._socket.close()
-            return
-        self._send("start", self._writer.start())
-        self.figures.redials += 1
-        for witness in self.witnesses:
-            witness.redialled()
-
-    async def _talk(self) -> None:
-        """Play and send 20 ms at a time, on a steady schedule; what is late is made up for at once."""
-        due = self.began_at
-        while self.end is None:
-            due += TICK_S  # a frame goes out when its 20 ms have been said
-            pause = due - time.monotonic()
-            await asyncio.sleep(max(pause, 0.0))
-            late_s = max(time.monotonic() - due, 0.0)
-            self.figures.late_s = max(self.figures.late_s, late_s)
-            await self._tick(late_s)
-
-    async def _tick(self, late_s: float) -> None:
-        frame, reached = self.playout.tick()
-        if self.on_heard is not None:
-            self.on_heard(frame)
-        else:
-            self._heard.append(frame)
-        for name in reached:
-            self._send("playedStream", self._writer.played(name))
-            self._events.append(CheckpointReached(name))
-            for witness in self.witnesses:
-                witness.reached(name)
-        says = self._speak(frame)
-        if says is None and all(loop.over for loop in self._loops.values()):
-            self._said_all.set()
-        for at, (track, loop) in enumerate(self._loops.items()):
-            said = loop.next_frame() if at or says is None else says.frame
-            if not at:
-                self.said = said
-            payload = encode(said, self.format) if self.line is None else self.line.payload(track, said)
-            self._send("media", self._writer.media(track, payload, _unix_ms()))
-            self.figures.sent += 1
-        if self.witnesses:
-            speech = self.said if says is None or says.speech is None else says.speech
-            for witness in self.witnesses:
-                witness.ticked(self.said, speech, frame, late_s)
-        if says is not None:
-            await self.press(says.keys)
-        if self.line is not None:
-            self._follow(self.line)
-        if says is not None and says.hangs_up:
-            self._said_all.set()
-            self.end = CallEnd(1000, "", by_service=False)
-            self._back.set()
-            self._gate.order(None)
-            await self._socket.close()
-
-    def _speak(self, heard: Samples) -> Says | None:
-        if self.voice is None:
-            self._events.clear()
-            return None
-        events = list(self._events)
-        self._events.clear()
-        return self.voice.tick(heard, events)
-
-    def _send(self, kind: MessageKind, message: bytes) -> None:
-        if self.line is not None:
-            self.line.put(kind, message)
-            return
-        self._put(message)
-
-    def _put(self, message: bytes, *, binary: bool = False) -> None:
-        if self._socket.say(message, binary=binary):
-            self.figures.bytes_out += len(message)
-        elif self._socket.state is State.OPEN:
-            self.figures.unsent += 1
-            for witness in self.witnesses:
-                witness.left_unsent()
-
-    def _follow(self, line: Line) -> None:
-        """Do at the socket what the line says for this tick."""
-        orders = line.tick()
-        self._gate.order(orders.reads)
-        for outgoing in orders.messages:
-            if not self._away:
-                self._put(outgoing.payload, binary=outgoing.binary)
-        if orders.drops and not self._away:
-            self._away = True
-            self._socket.transport.abort()
-        if orders.redials and self._away:
-            self._back.set()
+        return self._outlet.away
 
     async def _listen(self) -> None:
         if self.line is None:
@@ -326,54 +234,87 @@ class PlivoCaller:
             self._take(message.encode() if isinstance(message, str) else message, isinstance(message, str))
 
     def _take(self, message: bytes, is_text: bool) -> None:
-        if self.end is not None:
+        if self.end is None:
+            self._intake.take(message, is_text)
+
+    async def _come_back(self) -> None:
+        """The same call on a new connection, where nothing is queued yet."""
+        self._back.clear()
+        self.playout.clear()
+        self._socket = await self._connected()
+        if self.end is not None:  # hung up meanwhile
+            await self._socket.close()
             return
-        self.figures.bytes_in += len(message)
-        try:
-            what = read_from_service(message)
-            for witness in self.witnesses:
-                witness.took(what, message, is_text)
-            self._obey(what)
-        except (WireError, ValueError) as why:
-            self.figures.not_understood += 1
-            for witness in self.witnesses:
-                witness.refused(message, is_text, why)
-
-    def _obey(self, what: FromService) -> None:
-        match what:
-            case PlayAudio(media):
-                self.arrivals.append(time.monotonic())
-                self.figures.played += 1
-                self._play(media)
-            case Checkpoint(name):
-                self.figures.checkpoints += 1
-                self.playout.checkpoint(name)
-            case ClearAudio():
-                self.figures.clears += 1
-                self.playout.clear()
-                self._events.append(QueueCleared())
-                self._send("clearedAudio", self._writer.cleared())
-            case SendDigits(digits):
-                self.digits_heard += digits
-                self._events.append(KeysHeard(digits))
-
-    def _play(self, media: PlayMedia) -> None:
-        named = (media.content_type, media.sample_rate)
-        audio_format = self.format if named == self._usual else media.audio_format(self.format)
-        if audio_format == self.format:
-            self._usual = named
-            samples = decode(media.payload, self.format)
-        else:
-            self.figures.wrong_format += 1
-            if not self.convert or audio_format is None:
-                return
-            sound = decode(media.payload, audio_format).astype(np.float64)
-            converted = change_rate(sound, audio_format.rate_hz, self.format.rate_hz)
-            samples = np.rint(converted).clip(-32_768, 32_767).astype(np.int16)
-        self.playout.queue(samples)
+        self._outlet.connect(self._socket)
+        self.figures.redials += 1
         for witness in self.witnesses:
-            witness.queued(samples)
+            witness.redialled()
 
+    # --- inside: 20 ms at a time ---
 
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
+    async def _talk(self) -> None:
+        # A frame goes out when its 20 ms have been said.
+        self._beat = self.clock.begin(self.began_at + TICK_S, self._tick)
+        try:
+            await self._beat.over
+        finally:
+            self._beat.stop()
+        await self._socket.close()
+
+    def _tick(self, late_s: float) -> None:
+        """Play 20 ms and send 20 ms."""
+        if self.end is not None:
+            self._stop_ticking()
+            return
+        if late_s > self.figures.late_s:
+            self.figures.late_s = late_s
+        frame, reached = self.playout.tick()
+        if self.on_heard is not None:
+            self.on_heard(frame)
+        else:
+            self._heard.append(frame)
+        for name in reached:
+            self._outlet.played(name)
+            self._intake.events.append(CheckpointReached(name))
+            for told in self._reached:
+                told(name)
+        says = self._speak(frame)
+        for at, (track, loop) in enumerate(self._loops):
+            if at == 0:
+                said = self.said = loop.next_frame() if says is None else says.frame
+            self._outlet.media(track, loop.next_frame() if at else said)
+        speech = said if says is None or says.speech is None else says.speech
+        for tell in self._ticked:
+            tell(said, speech, frame, late_s)
+        if says is not None and says.keys:
+            self._outlet.press(says.keys)
+        if self.line is not None:
+            orders = self._outlet.follow(self.line)
+            self._gate.order(orders.reads)
+            if orders.redials and self._outlet.away:
+                self._back.set()
+        if says is not None and says.hangs_up:
+            self._hang_up_now()
+
+    def _speak(self, heard: Samples) -> Says | None:
+        events = self._intake.events
+        if self.voice is not None:
+            happened = list(events)
+            events.clear()
+            return self.voice.tick(heard, happened)
+        events.clear()
+        if all(loop.over for _, loop in self._loops):
+            self._said_all.set()
+        return None
+
+    def _hang_up_now(self) -> None:
+        """`_talk` closes the socket."""
+        self._said_all.set()
+        self.end = CallEnd(1000, "", by_service=False)
+        self._back.set()
+        self._gate.order(None)
+        self._stop_ticking()
+
+    def _stop_ticking(self) -> None:
+        if self._beat is not None:
+            self._beat.stop()
