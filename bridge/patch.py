@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from bridge.core.mixbus import MixBus, RoomLook
+from bridge.core.mixbus import PROGRAM, MixBus, RoomLook
 from bridge.core.ports import (
     AudioFormat,
     AudioInput,
@@ -16,6 +16,7 @@ from bridge.core.ports import (
     PacketInput,
     PlayInput,
     PlaySink,
+    ProgramSource,
     SoloSource,
     Source,
 )
@@ -118,7 +119,7 @@ class RoomPatch:
         self._routings: dict[str, Routing] = {}
         self._gains = GainTable(lambda to, of, gain: bus.set_gain(room_id, to, of, gain))
         self._play_sinks: dict[str, PlaySink] = {}
-        self._waiting: dict[str, list[tuple[Port, Output]]] = {}
+        self._waiting: dict[str, list[tuple[Port | None, Output]]] = {}
         """Slot → outputs fed from it that belong to others, whether or not it is there at the moment."""
         self._has_silence = False
 
@@ -226,14 +227,14 @@ class RoomPatch:
                 self._bus.close_input(self.room_id, slot)
             self._refeed(slot)
 
-    def feed(self, port: Port, output: Output) -> None:
-        """Connect an output to its source."""
+    def feed(self, port: Port | None, output: Output) -> None:
+        """Connect an output to its source; only what hears a mix of its own needs a port."""
         slot = _slot_of(output.source)
         if slot is not None:
             self._waiting.setdefault(slot, []).append((port, output))
         self._connect(port, output)
 
-    def starve(self, port: Port, output: Output) -> None:
+    def starve(self, port: Port | None, output: Output) -> None:
         """Disconnect an output for good."""
         slot = _slot_of(output.source)
         waiting = self._waiting.get(slot, []) if slot is not None else []
@@ -250,12 +251,16 @@ class RoomPatch:
             self._disconnect(output)
             self._connect(port, output)
 
-    def _connect(self, port: Port, output: Output) -> None:
+    def _connect(self, port: Port | None, output: Output) -> None:
         if self._closed:
             return
         slot, solo = _slot_of(output.source), isinstance(output.source, SoloSource)
         if slot is None:
+            if port is None:
+                raise ValueError("a mix without somebody needs to know without whom")
             slot = self.open_slot(port, "primary")
+        elif slot == PROGRAM:
+            self._open_room()
         elif slot not in (self._inputs if solo else self._slots):
             if output.sink is None:
                 return
@@ -298,8 +303,10 @@ class RoomPatch:
 
 
 def _slot_of(source: Source) -> str | None:
-    """The slot that feeds a source which is another's; None for the listener's own mix."""
+    """The slot that feeds a source which is another's, or PROGRAM; None for the listener's own mix."""
     match source:
+        case ProgramSource():
+            return PROGRAM
         case SoloSource(participant_id, input_name):
             return slot_name(participant_id, input_name)
         case HeardSource(participant_id):

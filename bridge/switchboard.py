@@ -33,6 +33,7 @@ from bridge.dispatch import Dispatch
 from bridge.errors import Draining, LimitReached, NoSuchRoom, Overloaded
 from bridge.leg_port import Port
 from bridge.patch import RoomPatch
+from bridge.room_taps import RoomTaps
 from bridge.routing import Routing, slot_name, slot_owner
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.switch_events import (
@@ -210,6 +211,16 @@ class Switchboard:
         seat = room.seats.get(participant_id) if room else None
         if seat is not None:
             seat.leg.send(text)
+
+    def taps(
+        self,
+        room_id: str,
+        tick: Callable[[], int],
+        sound_ms: Callable[[], int],
+        on_report: Callable[[str], None],
+    ) -> RoomTaps:
+        """A room's sound for one output, which closes it. Raises NoSuchRoom."""
+        return RoomTaps(self._room(room_id).patch, tick, sound_ms, on_report)
 
     def press(self, room_id: str, participant_id: str, track: str, digit: str) -> None:
         """Tell a participant's peer of a key pressed on what it is sent as `track`, where its leg can."""

@@ -57,5 +57,7 @@ class AudioFormat:
 
 L16_8K = AudioFormat(Encoding.L16, 8_000)
 L16_16K = AudioFormat(Encoding.L16, 16_000)
+L16_48K = AudioFormat(Encoding.L16, 48_000)
+"""What outputs get, whatever a room's rate."""
 ULAW_8K = AudioFormat(Encoding.ULAW, 8_000)
 OPUS = AudioFormat(Encoding.OPUS, OPUS_RATE_HZ)

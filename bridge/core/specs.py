@@ -33,7 +33,12 @@ class HeardSource:
     participant_id: str
 
 
-Source = MixSource | SoloSource | HeardSource
+@dataclass(frozen=True, slots=True)
+class ProgramSource:
+    """The whole room's mix."""
+
+
+Source = MixSource | SoloSource | HeardSource | ProgramSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +102,17 @@ class ServiceStream:
 
 
 LegSpec = WebRtcOffer | CallTrack | ServiceStream
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSpec:
+    """An output that keeps what a room sounds like."""
+
+    recording_id: str
+    stretch: int
+    """How many times it was begun before."""
+    participants: bool = True
+    """Each alone, beside the program."""
+
+
+OutputSpec = RecordingSpec
