@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import soundfile
 
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
+from bridge.harness.addresses import without_query as without_query
 from bridge.harness.lateness import LateLimits, Lateness
 from bridge.harness.line import Line
 from bridge.harness.measured_call import MeasuredCall
@@ -193,12 +193,6 @@ class BotTest:
             self.problems.append(f"sound could not be written: {writer.problem}")
         if writer.lost:
             self.problems.append(f"the disk was too slow: {writer.lost} stretches of sound (2 s) are missing")
-
-
-def without_query(url: str) -> str:
-    """For people to read: an address without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _start_of(plan: RunPlan, number: int) -> CallStart:

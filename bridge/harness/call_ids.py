@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
 
+ACCOUNT_ID = "MASIMULATEDCALLER000"
+"""Of calls that belong to no account of anybody's; of the vendor's form."""
+
 
 def new_call(
     audio_format: AudioFormat = L16_16K,
@@ -19,7 +22,7 @@ def new_call(
     return CallStart(
         call_id or str(uuid.uuid4()),
         str(uuid.uuid4()),
-        "MASIMULATEDCALLER000",
+        ACCOUNT_ID,
         tracks,
         audio_format,
         headers or {},
