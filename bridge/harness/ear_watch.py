@@ -192,7 +192,9 @@ class EarWatch(Witness):
             self._dry_ms += empty_ms
             if self._dry_ms > GAP_LIMIT_MS:
                 self._dry_ms = None
-        elif self.bot.on if not filled else mean_square(heard[:filled]) > self._sounding:
+        elif not self._played_out and (
+            self.bot.on if not filled else mean_square(heard[:filled]) > self._sounding
+        ):
             self._dry_ms = empty_ms
         if not filled and not self._played_out:
             self._played_out = True

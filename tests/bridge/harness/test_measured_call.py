@@ -114,6 +114,7 @@ async def test_a_bot_that_is_spoken_over_and_clears_yields() -> None:
     assert 0 <= barge_in.silence_ms - barge_in.clear_ms <= 2 * TICK_MS
     assert "clear" in [moment.kind for moment in result.timeline]
     assert result.turns is not None and result.turns.overtalk_ms == barge_in.silence_ms
+    assert (result.gaps, result.gap_ms) == (0, 0)  # it was the bot that fell silent
     assert result.failures == []
 
 
