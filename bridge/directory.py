@@ -143,13 +143,21 @@ class Directory:
         """None leaves things as they are."""
         async with self._register.gathering(conference.id).lock:
             gathering = self._register.gathering(conference.id)
+            if name is None or name == gathering.conference.name:
+                return gathering.conference
+            await self._records.change_conference(replace(gathering.conference, name=name))
+            before = gathering.conference  # its recording may have begun or ended meanwhile
+            gathering.conference = replace(before, name=name)
+            self._feed.tell(ConferenceChanged(conference.id, by, before, gathering.conference))
+            return gathering.conference
+
+    def note_recording(self, conference_id: str, recording: bool, *, by: Actor) -> None:
+        """It is being recorded from now on, or not any more. Nothing happens when it is gone."""
+        gathering = self._register.gatherings.get(conference_id)
+        if gathering is not None and gathering.conference.recording != recording:
             before = gathering.conference
-            changed = before if name is None else replace(before, name=name)
-            if changed != before:
-                await self._records.change_conference(changed)
-                gathering.conference = changed
-                self._feed.tell(ConferenceChanged(conference.id, by, before, changed))
-            return changed
+            gathering.conference = replace(before, recording=recording)
+            self._feed.tell(ConferenceChanged(conference_id, by, before, gathering.conference))
 
     async def close_conference(self, conference: Conference, *, by: Actor, expired: bool = False) -> None:
         """Expel everybody and delete everything."""

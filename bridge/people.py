@@ -86,6 +86,8 @@ class Conference:
     layout: Layout
     created_at: float
     ends_at: float
+    recording: bool = False
+    """Whether it is being recorded at the moment. Never kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,33 @@ class Records(Protocol):
         """Kept until the conference is removed; so far no API has a call that reads it back."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRecording:
+    """A conference's recording: it has at most one, begun and stopped any number of times."""
+
+    id: str
+    conference_id: str
+    application_id: str
+    created_at: float
+    """Unix seconds."""
+    stretches: int = 0
+    """How many times it was begun."""
+    wanted: bool = False
+    """It is to go on, also after a restart."""
+    wishes: Mapping[str, object] = field(default_factory=dict)
+    """What was asked for at its last beginning, as JSON."""
+
+
+class RecordingRecords(Protocol):
+    """Where it is kept what was recorded; every call returns when it is done for good."""
+
+    async def load_recordings(self) -> list[KeptRecording]: ...
+    async def keep_recording(self, recording: KeptRecording) -> None:
+        """A new one, or new values of one."""
+
+    async def forget_recording(self, recording_id: str) -> None: ...
+
+
 class ParticipantFields(TypedDict, total=False):
     """What can be changed of a participant; None leaves it as it is."""
 

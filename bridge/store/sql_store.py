@@ -17,6 +17,7 @@ from bridge.people import Conference, Layout, Message, Participant, Role
 from bridge.records import GONE_TOKENS_KEPT, Kept
 from bridge.store.engine import open_engine
 from bridge.store.migrate import migrate
+from bridge.store.recordings import SqlRecordings
 from bridge.store.tables import conferences, gone_tokens, messages, participants
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class SqlStore:
     def __init__(self, engine: AsyncEngine, now: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._now = now
+        self.recordings = SqlRecordings(engine)
         self.writes = 0
         self.write_errors = 0
 

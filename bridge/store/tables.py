@@ -67,3 +67,16 @@ gone_tokens = Table(
     Column("token_hash", String(64), nullable=False),
 )
 """Tokens of those who were removed; `place` counts up."""
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("conference_id", String(36), nullable=False, unique=True),
+    Column("application_id", String(36), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("stretches", Integer, nullable=False),
+    Column("wanted", Boolean, nullable=False),
+    Column("wishes", JSON, nullable=False),
+)
+"""A row outlives its conference for as long as files are left: what has none is nobody's."""

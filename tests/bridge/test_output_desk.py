@@ -1,79 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.core.ports import CloseReason, OutputEnd, OutputLook, OutputPort, OutputSpec, RecordingSpec
+from bridge.core.ports import CloseReason, OutputPort, OutputSpec, RecordingSpec
 from bridge.directory import Directory
-from bridge.dispatch import Dispatch
 from bridge.errors import BadInput, Draining, NoSuchRoom
 from bridge.output_desk import OutputDesk, OutputTrouble
-from bridge.patch import RoomPatch
 from bridge.people import Actor, Conference, Participant
-from bridge.room_taps import RoomTaps
 from bridge.switch_events import Talking
+from tests.kit.notes import Notes, Rooms
 from tests.kit.records import MemoryRecords
-from tests.kit.studio import Studio
-from tests.kit.switchboards import FakeSwitchboard
 
 pytestmark = pytest.mark.unit
 
 BY = Actor.system()
 SPEC = RecordingSpec("r-1", 0)
-
-
-class Notes:
-    """An output that writes down what it is told; `hold` keeps it from ending."""
-
-    kind = "notes"
-
-    def __init__(self, port: OutputPort, spec: OutputSpec) -> None:
-        self.port = port
-        self.told: list[tuple[object, ...]] = []
-        self.fails: Exception | None = None
-        self.hold: asyncio.Event | None = None
-        self.hold_start: asyncio.Event | None = None
-
-    async def start(self) -> None:
-        if self.hold_start is not None:
-            await self.hold_start.wait()
-        if self.fails:
-            raise self.fails
-
-    def joined(self, participant_id: str, name: str) -> None:
-        self.told.append(("joined", participant_id, name))
-
-    def left(self, participant_id: str) -> None:
-        self.told.append(("left", participant_id))
-
-    def named(self, participant_id: str, name: str) -> None:
-        self.told.append(("named", participant_id, name))
-
-    def talked(self, participant_id: str, talking: bool, ago_ms: int) -> None:
-        self.told.append(("talked", participant_id, talking, ago_ms))
-
-    async def stop(self, why: OutputEnd) -> None:
-        if self.hold is not None:
-            await self.hold.wait()
-        self.told.append(("stopped", why))
-
-    def look(self) -> OutputLook:
-        return OutputLook(self.kind, "running")
-
-
-class Rooms(FakeSwitchboard):
-    def taps(
-        self,
-        room_id: str,
-        tick: Callable[[], int],
-        sound_ms: Callable[[], int],
-        on_report: Callable[[str], None],
-    ) -> RoomTaps:
-        if room_id not in self.rooms:
-            raise NoSuchRoom(room_id)
-        return RoomTaps(RoomPatch(room_id, Studio().bus, Dispatch()), tick, sound_ms, on_report)
 
 
 class House:

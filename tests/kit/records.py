@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.people import Conference, Message, Participant
-from bridge.records import Kept
+from bridge.records import Kept, KeptRecording
 
 
 @dataclass
@@ -66,3 +66,24 @@ class MemoryRecords:
     async def add_message(self, message: Message) -> None:
         await self._reach()
         self.messages.append(message)
+
+
+@dataclass
+class MemoryRecordings:
+    """Keeps recordings in memory. With `broken` set, every write raises it."""
+
+    kept: dict[str, KeptRecording] = field(default_factory=dict)
+    broken: Exception | None = None
+
+    async def load_recordings(self) -> list[KeptRecording]:
+        return list(self.kept.values())
+
+    async def keep_recording(self, recording: KeptRecording) -> None:
+        await asyncio.sleep(0)
+        if self.broken is not None:
+            raise self.broken
+        self.kept[recording.id] = recording
+
+    async def forget_recording(self, recording_id: str) -> None:
+        await asyncio.sleep(0)
+        self.kept.pop(recording_id, None)

@@ -211,7 +211,7 @@ def conference_resource(
         id=conference.id,
         name=conference.name,
         layout=conference.layout,
-        recording=Started(False),
+        recording=Started(conference.recording),
         ending_at=int(conference.ends_at),
     )
     if participants is not None:
