@@ -55,7 +55,7 @@ def load_clips(scenario: Scenario, folder: Path, rate_hz: int) -> Clips:
         if speech in found:
             continue
         try:
-            found[speech] = clip_of(_sound_of(speech, folder, rate_hz), rate_hz)
+            found[speech] = load_clip(speech, folder, rate_hz)
         except (OSError, ValueError, MissingLibrary, NotSpoken) as wrong:
             problem = Problem(f"{speech.title} cannot be said: {wrong}")
             if problem not in problems:
@@ -73,6 +73,14 @@ def load_clips(scenario: Scenario, folder: Path, rate_hz: int) -> Clips:
     if problems:
         raise ScenarioError(problems)
     return Clips(rate_hz, found, noise, _speech_rms(found.values(), rate_hz))
+
+
+def load_clip(speech: Speech, folder: Path, rate_hz: int) -> Clip:
+    """One of them; blocks, too.
+
+    Raises OSError or ValueError for a file that cannot be said, MissingLibrary or NotSpoken for a text.
+    """
+    return clip_of(_sound_of(speech, folder, rate_hz), rate_hz)
 
 
 def clip_of(samples: Samples, rate_hz: int) -> Clip:

@@ -18,15 +18,15 @@ from bridge.harness.lateness import LateLimits
 from bridge.harness.results import RunResult
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.run_summary import summary
+from bridge.harness.scenario import Scenario
 from bridge.harness.scenario_file import read_scenario
-from bridge.harness.sound import CODECS, load
+from bridge.harness.sound import CODECS, SAMPLE, load
 from bridge.harness.stage import Stage
 from bridge.harness.talker import Talker
 from bridge.harness.thresholds import Asked, read_threshold
 
 PASSED, FAILED, INVALID = 0, 1, 3
 """Exit codes. Wrong use is 2, and raised as ConfigError."""
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "caller_16k.wav"
 DEFAULT_RAMP_PER_S = 5.0
 SHOW_EVERY_S = 0.5
 PLAIN_EVERY_S = 10.0
@@ -41,7 +41,8 @@ def plan_run(
     arrivals_per_s: float | None = None,
     hold_s: float | None = None,
     wav: Path | None = None,
-    scenario: Path | None = None,
+    scenario: Path | Scenario | None = None,
+    folder: Path | None = None,
     codec: str = "l16-16k",
     seed: int = 0,
     thresholds: Sequence[Asked] = (),
@@ -49,13 +50,16 @@ def plan_run(
 ) -> RunPlan:
     """A run in which every caller says the same file, or plays the same scenario.
 
+    A scenario's sounds are looked for from `folder`; if it is not said, from the one that the scenario is in.
     Raises ConfigError when that cannot be had.
     """
     cast: Callable[[int], Part]
     if scenario is not None:
         if wav is not None:
             raise ConfigError("a scenario says by itself what callers say: leave --wav out")
-        stage = Stage(read_scenario(scenario), scenario.parent, CODECS[codec], seed, hold_s)
+        if isinstance(scenario, Path):
+            folder, scenario = folder or scenario.parent, read_scenario(scenario)
+        stage = Stage(scenario, folder or Path(), CODECS[codec], seed, hold_s)
         cast, audio_format, plays = stage.part, stage.audio_format, {"scenario": stage.scenario.name}
         thresholds = [*map(read_threshold, stage.scenario.thresholds), *thresholds]
     else:

@@ -17,6 +17,9 @@ Samples = NDArray[np.int16]
 CODECS = {"l16-16k": L16_16K, "l16-8k": L16_8K, "mulaw-8k": ULAW_8K}
 """Formats by the names they have on the command line."""
 
+SAMPLE = Path(__file__).with_name("sounds") / "caller.flac"
+"""A person on the phone, 25 s, spoken by espeak-ng: what callers say when nobody has said what."""
+
 _PADDING_S = 0.05
 
 

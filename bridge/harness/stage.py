@@ -10,7 +10,6 @@ from bridge.harness.clips import load_clips
 from bridge.harness.faults import FaultyLine
 from bridge.harness.measured_call import MeasuredCall
 from bridge.harness.person import Person
-from bridge.harness.results import Moment
 from bridge.harness.scenario import Scenario
 from bridge.harness.sound import CODECS
 
@@ -46,13 +45,10 @@ class Stage:
             line = FaultyLine(self.scenario.faults, self.audio_format, f"{self.scenario.seed}/{seed}")
 
         def attach(call: MeasuredCall) -> None:
-            def note(moment: Moment) -> None:
-                call.notes.note(moment.kind, moment.text, moment.at_ms)
-
-            person.on_moment = note
+            person.on_moment = call.notes.add
             person.failures = call.failures
             call.on_end = person.ended
             if line is not None:
-                line.on_moment = note
+                line.on_moment = call.notes.add
 
         return Part(person, self.scenario.name, line, attach)

@@ -47,6 +47,10 @@ class Timeline:
         at = round(self.now_ms() if at_ms is None else at_ms)
         self._moments.append(Moment(at, kind, text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"))
 
+    def add(self, moment: Moment) -> None:
+        """The same, as a value."""
+        self.note(moment.kind, moment.text, moment.at_ms)
+
     def found(self, rule: str, at_ms: float | None = None) -> None:
         """A rule of `rules.RULES` was broken."""
         times = self.broken[rule] = self.broken.get(rule, 0) + 1
