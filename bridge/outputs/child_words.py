@@ -50,7 +50,7 @@ class ChildWords(asyncio.Protocol):
 
     def abort(self) -> None:
         """Listen no longer."""
-        if isinstance(self._transport, asyncio.ReadTransport):
+        if self._transport is not None:
             self._transport.close()
 
     def _finish(self) -> None:
