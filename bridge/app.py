@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 
 from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
+from bridge.capture_parts import capture_files, capturing
 from bridge.config import Config
 from bridge.config_source import load_again
 from bridge.core.clock import Clock, SoundTime
@@ -58,6 +59,7 @@ from bridge.runtime.websocket import WebSocketSettings, make_protocol
 from bridge.runtime.ws_dial import Dialler
 from bridge.store import SqlStore
 from bridge.switchboard import Switchboard
+from bridge.tick_stamp import TickStamp
 from bridge.tick_watch import TickWatch
 from bridge.turn_figures import TurnFigures
 from bridge.turn_watch import TurnWatch
@@ -93,9 +95,14 @@ class Bridge:
         self.http_out = _with_authorities(config, lambda ca_file: HttpOut(gate, ca_file=ca_file))
 
         self.webrtc_legs = WebRtcLegs(webrtc_settings(config))
-        self.plivo_legs = PlivoLegs()
+        self.captures = capture_files(config.captures)
+        stamp = TickStamp(self.bus, self.clock)
+        captured = capturing(self.captures, stamp, lambda room: self.switchboard.look(room))
+        self.plivo_legs = PlivoLegs(capturing=captured)
         held_ms = round(config.streams.hold_seconds * 1000)
-        self.service_legs = ServiceLegs(self.dialler, sound_ms, ServiceSettings(held_ms=held_ms))
+        self.service_legs = ServiceLegs(
+            self.dialler, sound_ms, ServiceSettings(held_ms=held_ms), capturing=captured
+        )
         self.switchboard = Switchboard(
             self.bus,
             self.dispatch,
@@ -124,7 +131,7 @@ class Bridge:
         self.encode_pool = EncodePool()
         self.pacer = Pacer(
             self.clock,
-            self.bus,
+            self.bus if captured is None else stamp,
             self.dispatch,
             self.encode_pool,
             observe=self._observe,
@@ -146,7 +153,9 @@ class Bridge:
                 public_base_url=config.public_base_url,
                 grace_s=config.calls.grace_seconds,
                 max_message_bytes=limits.websocket_message_bytes,
-                streams=StreamDefaults(config.streams.redial, config.streams.say_stop),
+                streams=StreamDefaults(
+                    config.streams.redial, config.streams.say_stop, captures=self.captures is not None
+                ),
                 streams_per_call=config.streams.per_call,
             ),
             Outgoing(gate.resolve, self.http_out.request, turns),
@@ -178,6 +187,8 @@ class Bridge:
         store = await SqlStore.open(config.store_url)
         bridge = cls(config, applications, store)
         await bridge.directory.load()
+        if bridge.captures is not None:
+            bridge.captures.start()
         return bridge
 
     async def shut(self) -> None:
@@ -187,6 +198,8 @@ class Bridge:
         self._resolver.close()
         await self.directory.close()
         self.encode_pool.close()
+        if self.captures is not None:
+            await asyncio.to_thread(self.captures.close)
         await self._store.close()
 
     # --- Lifecycle of `runtime.server` ---

@@ -121,6 +121,17 @@ class StreamsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CapturesConfig:
+    """Captures of streams that ask for it (docs/captures.md)."""
+
+    directory: Path | None = setting(path(), None)
+    """Unset: none are kept."""
+    megabytes_each: int = setting(whole(1, 100_000), 200)
+    megabytes_total: int = setting(whole(1, 10_000_000), 5_000)
+    days: float = setting(number(0.01, 3_650), 7.0)
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What one client, one application or all together may take."""
 
@@ -185,6 +196,7 @@ class Config:
     opus: OpusConfig = section(OpusConfig)
     calls: CallsConfig = section(CallsConfig)
     streams: StreamsConfig = section(StreamsConfig)
+    captures: CapturesConfig = section(CapturesConfig)
     egress: EgressConfig = section(EgressConfig)
     limits: LimitsConfig = section(LimitsConfig)
     metrics: MetricsConfig = section(MetricsConfig)
@@ -219,6 +231,8 @@ def _check(config: Config) -> None:
         raise ConfigError('opus.fec needs opus.application = "voip" or "audio": lowdelay has no FEC')
     if config.metrics.port and config.metrics.port == config.port and config.metrics.host == config.host:
         raise ConfigError("metrics.port must not be the port that everything else is served on")
+    if config.captures.megabytes_each > config.captures.megabytes_total:
+        raise ConfigError("captures.megabytes_each must not be more than captures.megabytes_total")
     known = [application.id for application in config.applications]
     for application_id in known:
         if known.count(application_id) > 1:

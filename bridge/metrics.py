@@ -78,6 +78,8 @@ class Reading:
     """What was measured of conversations with bots; None: nothing measures."""
     streams: StreamFigures | None = None
     callbacks: CallbackFigures | None = None
+    captures: CaptureFigures | None = None
+    """None: none are kept."""
 
 
 class StreamFigures(Protocol):
@@ -119,6 +121,33 @@ class CallbackFigures(Protocol):
 
     @property
     def waiting(self) -> int: ...
+
+
+class CaptureFigures(Protocol):
+    """Captures of streams; counters but for `live`."""
+
+    @property
+    def files(self) -> int: ...
+
+    @property
+    def live(self) -> int: ...
+
+    @property
+    def bytes(self) -> int:
+        """Written."""
+
+    @property
+    def missing(self) -> int:
+        """Records that the disk was too slow for."""
+
+    @property
+    def full(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    @property
+    def deleted(self) -> int: ...
 
 
 class Figures(Protocol):
@@ -164,6 +193,8 @@ class _BridgeCollector(Collector):
             yield from _streams(reading.streams)
         if reading.callbacks is not None:
             yield from _callbacks(reading.callbacks)
+        if reading.captures is not None:
+            yield from _captures(reading.captures)
         for name, value in reading.more.items():
             yield _counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
 
@@ -245,6 +276,22 @@ def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:
     }
     yield _counter("callbacks", "Callbacks to others' servers.", _labelled(fates), ("fate",))
     yield _gauge("callbacks_waiting", "Callbacks not sent yet.", [((), callbacks.waiting)])
+
+
+def _captures(captures: CaptureFigures) -> Iterator[Metric]:
+    """As in docs/captures.md."""
+    fates = {
+        "begun": captures.files,
+        "full": captures.full,
+        "failed": captures.failed,
+        "deleted": captures.deleted,
+    }
+    yield _counter("captures", "Captures of streams.", _labelled(fates), ("fate",))
+    yield _gauge("captures_live", "Captures that are being written.", [((), captures.live)])
+    yield _counter("capture_bytes", "Written to captures.", [((), captures.bytes)])
+    yield _counter(
+        "capture_missing_records", "Records that the disk was too slow for.", [((), captures.missing)]
+    )
 
 
 def _turns(turns: TurnFigures) -> Iterator[Metric]:

@@ -62,6 +62,7 @@ class Readings:
             turns=bridge.turn_figures,
             streams=bridge.service_legs.figures(),
             callbacks=bridge.plivo.webhooks.look(),
+            captures=bridge.captures.figures() if bridge.captures is not None else None,
             more={
                 "play_queue_underruns": core.underruns,
                 "room_migrations": core.migrations,

@@ -24,7 +24,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bridge.legs": (
         "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.sockets", "mediacodecs",
     ),
-    "bridge.outputs": ("bridge.core.ports", "bridge.core.events", "bridge.errors", "mediacodecs"),
+    "bridge.outputs": (
+        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.legs.capture_wire",
+        "bridge.legs.capture_file_wire", "mediacodecs",
+    ),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
     # The pacer hands out what a tick gives; what connects to others asks the gate.
     "bridge.runtime": (
@@ -38,13 +41,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "bridge.errors", "bridge.core.ports", "bridge.turns", "bridge.turn_report", "bridge.spread",
         "bridge.legs.plivo_wire", "bridge.legs.plivo_call_wire",
         "bridge.legs.plivo_play_wire", "bridge.legs.plivo_answer_wire", "bridge.legs.plivo_signature_wire",
+        "bridge.legs.capture_wire", "bridge.legs.capture_file_wire",
         "mediacodecs",
     ),
 }  # fmt: skip
 
 # Pure modules that rooms next to each other share.
 WIRES = re.compile(r"bridge\.legs\.\w+_wire")
-SHARES_WIRES = ("bridge.harness.", "bridge.facades.")
+SHARES_WIRES = ("bridge.harness.", "bridge.facades.", "bridge.outputs.", "bridge.replay")
 SHARED_BY_FACADES = {"bridge.facades.signatures", "bridge.facades.webhooks"}
 
 # Where requests come in, and what they must not reach around the verbs.
@@ -59,7 +63,7 @@ BEHIND = (
 )
 
 # The composition root, and the command line in front of it.
-ROOT_MODULES = {"bridge.app", "bridge.readings"}
+ROOT_MODULES = {"bridge.app", "bridge.capture_parts", "bridge.readings"}
 COMMANDS = {
     "bridge.cli", "bridge.cli_kinds", "bridge.cli_test", "bridge.__main__", "bridge.demo", "bridge.doctor",
     "bridge.doctor_machine", "bridge.doctor_network",

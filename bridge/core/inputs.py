@@ -31,6 +31,11 @@ class LiveAudio(_Opened[PlayoutPool]):
 
     __slots__ = ()
 
+    @property
+    def phase(self) -> int:
+        """See `AudioInput`."""
+        return self._pool.phase
+
     def push(self, payload: bytes | memoryview, now: float) -> None:
         """Add wire audio."""
         if self._input.open:

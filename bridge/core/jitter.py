@@ -60,6 +60,11 @@ class Arrivals(Table):
         self._latest_cells = cast("memoryview[float]", self._new_latest.data)
         self._spare_cells = cast("memoryview[float]", self._new_spare.data)
 
+    @property
+    def phase(self) -> int:
+        """Ticks since the first of all windows began; what begins in the same phase goes the same way."""
+        return self._tick % (2 * _WINDOWS * _WINDOW_FOLDS)
+
     def reset(self, row: int) -> None:
         """Forget everything about the row."""
         super().reset(row)

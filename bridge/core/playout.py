@@ -65,6 +65,11 @@ class PlayoutPool(Table):
         self._ring.grow(capacity)
         self._arrivals.grow(capacity)
 
+    @property
+    def phase(self) -> int:
+        """Where the windows are, in ticks, over which arrivals are looked at."""
+        return self._arrivals.phase
+
     def open(self) -> int:
         """A row for a new input."""
         row = self._rows.open()

@@ -30,6 +30,7 @@ from bridge.core.specs import (
     CallLink,
     CallStart,
     CallTrack,
+    CaptureOrder,
     HeardSource,
     InputName,
     LegSpec,
@@ -58,6 +59,7 @@ __all__ = [
     "CallLink",
     "CallStart",
     "CallTrack",
+    "CaptureOrder",
     "CloseReason",
     "Encoding",
     "FrameSink",
@@ -120,6 +122,10 @@ class InputLook:
 
 class AudioInput(Protocol):
     """A live input of raw audio, through an adaptive playout buffer."""
+
+    @property
+    def phase(self) -> int:
+        """Where the windows are, in ticks, over which the buffers of its format look at arrivals."""
 
     def push(self, payload: bytes | memoryview, now: float) -> None:
         """Add wire audio of any whole number of samples; what does not fit pushes out the oldest."""

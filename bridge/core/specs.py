@@ -71,6 +71,16 @@ class WebRtcOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureOrder:
+    """A leg is to be captured."""
+
+    id: str
+    """The capture's own."""
+    owner: str
+    """Whose it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallTrack:
     """A leg that carries one track of a streaming call."""
 
@@ -78,6 +88,7 @@ class CallTrack:
     track: str
     """`inbound` (what the caller says) or `outbound` (what the caller hears)."""
     receive_only: bool = False
+    capture: CaptureOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,7 @@ class ServiceStream:
     say_stop: bool = False
     timeout_s: float = 86_400.0
     """The stream ends by itself so long after it was connected for the first time."""
+    capture: CaptureOrder | None = None
 
 
 LegSpec = WebRtcOffer | CallTrack | ServiceStream

@@ -24,7 +24,10 @@ from bridge.core.ports import (
     LegPort,
     LegSpec,
     MixSource,
+    SoloSource,
 )
+from bridge.legs.capture_seams import OWN, CapturedInput, CapturedMix, MixCounts, OwnTap
+from bridge.legs.captures import Capturing, LegCapture
 from bridge.legs.plivo_figures import PlivoFigures
 from bridge.legs.plivo_lag import LagSettings, Move, PlaybackLag
 from bridge.legs.plivo_link import Admit, LinkSettings, Over, PlivoLink
@@ -64,7 +67,12 @@ class PlivoLeg:
     kind = "plivo"
 
     def __init__(
-        self, port: LegPort, spec: CallTrack, settings: PlivoLegSettings, now: Callable[[], float]
+        self,
+        port: LegPort,
+        spec: CallTrack,
+        settings: PlivoLegSettings,
+        now: Callable[[], float],
+        capturing: Capturing | None = None,
     ) -> None:
         """Raises TypeError when the link is not a Plivo call's."""
         self._now = now
@@ -79,6 +87,10 @@ class PlivoLeg:
             settings.unsent_ms // PTIME_MS
         )
         self._input: AudioInput | None = None
+        self._capturing = capturing
+        self._capture_order = spec.capture
+        self._kept: LegCapture | None = None
+        """The call's capture, where it has one."""
         self._state = "connecting"
         self._start_over()
         self.frames_out = 0
@@ -100,8 +112,11 @@ class PlivoLeg:
     async def start(self) -> None:
         """Open input and output. Gives no answer: a call makes no offer."""
         self._input = self._port.open_audio_input("primary", self._format)
+        if self._capturing is not None:
+            self._keep(self._capturing, self._input)
         if not self._receive_only:
-            self._port.open_frame_output(MIX, MixSource(), self._format, self)
+            sink = self if self._kept is None else CapturedMix(self._kept, self)
+            self._port.open_frame_output(MIX, MixSource(), self._format, sink)
         self._begin()
 
     async def renegotiate(self, spec: LegSpec) -> str | None:
@@ -119,6 +134,8 @@ class PlivoLeg:
             self._link.detach(self, 1000, "a newer socket of this call took over")
             self._link = link
             self._start_over()
+            if self._kept is not None:
+                self._kept.link("resumed")
             self._begin()
         return ""
 
@@ -131,6 +148,7 @@ class PlivoLeg:
     async def close(self, reason: CloseReason) -> None:
         """Let go of the call; without legs its socket closes."""
         self._state = "closed"
+        self._end_capture(reason.value)
         self._link.detach(self, CLOSE_CODES[reason], reason.value)
 
     def look(self) -> LegLook:
@@ -153,6 +171,10 @@ class PlivoLeg:
                 **dropped,
             },
         )
+
+    def mix_counts(self) -> MixCounts:
+        """What became of the mix so far."""
+        return MixCounts(self.frames_out, self.late, self.congested, self._lag.skipped, self._lag.clears)
 
     # --- FrameSink ---
 
@@ -197,6 +219,8 @@ class PlivoLeg:
 
     def digits(self, digits: str) -> None:
         """A key was pressed."""
+        if self._kept is not None:
+            self._kept.key(self._track, digits)
         self._port.emit(DigitPressed(digits))
 
     def played(self, name: str) -> None:
@@ -206,6 +230,8 @@ class PlivoLeg:
     def interrupted(self, cause: str) -> None:
         """The connection is lost; whoever admitted the call decides how long to wait for it."""
         if self._state != "closed":
+            if self._kept is not None:
+                self._kept.link("lost")
             self._state = "interrupted"
             self._port.emit(LegInterrupted(cause))
 
@@ -213,6 +239,7 @@ class PlivoLeg:
         """The call is over."""
         if self._state != "closed":
             self._state = "closed"
+            self._end_capture(cause)
             self._port.emit(LegClosed(cause))
 
     # --- inside ---
@@ -220,6 +247,23 @@ class PlivoLeg:
     @property
     def _context(self) -> dict[str, str]:
         return {"room": self._port.room_id, "participant": self._port.participant_id, "leg": self.kind}
+
+    def _keep(self, capturing: Capturing, opened: AudioInput) -> None:
+        """Have the call captured, if that is asked for: what comes in, and what the mixer makes of it."""
+        kept = capturing.begin(
+            self._capture_order, "call", self._link.start, self._port, phase=opened.phase, track=self._track
+        )
+        if kept is not None:
+            self._kept = kept
+            self._input = CapturedInput(kept, opened, self._track)
+            own = SoloSource(self._port.participant_id)
+            self._port.open_frame_output(OWN, own, self._format, OwnTap(kept))
+            kept.link("opened")
+
+    def _end_capture(self, reason: str) -> None:
+        if self._kept is not None:
+            facts = {"frames_out": float(self.frames_out), "congested": float(self.congested)}
+            self._kept.end(reason, facts={**facts})
 
     def _begin(self) -> None:
         self._state = "connected"
@@ -234,8 +278,12 @@ class PlivoLegs:
     """
 
     def __init__(
-        self, settings: PlivoLegSettings | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        settings: PlivoLegSettings | None = None,
+        now: Callable[[], float] = time.monotonic,
+        capturing: Capturing | None = None,
     ) -> None:
+        self._capturing = capturing
         self._settings = settings or PlivoLegSettings()
         self._now = now
         self._totals = PlivoFigures()
@@ -244,7 +292,7 @@ class PlivoLegs:
         """A leg for one track of a call, not started yet."""
         if not isinstance(spec, CallTrack):
             raise TypeError("a Plivo leg needs a call's track")
-        return PlivoLeg(port, spec, self._settings, self._now)
+        return PlivoLeg(port, spec, self._settings, self._now, self._capturing)
 
     def new_link(self, admit: Admit, over: Over) -> PlivoLink:
         """The receiver for a new socket; see `PlivoLink`."""

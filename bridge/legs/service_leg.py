@@ -15,13 +15,18 @@ from bridge.core.events import DigitPressed, FellBehind, LegClosed, LegConnected
 from bridge.core.ports import (
     PTIME_MS,
     CloseReason,
+    FrameSink,
     LegLook,
     LegPort,
     LegSpec,
+    PlayInput,
     ServiceStream,
+    SoloSource,
     StreamEnd,
     TrackLedger,
 )
+from bridge.legs.capture_seams import OWN, CapturedPlaySink, CapturedQueue, CapturedSink, OwnTap
+from bridge.legs.captures import Capturing, LegCapture
 from bridge.legs.plivo_call_wire import CallWriter
 from bridge.legs.service_dialling import Dialling
 from bridge.legs.service_figures import figures_of
@@ -72,12 +77,16 @@ class ServiceLeg:
         settings: ServiceSettings,
         around: Surroundings,
         ended: Callable[[ServiceLeg], None],
+        capturing: Capturing | None = None,
     ) -> None:
         self._port = port
         self._spec = spec
         self._settings = settings
         self._around = around
         self._ended = ended
+        self._capturing = capturing
+        self._kept: LegCapture | None = None
+        """The stream's capture, where it has one."""
         self.ledger = spec.ledger
         self._where = {"room": port.room_id, "participant": port.participant_id, "leg": self.kind}
         tracks = self.ledger.tracks
@@ -123,6 +132,8 @@ class ServiceLeg:
 
     async def start(self) -> None:
         """Begin to capture what a service only receives, and dial. Does not wait for either."""
+        if self._capturing is not None:
+            self._kept = self._capturing.begin(self._spec.capture, "stream", self._spec.call, self._port)
         if not self._spec.bidirectional:
             self._capture()
         self._dialling.attempt()
@@ -139,6 +150,8 @@ class ServiceLeg:
         if track in self._hold.books and (self._line is not None or not self._spec.bidirectional):
             at_ms = self._around.sound_ms()
             self._say(lambda writer: writer.dtmf(track, digit, at_ms))
+            if self._kept is not None:
+                self._kept.key(track, digit)
 
     async def close(self, reason: CloseReason) -> None:
         """Send what is held if that is quick, close, and the books with it."""
@@ -175,15 +188,15 @@ class ServiceLeg:
         self.ledger.connects += 1
         first = self.ledger.connected_at is None
         line.greet()
+        if self._kept is not None:
+            self._kept.link("opened" if first else "resumed")
         if first:
             self.ledger.connected_at = self._around.sound_ms() / 1000
             self._timeout = self._around.call_later(
                 self._spec.timeout_s, lambda: self._end(StreamEnd.TIMEOUT, NORMAL)
             )
             if self._spec.bidirectional:
-                self._player.queue = self._port.open_play_input(
-                    "primary", self._spec.call.audio_format, self._player
-                )
+                self._player.queue = self._open_queue()
         self.state = "connected"
         log.info("- connected, attempt %d", self.ledger.attempts, extra=self._where)
         self._port.emit(LegConnected())
@@ -197,6 +210,8 @@ class ServiceLeg:
         """The service wants something."""
         if self._leaving:
             return
+        if self._kept is not None:
+            self._kept.service_said(message, is_text)
         if self._spec.bidirectional:
             self._player.received(message, is_text)
         else:
@@ -221,8 +236,21 @@ class ServiceLeg:
 
     def _capture(self) -> None:
         for track, source in self._spec.sources.items():
-            sink = TrackSink(self._hold, self._hold.books[track], self._around.sound_ms, self._captured)
+            sink: FrameSink = TrackSink(
+                self._hold, self._hold.books[track], self._around.sound_ms, self._captured
+            )
+            if self._kept is not None:
+                sink = CapturedSink(self._kept, sink, track)
             self._port.open_frame_output(track, source, self._spec.call.audio_format, sink)
+
+    def _open_queue(self) -> PlayInput:
+        """What the service says goes in there; with a capture, what comes out of it is kept as well."""
+        kept, port, audio_format = self._kept, self._port, self._spec.call.audio_format
+        if kept is None:
+            return port.open_play_input("primary", audio_format, self._player)
+        queue = port.open_play_input("primary", audio_format, CapturedPlaySink(kept, self._player))
+        port.open_frame_output(OWN, SoloSource(port.participant_id), audio_format, OwnTap(kept))
+        return CapturedQueue(kept, queue)
 
     def _captured(self) -> None:
         line = self._line
@@ -281,6 +309,8 @@ class ServiceLeg:
 
     def _lost(self, end: StreamEnd) -> None:
         """The connection is gone, and another is wanted."""
+        if self._kept is not None:
+            self._kept.link("lost")
         self._line = None
         self._hold.take_back()
         self.state = "interrupted"
@@ -299,7 +329,7 @@ class ServiceLeg:
         self._dialling.stop()
         if self._timeout is not None:
             self._timeout.cancel()
-        for track in self._spec.sources:
+        for track in (*self._spec.sources, OWN):
             self._port.close_output(track)
         line = self._line
         if line is None:
@@ -330,6 +360,8 @@ class ServiceLeg:
         self._port.close_input("primary")
         self.ledger.unsent_share = 0.0
         self.ledger.ended_at = self._around.sound_ms() / 1000
+        if self._kept is not None:
+            self._kept.end(self.cause or "closed", facts={**figures_of(self.ledger)})
         log.info("- stream over: %s", self.cause or "closed", extra=self._where)
         self._over.set()
         self._ended(self)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from bridge.core.ports import LegPort, LegSpec, ServiceStream, StreamEnd, StreamLedger
+from bridge.legs.captures import Capturing
 from bridge.legs.service_figures import ServiceFigures, figures_of
 from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_settings import ServiceSettings, Surroundings
@@ -21,11 +22,16 @@ class ServiceLegs:
         sound_ms: Callable[[], int],
         settings: ServiceSettings | None = None,
         around: Surroundings | None = None,
+        capturing: Capturing | None = None,
     ) -> None:
-        """`sound_ms`: when the sound of the tick being delivered was, in Unix milliseconds."""
+        """`sound_ms`: when the sound of the tick being delivered was, in Unix milliseconds.
+
+        Without `capturing` no stream is captured, whatever its spec says.
+        """
         self._dial = dial
         self._settings = settings or ServiceSettings()
         self._around = around or Surroundings(sound_ms)
+        self._capturing = capturing
         self._live: set[ServiceLeg] = set()
         self._made = 0
         self._ends: Counter[str] = Counter()
@@ -39,7 +45,9 @@ class ServiceLegs:
             raise ValueError("a stream needs a source for each of its tracks, and a track")
         if spec.bidirectional and spec.redial:
             raise ValueError("a stream that plays something back is not redialled")
-        leg = ServiceLeg(port, spec, self._dial, self._settings, self._around, self._leg_ended)
+        leg = ServiceLeg(
+            port, spec, self._dial, self._settings, self._around, self._leg_ended, self._capturing
+        )
         self._live.add(leg)
         self._made += 1
         return leg

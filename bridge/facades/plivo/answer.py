@@ -1,7 +1,8 @@
 """What a Plivo number is pointed at: `/{application}/{conference}/plivo/answer` gives the XML that streams.
 
 The request must be signed by one of the application's accounts. The stream's address carries a token of its
-own, good for that one call. `?content_type=…` picks the audio format, `?name=…` the caller's name.
+own, good for that one call. `?content_type=…` picks the audio format, `?name=…` the caller's name, and
+`?capture=true` has the call captured (docs/captures.md).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from bridge.directory import Directory
-from bridge.errors import Draining, NoSuchRoom, NotAllowed
+from bridge.errors import BadInput, Draining, NoSuchRoom, NotAllowed
 from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.names import caller_name, clean, name_header
+from bridge.facades.plivo.rest_wire import read_capture
 from bridge.facades.plivo.stream_tokens import StreamTokens
 from bridge.facades.plivo.streams import Switching
 
@@ -36,12 +38,14 @@ class Answers:
         accounts: PlivoAccounts,
         stream_tokens: StreamTokens,
         public_base_url: str,
+        captures: bool = False,
     ) -> None:
         self._directory = directory
         self._switchboard = switchboard
         self._accounts = accounts
         self._stream_tokens = stream_tokens
         self._public_base_url = public_base_url
+        self._captures = captures
 
     def router(self) -> APIRouter:
         """The route, for GET and POST."""
@@ -84,8 +88,9 @@ class Answers:
             content_type = asked.get("content_type", CONTENT_TYPES[0]).replace(" ", "")
             if content_type not in CONTENT_TYPES:
                 return _error(400, f"content_type must be one of {', '.join(CONTENT_TYPES)}")
+            capture = read_capture(asked.get("capture", ""), possible=self._captures)
             granted.spend()
-        except _BadForm as wrong:
+        except (_BadForm, BadInput) as wrong:
             return _error(400, str(wrong))
         except NotAllowed as refused:
             return _error(401, str(refused))
@@ -99,6 +104,7 @@ class Answers:
             "ws"
             + self._public_base_url.removeprefix("http")
             + f"/{application_id}/{conference_id}/plivo?stream_token={token}"
+            + ("&capture=true" if capture else "")
         )
         return Response(stream_xml(stream_url, content_type, name_header(name)), media_type="application/xml")
 

@@ -12,9 +12,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from uuid import uuid4
 
 from bridge.background import Background
-from bridge.core.ports import CallLink, CallTrack, CloseReason
+from bridge.core.ports import CallLink, CallTrack, CaptureOrder, CloseReason
 from bridge.directory import Directory
 from bridge.errors import Draining, LimitReached, NoSuchParticipant, NoSuchRoom, NotAllowed, Overloaded
 from bridge.facades.plivo.names import callee_name, caller_name, canonical
@@ -52,6 +53,8 @@ class Pass:
     participant_id: str | None = None
     """Whose token it came with; None: a participant is made for the call."""
     stream_token: StreamToken | None = None
+    capture: bool = False
+    """It is to be captured."""
 
 
 @dataclass(slots=True)
@@ -162,7 +165,8 @@ class Calls:
             for track in link.start.tracks:
                 participant = call.tracks.get(track) or await self._participant(let_in, track, link)
                 call.tracks[track] = participant
-                spec = CallTrack(link, track, receive_only=link.start.tracks != (INBOUND,))
+                order = CaptureOrder(str(uuid4()), participant.application_id) if let_in.capture else None
+                spec = CallTrack(link, track, receive_only=link.start.tracks != (INBOUND,), capture=order)
                 await self._directory.connect(participant, spec)
         except BaseException:
             self._forget(call)

@@ -83,8 +83,11 @@ class PlivoFacade:
             self.calls,
             public_base_url=base_url,
             max_message_bytes=settings.max_message_bytes,
+            captures=settings.streams.captures,
         )
-        self._answers = Answers(directory, switchboard, accounts, tokens, base_url)
+        self._answers = Answers(
+            directory, switchboard, accounts, tokens, base_url, captures=settings.streams.captures
+        )
         now = outgoing.now
         targets = Targets(directory, self.calls, switchboard.subscribe, now)
         self.webhooks = Webhooks(outgoing.request, settings.webhooks)

@@ -100,6 +100,8 @@ class Fork:
     ended_at: float | None = None
     ending: Ending | None = None
     """Set as soon as it is known, which may be before the end."""
+    capture_id: str | None = None
+    """Of the file in which it is kept, where that was asked for."""
     turns: TurnReport | None = None
     """Of a bidirectional one; of a live one as it was when somebody last asked."""
     over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,7 +1,7 @@
 """What the stream API answers, in Plivo's shapes. Pure: values in, JSON out.
 
-Of a stream, these are ours: `name`, `participant_id`, `end_reason`, `end_detail`, `attempts`, `reconnects`,
-`unsent_percent`, the sums `captured`, `delivered` and `lost`, `tracks` with their gaps (frames of 20 ms),
+Of a stream, these are ours: `name`, `participant_id`, `capture_id`, `end_reason`, `end_detail`, `attempts`,
+`reconnects`, `unsent_percent`, the sums `captured`, `delivered` and `lost`, `tracks` with their gaps (frames of 20 ms),
 `played`, `turns` (docs/turns.md), and `streams` with `older_streams`.
 """
 
@@ -128,6 +128,8 @@ def _stream(fork: Fork, now: float) -> dict[str, Any]:
         "unsent_percent": round(ledger.unsent_share * 100, 1),
         "tracks": {name: _track(track) for name, track in ledger.tracks.items()},
     }
+    if fork.capture_id is not None:
+        shown["capture_id"] = fork.capture_id
     if request.bidirectional:
         shown["played"] = {
             "played_ms": round(ledger.played_ms),

@@ -26,6 +26,7 @@ PARAMETERS: Mapping[str, Mapping[str, object]] = {
     "redial": _FLAG,
     "say_stop": _FLAG,
     "bots": _FLAG,
+    "capture": _FLAG,
 }
 """As the API's page shows them (JSON schema)."""
 

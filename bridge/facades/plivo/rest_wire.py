@@ -9,6 +9,7 @@
 | `hangup_on_close` | on a participant: when the service closes or fails, they are hung up |
 | `redial` | receive-only: dial again while the participant lives, and send what was held |
 | `say_stop` | end with a `stop` message |
+| `capture` | keep everything said on the stream in a file (docs/captures.md) |
 
 Unknown parameters are ignored, as newer SDKs send some; names are read without regard to case and `_`.
 """
@@ -42,6 +43,7 @@ MAX_TIMEOUT_S = 2**31 - 1
 MAX_TAGS = 200
 MAX_FIELDS = 200
 MAX_PAGE = 20
+NO_CAPTURES = "capture is not possible here: the server's captures.directory is not set"
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 _TAGS = frozenset((*(role.value for role in Role), "person", "bot"))
@@ -70,6 +72,7 @@ class StreamRequest:
     redial: bool = False
     say_stop: bool = False
     bots: bool = False
+    capture: bool = False
 
     @property
     def audio_format(self) -> AudioFormat:
@@ -94,6 +97,8 @@ class StreamDefaults:
     redial: bool = False
     """Of receive-only streams."""
     say_stop: bool = False
+    captures: bool = False
+    """Whether streams can be captured here at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,20 @@ def read_stream(
         redial=_flag(asked, "redial", defaults.redial and not bidirectional),
         say_stop=_flag(asked, "say_stop", defaults.say_stop),
         bots=_flag(asked, "bots"),
+        capture=_flag(asked, "capture"),
     )
     _check_together(request, whole_conference=whole_conference)
+    if request.capture and not defaults.captures:
+        raise BadInput(NO_CAPTURES)
     return request
+
+
+def read_capture(written: str, *, possible: bool) -> bool:
+    """What `capture` says in an address. Raises BadInput, also where there is no place for captures."""
+    wanted = _flag({"capture": written}, "capture")
+    if wanted and not possible:
+        raise BadInput(NO_CAPTURES)
+    return wanted
 
 
 def read_page(query: Mapping[str, str]) -> Page:

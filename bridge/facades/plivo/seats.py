@@ -11,9 +11,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
+from uuid import uuid4
 
 from bridge.core.ports import (
     CallStart,
+    CaptureOrder,
     CloseReason,
     HeardSource,
     LegSpec,
@@ -179,6 +181,8 @@ class Seats:
     def _spec(self, fork: Fork, sources: Mapping[str, Source]) -> ServiceStream:
         request = fork.request
         account_id = fork.auth_id or fork.application_id
+        if request.capture:
+            fork.capture_id = str(uuid4())
         return ServiceStream(
             url=request.service_url,
             call=CallStart(
@@ -191,6 +195,7 @@ class Seats:
             redial=request.redial,
             say_stop=request.say_stop,
             timeout_s=float(request.timeout_s),
+            capture=CaptureOrder(fork.capture_id, fork.application_id) if fork.capture_id else None,
         )
 
 

@@ -8,20 +8,24 @@
 | a stream token out of the answer XML | one made for the call |
 
 Nothing of it, or something wrong: 401. Another application's or conference's: 404. While draining: 503.
+
+`?capture=true` has the call captured (docs/captures.md); 400 where the operator keeps no captures.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 
 from bridge.directory import Directory
-from bridge.errors import Draining, NoSuchRoom, NotAllowed
+from bridge.errors import BadInput, Draining, NoSuchRoom, NotAllowed
 from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.calls import Calls, Pass
+from bridge.facades.plivo.rest_wire import read_capture
 from bridge.facades.plivo.stream_tokens import StreamTokens
 from bridge.people import Conference
 from bridge.sockets import Accept, Refuse, UpgradeRequest
@@ -56,6 +60,7 @@ class Streams:
         *,
         public_base_url: str,
         max_message_bytes: int,
+        captures: bool = False,
     ) -> None:
         self._directory = directory
         self._switchboard = switchboard
@@ -65,6 +70,7 @@ class Streams:
         self._calls = calls
         self._public_base_url = public_base_url
         self._max_message_bytes = max_message_bytes
+        self._captures = captures
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
         """None when the path is not a stream's."""
@@ -73,6 +79,10 @@ class Streams:
             return None
         try:
             let_in = self._let_in(request, path[1], path[2])
+            if read_capture(request.query.get("capture", ""), possible=self._captures):
+                let_in = replace(let_in, capture=True)
+        except BadInput as wrong:
+            return refusal(400, str(wrong))
         except NotAllowed as refused:
             return refusal(401, str(refused), {"WWW-Authenticate": "Bearer"})
         except NoSuchRoom:
