@@ -11,6 +11,7 @@ import numpy as np
 from bridge.core.ports import AudioFormat
 from bridge.harness.caller_figures import CallerFigures
 from bridge.harness.phone_playout import PhonePlayout
+from bridge.harness.rules import OneWay
 from bridge.harness.sound import Samples, change_rate, decode
 from bridge.harness.voice import HeardEvent, KeysHeard, QueueCleared
 from bridge.harness.witness import Witness
@@ -43,6 +44,7 @@ class CallIntake:
         cleared: Callable[[], None],
         *,
         convert: bool = False,
+        bidirectional: bool = True,
     ) -> None:
         self.arrivals: deque[float] = deque(maxlen=MAX_ARRIVALS)
         """When each `playAudio` came, by `time.monotonic`."""
@@ -54,6 +56,7 @@ class CallIntake:
         self._figures = figures
         self._cleared = cleared
         self._convert = convert
+        self._bidirectional = bidirectional
         self._usual: tuple[object, object] | None = None
         """How the service names the stream's own format."""
         self._took: list[Callable[[FromService, bytes, bool], None]] = []
@@ -71,6 +74,8 @@ class CallIntake:
         self._figures.bytes_in += len(message)
         try:
             what = read_from_service(message)
+            if not self._bidirectional:
+                raise OneWay("the stream is not bidirectional")
             for took in self._took:
                 took(what, message, is_text)
             if isinstance(what, PlayAudio):

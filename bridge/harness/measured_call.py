@@ -58,6 +58,8 @@ class MeasuredCall:
         self.number = number
         self.notes = Timeline()
         self.failures: list[str] = []
+        self.remarks: list[str] = []
+        """See `CallResult.remarks`."""
         self.on_end: Callable[[EndReason], None] = lambda end: None
         """Told how the call ended, once it has begun, as long as failures can still be added."""
         self._scenario = scenario
@@ -73,6 +75,8 @@ class MeasuredCall:
         caller.witnesses = (*caller.witnesses, watch, self._rules, self.ear, *recording)
         if caller.on_heard is None:
             caller.on_heard = _forget
+        if not caller.bidirectional:
+            self.notes.excuse("never_heard", "unanswered")
         self._begun = asyncio.Event()
         self._cancelled = asyncio.Event()
         self._hung_up_by: str | None = None
@@ -177,7 +181,7 @@ class MeasuredCall:
             connect_ms=None if connect_s is None else round(connect_s * 1000, 1),
             first_audio_ms=None if ear.first_audio_ms is None else round(ear.first_audio_ms, 1),
             first_heard_ms=ear.first_heard_ms,
-            responses=ear.responses,
+            responses=ear.responses if self.caller.bidirectional else [],
             barge_ins=ear.barge_ins,
             turns=turns,
             gaps=ear.gaps,
@@ -191,6 +195,7 @@ class MeasuredCall:
             bytes_out=figures.bytes_out,
             late_ms=round(figures.late_s * 1000, 1),
             failures=failures,
+            remarks=self.remarks,
             timeline=notes.moments(),
             caller_levels=said,
             bot_levels=heard,

@@ -50,6 +50,8 @@ class PlivoCaller:
     http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     convert: bool = False
     """Play audio of other formats than the stream's too (the vendor does not)."""
+    bidirectional: bool = True
+    """Otherwise the service only listens, and whatever it says is refused."""
     on_heard: Callable[[Samples], None] | None = None
     """Gets every 20 ms that the caller hears, in place of `heard`."""
     voice: Voice | None = None
@@ -80,8 +82,9 @@ class PlivoCaller:
         ]
         self._outlet = CallOutlet(self.call, self.line, self.figures)
         self._intake = CallIntake(
-            self.format, self.playout, self.figures, self._outlet.cleared, convert=self.convert
-        )
+            self.format, self.playout, self.figures, self._outlet.cleared,
+            convert=self.convert, bidirectional=self.bidirectional,
+        )  # fmt: skip
         self._heard: list[Samples] = []
         self._gate = ReadGate()
         self._back = asyncio.Event()
@@ -234,6 +237,8 @@ class PlivoCaller:
             self._take(message.encode() if isinstance(message, str) else message, isinstance(message, str))
 
     def _take(self, message: bytes, is_text: bool) -> None:
+        if self._beat is not None:
+            self._beat.catch_up()  # a message finds the queue as it should be at that moment
         if self.end is None:
             self._intake.take(message, is_text)
 

@@ -20,7 +20,8 @@ EndReason = Literal[
     "connect failed",
     "cancelled",
 ]
-"""`bot hung up`: by the REST API; `bot closed`: its socket, in order; `bot failed`: with an error code."""
+"""`bot hung up`: by the REST API, or by its XML; `bot closed`: its socket, in order; `bot failed`: with an error
+code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class CallResult:
     `cancelled`: the run was ended, and nobody judges the call."""
     end_detail: str = ""
     """The code and reason of the close, or how the bot hung up."""
+    answer_ms: float | None = None
+    """Until the answer URL's XML was there; None: there was none, or none was asked for."""
     connect_ms: float | None = None
     """Until the service had answered the handshake; None: it never did."""
     first_audio_ms: float | None = None
@@ -112,6 +115,8 @@ class CallResult:
     """The worst delay of one of the caller's own 20 ms."""
     failures: list[str] = field(default_factory=list)
     """What was expected and did not hold; empty: the call passed."""
+    remarks: list[str] = field(default_factory=list)
+    """What the bot asked for that the harness cannot do, or does otherwise than the vendor."""
     timeline: list[Moment] = field(default_factory=list)
     """What happened, in order of time; at most 2,000 moments."""
     caller_levels: list[int] = field(default_factory=list)

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import msgspec
 
 from bridge.legs.plivo_play_wire import UnknownEvent
-from bridge.legs.plivo_wire import BadBase64, NotUnderstood
+from bridge.legs.plivo_wire import BadBase64, NotUnderstood, WireError
+
+
+class OneWay(WireError):
+    """A message from a service that may only listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ CAUSE_MS = 1_000
 _PROTOCOL = (
     Rule("not_json", "A message is not JSON; it is dropped."),
     Rule("wrong_json", "An event without a field it needs, or with one of the wrong type; it is dropped."),
+    Rule("one_way", "A message on a stream whose `<Stream>` is not bidirectional; nothing comes of it."),
     Rule("unknown_event", "An event that the protocol does not have; nothing comes of it."),
     Rule("binary_message", "A binary WebSocket message. Every message is text, with the audio in base64."),
     Rule("early_message", "A message before the stream has begun with `start`.", fails=False),
@@ -84,6 +89,8 @@ _ACKNOWLEDGEMENTS = ("playedStream", "clearedAudio")
 def broken_by(message: bytes, why: Exception) -> str:
     """The name of the rule that a message breaks which could not be read."""
     match why:
+        case OneWay():
+            return "one_way"
         case UnknownEvent():
             read = msgspec.json.decode(message)
             return "acknowledged_itself" if read.get("event") in _ACKNOWLEDGEMENTS else "unknown_event"

@@ -56,6 +56,11 @@ class Webhooks:
     ) -> None:
         await self._http.aclose()
 
+    def marked(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Of a WebSocket's handshake: `headers`, and where the desk is."""
+        rest_url = self._headers.get(REST_HEADER)
+        return dict(headers) | ({REST_HEADER: rest_url} if rest_url else {})
+
     async def ask(self, method: str, url: str, fields: Mapping[str, str]) -> bytes:
         """What `url` answers: at most one byte more than an answer may have. Raises WebhookFailed."""
         if not is_address(url, ("http", "https")):
