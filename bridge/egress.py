@@ -30,8 +30,8 @@ REQUIRE_TLS = "MEDIABRIDGE_EGRESS_REQUIRE_TLS"
 ALLOWED_HOSTS = "MEDIABRIDGE_EGRESS_ALLOWED_HOSTS"
 DENIED_HOSTS = "MEDIABRIDGE_EGRESS_DENIED_HOSTS"
 
-_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
-_SECURE = ("wss", "https")
+_PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443, "rtmp": 1935, "rtmps": 443}
+_SECURE = ("wss", "https", "rtmps")
 _METADATA_NAMES = (
     "metadata.google.internal",
     "metadata.goog",
@@ -95,11 +95,11 @@ class EgressGate:
     def check(self, url: str, schemes: Collection[str]) -> Destination:
         """What can be judged without looking the name up: for an answer at once.
 
-        `schemes` are among `ws`, `wss`, `http`, `https`. Raises EgressRefused.
+        `schemes` are among `ws`, `wss`, `http`, `https`, `rtmp`, `rtmps`. Raises EgressRefused.
         """
         destination = _take_apart(url, schemes)
         if self._settings.require_tls and not destination.secure:
-            raise EgressRefused(f"only {' and '.join(_SECURE)} are reached: {REQUIRE_TLS} is set")
+            raise EgressRefused(f"only {', '.join(_SECURE)} are reached: {REQUIRE_TLS} is set")
         addresses = self._literal(destination.host)
         return replace(destination, host=addresses[0], addresses=addresses) if addresses else destination
 

@@ -147,7 +147,7 @@ async def test_a_refusal_does_not_tell_what_a_name_means() -> None:
 
 def test_tls_can_be_required() -> None:
     for url in ("ws://bot.example/", "http://bot.example/"):
-        with pytest.raises(EgressRefused, match="only wss and https .* MEDIABRIDGE_EGRESS_REQUIRE_TLS"):
+        with pytest.raises(EgressRefused, match="only wss, https, rtmps .* MEDIABRIDGE_EGRESS_REQUIRE_TLS"):
             gate(require_tls=True).check(url, ("ws", "http"))
     assert gate(require_tls=True).check("wss://bot.example/", WS).secure
 
