@@ -17,17 +17,34 @@ EARLY_S = 0.0005
 class Beat:
     """One call's ticks. `over` is done when they have ended, with the error of the tick that raised one."""
 
-    __slots__ = ("due", "over", "tick")
+    __slots__ = ("_now", "_tick", "due", "over")
 
-    def __init__(self, due: float, tick: Callable[[float], None]) -> None:
+    def __init__(self, due: float, tick: Callable[[float], None], now: Callable[[], float]) -> None:
+        self._tick = tick
+        self._now = now
         self.due = due
-        self.tick = tick
+        """When the next tick is to be."""
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
         """No more ticks; may be called from within one, and more than once."""
         if not self.over.done():
             self.over.set_result(None)
+
+    def catch_up(self) -> None:
+        """Have the ticks now that should have been by now: what happens next happens after them."""
+        while self.due <= self._now() and not self.over.done():
+            self.tick()
+
+    def tick(self) -> None:
+        """The next tick, a little early or however late."""
+        late_s = self._now() - self.due
+        self.due += TICK_S
+        try:
+            self._tick(late_s if late_s > 0.0 else 0.0)
+        except Exception as wrong:
+            if not self.over.done():
+                self.over.set_exception(wrong)
 
 
 class CallClock:
@@ -46,7 +63,7 @@ class CallClock:
 
     def begin(self, first_due: float, tick: Callable[[float], None]) -> Beat:
         """Call `tick` at `first_due` and every 20 ms from then on, with the seconds by which it is late."""
-        beat = Beat(first_due, tick)
+        beat = Beat(first_due, tick, self._now)
         self._begun += 1
         heapq.heappush(self._due, (first_due, self._begun, beat))
         self._wait()
@@ -73,8 +90,8 @@ class CallClock:
     def _run(self) -> None:
         """Each call that is due has one tick; who is due again waits until sockets have had their turn."""
         self._wake = None
-        due, now = self._due, self._now
-        until = now() + EARLY_S
+        due = self._due
+        until = self._now() + EARLY_S
         for _ in range(len(due)):
             at, number, beat = due[0]
             if beat.over.done():
@@ -82,12 +99,7 @@ class CallClock:
                 continue
             if at > until:
                 break
-            beat.due = at + TICK_S
+            if beat.due <= until:
+                beat.tick()
             heapq.heapreplace(due, (beat.due, number, beat))
-            late_s = now() - at
-            try:
-                beat.tick(late_s if late_s > 0.0 else 0.0)
-            except Exception as wrong:
-                if not beat.over.done():
-                    beat.over.set_exception(wrong)
         self._wait()

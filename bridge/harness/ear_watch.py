@@ -106,26 +106,28 @@ class EarWatch(Witness):
         said_ms = PTIME_MS * self._ticks
         heard_ms = said_ms + PTIME_MS
         self._ticks += 1
-        power = mean_square(speech)
-        self._powers[0].append(power if speech is said else mean_square(said))
-        change = self.caller.take(power)
+        caller, bot, playout, sent = self.caller, self.bot, self._playout, self._sent
+        change = caller.hear(speech)
+        self._powers[0].append(caller.power if speech is said else mean_square(said))
         if change is not None:
             self._meter.caller_talking("caller", change, said_ms)
-        self._bands[0].take(self.caller.on, said_ms)
-        if self.caller.on:
+            self._bands[0].take(change, said_ms)
+        if caller.on:
             self._spoke_ms = heard_ms
-        filled = self._playout.filled
-        self._look_for_gap(filled, heard, heard_ms)
-        power = mean_square(heard) if filled else 0.0
-        self._powers[1].append(power)
-        change = self.bot.take(power)
+        filled = playout.filled
+        if filled < playout.frame_samples or self._dry_ms is not None:
+            self._look_for_gap(filled, heard, heard_ms)
+        else:
+            self._played_out = False
+        change = bot.hear(heard)
+        self._powers[1].append(bot.power)
         if change is not None:
             if change:
                 self._bot_begins(heard, filled, heard_ms)
             self._meter.bot_talking(change, heard_ms)
-        self._bands[1].take(self.bot.on, heard_ms)
-        while self._sent and self._sent[0][0] <= self._playout.position:
-            self._sent.popleft()
+        self._bands[1].take(bot.on, heard_ms)
+        while sent and sent[0][0] <= playout.position:
+            sent.popleft()
 
     # --- for those who ask ---
 
@@ -162,7 +164,10 @@ class EarWatch(Witness):
     # --- inside ---
 
     def _sounds_ahead(self) -> bool:
-        return first_sound(self._playout.waiting, self._playout.frame_samples, self._talking) is not None
+        frame_samples = self._playout.frame_samples
+        return any(
+            first_sound(piece, frame_samples, self._talking) is not None for piece in self._playout.pieces
+        )
 
     def _bot_begins(self, heard: Samples, filled: int, heard_ms: int) -> None:
         if self.first_heard_ms is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bridge.core.ports import AudioFormat
 from bridge.harness.sound import Loop, Samples
-from bridge.harness.speech import SpeechEdges, SpeechLines, mean_square
+from bridge.harness.speech import SpeechEdges, SpeechLines
 from bridge.harness.voice import HeardEvent, Says
 
 ANSWER_LIMIT_MS = 10_500
@@ -25,7 +26,7 @@ class Talker:
     def __init__(self, sound: Samples, audio_format: AudioFormat, hold_s: float | None = None) -> None:
         self._sound = sound
         self._frame_samples = audio_format.frame_samples
-        self._silence = np.zeros(self._frame_samples, np.int16)
+        self._silence = Says(np.zeros(self._frame_samples, np.int16))
         self._hold_ticks = None if hold_s is None else max(1, round(hold_s * 50))
         self._loop = self._again()
         self._bot = SpeechEdges(SpeechLines())
@@ -36,7 +37,7 @@ class Talker:
 
     def tick(self, heard: Samples, events: Sequence[HeardEvent]) -> Says:
         """The next 20 ms."""
-        self._bot.take(mean_square(heard))
+        self._bot.hear(heard)
         self._ticks += 1
         over = self._hold_ticks is not None and self._ticks >= self._hold_ticks
         if not self._loop.over:
@@ -49,7 +50,7 @@ class Talker:
                 over = True
             else:
                 self._loop = self._again()
-        return Says(self._silence, hangs_up=over)
+        return replace(self._silence, hangs_up=True) if over else self._silence
 
     def _finished(self) -> bool:
         """Whether the bot has had its say."""
