@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -103,6 +104,7 @@ async def calling(
         if failed is not None and not isinstance(failed, CallFailed):
             run = _with_failure(run, failed)
         call.close(run)
+        _tell(test)
         if on_run is not None:
             on_run(run)
         if failed is not None and not run.valid:
@@ -141,7 +143,10 @@ async def play(
             thresholds=asked, limits=limits,
         )
     )  # fmt: skip
-    return await BotTest(plan, report).run()
+    test = BotTest(plan, report)
+    run = await test.run()
+    _tell(test)
+    return run
 
 
 def check(run: RunResult) -> None:
@@ -162,6 +167,11 @@ def check(run: RunResult) -> None:
             )
             lines.append(f"{threshold.text}: {found}")
     raise RunFailed("\n".join(lines), run)
+
+
+def _tell(test: BotTest) -> None:
+    for problem in test.problems:
+        warnings.warn(problem, RuntimeWarning, stacklevel=3)
 
 
 async def _over(test: BotTest, running: asyncio.Future[RunResult], *, patient: bool) -> RunResult:
