@@ -18,6 +18,7 @@ _CELLS = 24
 _OUTLYING = 2.0
 """What lies further out than so many times the 95th percentile shares one cell, so that it hides nobody."""
 _TITLES = {
+    "answer": ("Answer URL", "Until its XML was there, of calls that were answered by one."),
     "connect": ("Connect", "Until the service had answered the handshake."),
     "first_audio": ("First audio arrived", "Until the bot’s first sounding audio came."),
     "first_heard": ("First audio heard", "Until the caller heard the bot, after playout."),
@@ -95,7 +96,8 @@ class Figure:
 def figures(run: RunResult) -> list[Figure]:
     """All figures of a run, in the order in which a call goes."""
     limits = [(threshold, asked) for threshold in run.thresholds if (asked := understood(threshold))]
-    return [_figure(QUANTITIES[key], run, limits) for key in _TITLES]
+    asked_for = any(call.answer_ms is not None for call in run.calls)
+    return [_figure(QUANTITIES[key], run, limits) for key in _TITLES if key != "answer" or asked_for]
 
 
 def understood(threshold: Threshold) -> Asked | None:

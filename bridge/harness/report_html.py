@@ -1,17 +1,8 @@
-"""The report of a run as one HTML page: everything in it, nothing fetched, to be opened from a disk or sent.
-
-What a bot says reaches the page as JSON inside a block that no browser runs, and from there as text nodes
-only. A content security policy in the page's head allows exactly the scripts and styles written here, by
-their hashes, and sound from where the page itself lies.
-"""
+"""The report of a run as one HTML page (page_frame.py): what its scripts are told, and which they are."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import html
-import json
-import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -20,21 +11,18 @@ from urllib.parse import quote
 import msgspec
 import numpy as np
 
+from bridge.harness.page_frame import framed, plain
 from bridge.harness.report_figures import figures, understood
 from bridge.harness.results import CallResult, RunResult, Threshold
-from bridge.harness.rules import RULES
+from bridge.harness.rules import RULES, Rule
+from bridge.harness.run_totals import hung_up_by, totals
 from bridge.harness.thresholds import NEVER, Quantity
 
-ASSETS = Path(__file__).parent / "report"
-PROJECT_STYLE = Path(__file__).parents[1] / "web" / "assets" / "style.css"
-PROJECT_ICON = Path(__file__).parents[1] / "web" / "assets" / "icon.svg"
 SCRIPTS = (
-    "elements.js", "words.js", "levels.js", "charts.js", "timeline.js", "call.js", "calls.js", "overview.js",
-    "page.js",
+    "elements.js", "words.js", "levels.js", "charts.js", "timeline.js", "call.js", "ends.js", "calls.js",
+    "verdict.js", "overview.js", "page.js",
 )  # fmt: skip
 
-MAX_TEXT = 500
-"""Characters of any one text; a bot may send what it likes."""
 MAX_MOMENTS = 3_000
 """Of one call's timeline."""
 
@@ -46,54 +34,12 @@ def write(run: RunResult, path: Path) -> None:
 
 def page(run: RunResult) -> str:
     """The whole page."""
-    style = PROJECT_STYLE.read_text("utf-8") + (ASSETS / "report.css").read_text("utf-8")
-    # One scope of their own, so that the files share their names with each other and with nobody else.
-    script = '"use strict";\n{\n' + "".join((ASSETS / name).read_text("utf-8") for name in SCRIPTS) + "}\n"
-    icon = base64.b64encode(PROJECT_ICON.read_bytes()).decode()
-    parts = {
-        "policy": _policy(style, script),
-        "icon": f"data:image/svg+xml;base64,{icon}",
-        "title": html.escape(_cut(f"{verdict(run)}: {run.target}")),
-        "verdict": html.escape(_cut(verdict(run))),
-        "sentence": html.escape(_cut(_sentence(run))),
-        "style": style,
-        "json": _as_block(_contents(run)),
-        "script": script,
-    }
-    # Cut at the places first: a part that looks like a place is not filled in again.
-    pieces = (ASSETS / "report.html").read_text("utf-8").split("%%")
-    return "".join(parts[piece] if at % 2 else piece for at, piece in enumerate(pieces))
+    return framed(verdict(run), run.target, _sentence(run), _contents(run), SCRIPTS)
 
 
 def verdict(run: RunResult) -> str:
     """One word: `Invalid`, `Passed` or `Failed`."""
     return ("Passed" if run.passed else "Failed") if run.valid else "Invalid"
-
-
-def _policy(style: str, script: str) -> str:
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_hash(script)}",
-            f"style-src {_hash(style)}",
-            "img-src data:",
-            "media-src 'self' file:",  # not every browser takes a page from a disk for its own origin
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _as_block(contents: object) -> str:
-    """JSON that cannot end its block, open a comment, or depend on how the file is decoded."""
-    text = json.dumps(contents, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _sentence(run: RunResult) -> str:
@@ -105,6 +51,7 @@ def _sentence(run: RunResult) -> str:
 
 
 def _contents(run: RunResult) -> dict[str, object]:
+    of_all = totals(run.calls)
     contents = {
         "verdict": verdict(run).lower(),
         "target": run.target,
@@ -115,10 +62,15 @@ def _contents(run: RunResult) -> dict[str, object]:
         "settings": run.settings,
         "seed": str(run.seed),
         "thresholds": [_threshold(threshold, run) for threshold in run.thresholds],
+        "totals": {**msgspec.to_builtins(of_all), "checkpoints_unplayed": of_all.checkpoints_unplayed},
         "figures": [msgspec.to_builtins(figure) for figure in figures(run)],
-        "rules": {name: {"text": rule.text, "fails": rule.fails} for name, rule in RULES.items()},
+        "rules": {name: _rule(rule) for name, rule in RULES.items()},
     }
-    return {**_plain(contents), "calls": [_call(call) for call in run.calls]}
+    return {**plain(contents), "calls": [_call(call) for call in run.calls]}
+
+
+def _rule(rule: Rule) -> dict[str, object]:
+    return {"text": rule.text, "fails": rule.fails, "acknowledges": rule.acknowledges}
 
 
 def _threshold(threshold: Threshold, run: RunResult) -> dict[str, object]:
@@ -147,7 +99,9 @@ def _call(call: CallResult) -> dict[str, object]:
     moments = sorted(call.timeline, key=lambda moment: moment.at_ms)
     told["timeline"] = [(moment.at_ms, moment.kind, moment.text) for moment in moments[:MAX_MOMENTS]]
     told["left_out"] = max(0, len(moments) - MAX_MOMENTS)
-    told = _plain(told)
+    if means := hung_up_by(call):
+        told["hung_up_by"] = means
+    told = plain(told)
     for name, levels in (("caller", call.caller_levels), ("bot", call.bot_levels)):
         if levels:
             told[name] = pack_levels(levels)
@@ -161,21 +115,3 @@ def pack_levels(levels: list[int]) -> str:
     """Levels of -127…0 dBov as bytes 127…0, deflated (zlib), in base64: a minute of one side is 1 to 3 kB."""
     steps = np.clip(-np.asarray(levels, np.int64), 0, 127).astype(np.uint8)
     return base64.b64encode(zlib.compress(steps.tobytes(), 6)).decode()
-
-
-def _plain(value: Any) -> Any:
-    """The same with texts cut to a length and what JSON cannot say (infinite, not a number) as null."""
-    match value:
-        case str():
-            return _cut(value) if len(value) > MAX_TEXT else value
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {_plain(name): _plain(one) for name, one in value.items()}
-        case list() | tuple():
-            return [_plain(one) for one in value]
-    return value
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bridge.harness.percentiles import percentile
@@ -13,6 +14,7 @@ from bridge.harness.thresholds import NEVER, QUANTITIES, Quantity, read_threshol
 MAX_CALLS = 10
 """So many failed calls are told of."""
 _SHOWN = (
+    ("answer", "answer URL"),
     ("connect", "connect"),
     ("first_audio", "first audio, arrived"),
     ("first_heard", "first audio, heard"),
@@ -50,13 +52,18 @@ def _lines(run: RunResult) -> Iterator[str]:
     yield f"{run.target}: {len(run.calls)} calls in {run.duration_ms / 1000:.1f} s"
     yield f"{'ms':<22}{'n':>6}{'min':>9}{'p50':>9}{'p90':>9}{'p95':>9}{'p99':>9}{'max':>9}{'never':>7}"
     for name, title in _SHOWN:
-        yield _row(title, [value for call in run.calls for value in QUANTITIES[name].read(call)])
+        values = [value for call in run.calls for value in QUANTITIES[name].read(call)]
+        if values or name != "answer":
+            yield _row(title, values)
     of_all = totals(run.calls)
     yield from _sums(run.calls, of_all)
     yield f"harness: {run.settings.get('harness lateness', 'not measured')}"
     broken = of_all.violations | of_all.conduct
     for name, times in sorted(broken.items(), key=lambda item: (not RULES[item[0]].fails, -item[1])):
         yield f"{'FAILED' if RULES[name].fails else 'noted ':<7} {name} × {times:,}: {RULES[name].text}"
+    remarks = Counter(text for call in run.calls for text in call.remarks)
+    for text, times in remarks.most_common(MAX_CALLS):
+        yield f"noted   {text}" + (f" ({times} calls)" if times > 1 else "")
     for threshold in run.thresholds:
         yield f"{'met' if threshold.passed else 'FAILED':<7} {threshold.text}: {_found(threshold, run.calls)}"
     failed = [call for call in run.calls if call.failures]
@@ -69,7 +76,8 @@ def _lines(run: RunResult) -> Iterator[str]:
 
 
 def _sums(calls: Sequence[CallResult], of_all: RunTotals) -> Iterator[str]:
-    yield "ended: " + _counted(of_all.ends)
+    means = f" (bot hung up {_counted(of_all.hang_ups)})" if of_all.hang_ups else ""
+    yield f"ended: {_counted(of_all.ends)}{means}"
     turns = [call.turns for call in calls if call.turns is not None]
     shares = sorted(100 * one.overtalk_share for one in turns)
     worst = f"; p95 of calls {percentile(shares, 0.95):.1f} %" if shares else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bridge.harness.results import CallResult
 from bridge.harness.rules import ACKNOWLEDGEMENT
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,8 @@ class RunTotals:
     failed: int
     ends: dict[str, int]
     """How many calls ended how; the most usual end first."""
+    hang_ups: dict[str, int]
+    """By what means bots hung up, where they did: `by REST`, …"""
     violations: dict[str, int]
     """Times that each rule of the protocol was broken; the most usual first."""
     conduct: dict[str, int]
@@ -57,6 +62,13 @@ class RunTotals:
         return max(0, self.checkpoints - self.checkpoints_played - self.checkpoints_cleared)
 
 
+def hung_up_by(call: CallResult) -> str:
+    """By what means the bot hung up, the same for calls that differ in a number only; empty: it did not."""
+    if call.end != "bot hung up":
+        return ""
+    return _NUMBER.sub("…", re.split("[:;]", call.end_detail, maxsplit=1)[0])
+
+
 def acknowledgement_errors(violations: dict[str, int]) -> int:
     """Those among broken rules of the protocol."""
     return sum(violations.get(name, 0) for name in ACKNOWLEDGEMENT)
@@ -74,6 +86,7 @@ def totals(calls: Iterable[CallResult]) -> RunTotals:
         calls=len(calls),
         failed=sum(bool(call.failures) for call in calls),
         ends=_counted({call.end: 1} for call in calls),
+        hang_ups=_counted({means: 1} for call in calls if (means := hung_up_by(call))),
         violations=violations,
         conduct=_counted(call.conduct for call in calls),
         responses=sum(one.heard_ms is not None for call in calls for one in call.responses),

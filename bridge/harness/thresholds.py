@@ -83,6 +83,8 @@ _QUANTITIES = (
     Quantity("gap_ms", "ms", "all of those in a call together", _once(lambda call: call.gap_ms)),
     Quantity("underruns", "", "gaps of less than 200 ms, which make the bot's speech stutter",
              lambda call: [call.turns.underruns] if call.turns else []),
+    Quantity("answer", "ms", "until the answer URL's XML was there",
+             lambda call: [] if call.answer_ms is None else [call.answer_ms]),
     Quantity("late", "ms", "the worst delay of the harness itself in a call", lambda call: [call.late_ms]),
 )  # fmt: skip
 

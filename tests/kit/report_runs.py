@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from bridge.harness.results import (
     BargeIn,
     CallResult,
+    CapacityResult,
+    CapacityStep,
     EndReason,
     Moment,
     Response,
@@ -101,7 +103,7 @@ class Conversation:
             return
         self.speak(self.bot, begin, begin + length, -17)
         if self.dice.random() < 0.12 * self.slowness:
-            gap = self.dice.choice((60, 80, 140, 220))
+            gap = self.dice.choice((60, 80, 140, 180))
             middle = (begin + length // 2) // FRAME_MS
             self.bot[middle : middle + gap // FRAME_MS] = [SILENCE] * len(
                 self.bot[middle : middle + gap // FRAME_MS]
@@ -137,6 +139,19 @@ class Conversation:
         self.at = asked + delay + 2_600
 
 
+def speech(levels: list[int]) -> list[tuple[int, int]]:
+    """Utterances: what is louder than -50 dBov, with no 200 ms of silence between."""
+    found: list[tuple[int, int]] = []
+    for at, level in enumerate(levels):
+        if level <= -50:
+            continue
+        begin = at * FRAME_MS
+        if found and begin - found[-1][1] < 200:
+            begin = found.pop()[0]
+        found.append((begin, (at + 1) * FRAME_MS))
+    return found
+
+
 def _turns(call: Conversation) -> TurnReport:
     caller = [level > -50 for level in call.caller]
     bot = [level > -50 for level in call.bot]
@@ -151,6 +166,7 @@ def _turns(call: Conversation) -> TurnReport:
         overtalk_ms=both,
         overtalk_share=both / anybody if anybody else 0.0,
         not_yielded=sum(one.silence_ms is None for one in call.barge_ins),
+        underruns=call.gaps,
     )
 
 
@@ -189,7 +205,14 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
     if dice.random() < 0.02:
         violations["not_json"] = 1
         call.note(dice.randrange(duration), "violation", "not_json")
-    failures += [f"{name}: {RULES[name].text}" for name in violations]
+    if dice.random() < 0.06:
+        violations["checkpoint_without_audio"] = dice.randint(1, 3)
+        call.note(dice.randrange(duration), "violation", "checkpoint_without_audio")
+    if end == "caller hung up" and dice.random() < 0.15:
+        end, detail = dice.choice(
+            (("bot hung up", "by REST"), ("bot closed", "1000"), ("bot closed", "1000"))
+        )
+    failures += [f"{name}: {RULES[name].text}" for name in violations if RULES[name].fails]
     if dice.random() < 0.2:
         call.note(dice.randrange(duration), "fault", "frames held back for 180 ms")
     return CallResult(
@@ -203,7 +226,9 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
         gaps=call.gaps,
         gap_ms=call.gap_ms,
         violations=violations,
-        checkpoints=sum(moment.kind == "played" for moment in call.timeline),
+        checkpoints=sum(moment.kind == "mark" for moment in call.timeline),
+        checkpoints_played=sum(moment.kind == "played" for moment in call.timeline),
+        checkpoints_cleared=sum(moment.kind == "clear" for moment in call.timeline),
         bytes_in=duration * 28,
         bytes_out=duration * 44,
         late_ms=round(abs(dice.gauss(1.1, 0.8)), 2),
@@ -211,6 +236,8 @@ def make_call(number: int, dice: random.Random, begins: float, load: float, hold
         timeline=call.timeline,
         caller_levels=call.caller,
         bot_levels=call.bot,
+        caller_speech=speech(call.caller),
+        bot_speech=speech(call.bot),
     )  # fmt: skip
 
 
@@ -243,6 +270,58 @@ def make_run(
             "Faults": "jitter 40 ms in every 5th call",
         },
         seed=seed,
+    )
+
+
+def make_capacity(*, late: bool = False, report: bool = False) -> CapacityResult:
+    """A bot that holds 64 calls and breaks at 72; or, `late`, a harness that gave out at 128."""
+    made = [
+        (10, "held"),
+        (20, "held"),
+        (40, "held"),
+        (80, "broke"),
+        (60, "held"),
+        (70, "broke"),
+        (65, "held"),
+    ]
+    if late:
+        made = [(10, "held"), (20, "held"), (40, "held"), (80, "held"), (160, "harness late"), (120, "held")]
+    steps = []
+    for at, (calls, verdict) in enumerate(made):
+        p50 = 420 + 2.4 * calls + (0 if verdict == "held" else 160)
+        p95 = 1.35 * p50 + 1.2 * calls
+        failed = calls // 9 if verdict == "broke" else 0
+        late_ms = 214.0 if verdict == "harness late" else 1.2 + calls / 60
+        because = {
+            "broke": f"response_p95<900ms: {p95:.0f} ms; {failed} of {calls} calls failed",
+            "harness late": f"The harness itself was {late_ms:.0f} ms late.",
+        }.get(verdict, "")
+        asked = (
+            Threshold("response_p95<900ms", round(p95), p95 < 900),
+            Threshold("failed_share<5%", round(100 * failed / calls, 1), not failed),
+        )
+        steps.append(
+            CapacityStep(
+                calls, verdict, because, STARTED + 70 * at, 62_000 + 13 * calls, failed, [*asked],  # type: ignore[arg-type]
+                connect_p95_ms=30.0 + calls / 2, response_p50_ms=round(p50), response_p95_ms=round(p95),
+                response_max_ms=round(1.6 * p95), unanswered=failed // 2,
+                barge_in_clear_p95_ms=310.0 if calls < 80 else None, late_ms=round(late_ms, 1),
+                report=f"steps/{at + 1:02} {calls} calls" if report else None,
+            )
+        )  # fmt: skip
+    return CapacityResult(
+        "wss://bots.example/stream/opening-hours",
+        STARTED,
+        70_000 * len(steps),
+        steps,
+        "harness late" if late else "found",
+        held=120 if late else 65,
+        broke=None if late else 70,
+        harness_late_at=160 if late else None,
+        at_least=50,
+        precision=0.1,
+        settings={"Scenario": "clinic.yaml", "Hold": "60 s", "Codec": "audio/x-l16, 16 kHz"},
+        seed=7,
     )
 
 

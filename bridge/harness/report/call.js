@@ -16,18 +16,26 @@ function factsOf(call, run) {
   const went = silences.filter((ms) => !known(ms)).length;
   const share = call.turns?.overtalk_share;
   return make("dl", { class: "facts figures" },
+    known(call.answer_ms) ? fact("Answer URL", duration(call.answer_ms), "its XML was there") : null,
     fact("Connect", duration(call.connect_ms), known(call.connect_ms) ? "" : "never"),
     fact("First audio", duration(call.first_heard_ms), known(call.first_audio_ms) ? `arrived ${duration(call.first_audio_ms)}` : "never arrived"),
     fact("Responses", duration(median(heard)), call.responses.length ? never ? `median; ${never} of ${call.responses.length} never` : `median of ${call.responses.length}` : "none due", never ? "bad" : ""),
     fact("Slowest", duration(call.worst), "heard"),
     fact("Barge-ins", duration(median(silences)), call.barge_ins.length ? went ? `to silence; ${went} of ${call.barge_ins.length} went on` : `to silence, ${call.barge_ins.length} of them` : "none", went ? "bad" : ""),
     fact("Overtalk", known(share) ? figure(share * 100, "%") : "–", known(call.turns?.overtalk_ms) ? duration(call.turns.overtalk_ms) : ""),
-    fact("Gaps", whole.format(call.gaps), call.gaps ? duration(call.gap_ms) : ""),
-    fact("Checkpoints", whole.format(call.checkpoints)),
+    fact("Gaps", whole.format(call.gaps), call.gaps ? `${duration(call.gap_ms)}, ${plural(call.turns?.underruns ?? 0, "underrun")}` : ""),
+    fact("Checkpoints", whole.format(call.checkpoints), call.checkpoints ? checkpointsOf(call) : ""),
+    fact("Acknowledgement", call.misacknowledged ? plural(call.misacknowledged, "error") : call.checkpoints ? "in order" : "–", "", call.misacknowledged ? "bad" : ""),
     fact("From the bot", bytes(call.bytes_in), `to it ${bytes(call.bytes_out)}`),
     fact("Harness late", duration(call.late_ms), "at worst"),
     fact("Lasted", duration(call.duration_ms), `from ${clock(call.begins - run.begun)}`),
   );
+}
+
+function checkpointsOf(call) {
+  const left = call.checkpoints - call.checkpoints_played - call.checkpoints_cleared;
+  return [[call.checkpoints_played, "acknowledged"], [call.checkpoints_cleared, "cleared"], [left, "not reached"]]
+    .filter(([times, what]) => times > 0 || what === "acknowledged").map(([times, what]) => `${whole.format(times)} ${what}`).join(", ");
 }
 
 /** Rules that were broken in this call, of the protocol and of conduct. */
@@ -36,7 +44,7 @@ function rulesOf(call, run) {
   if (!broken.length) return null;
   return make("ul", { class: "broken", "aria-label": "Broken rules" }, broken.map(([name, times]) => make("li", { class: run.rule(name).fails ? "fails" : "" },
     make("b", { class: "figures", text: `${whole.format(times)} ×` }),
-    make("span", {}, make("span", { class: "said mono", text: name }), make("span", { class: "soft" }, " ", worded(run.rule(name).text))))));
+    make("span", {}, make("span", { class: "said mono", text: name }), run.rule(name).acknowledges ? make("span", { class: "pill bad" }, "acknowledgement error") : null, make("span", { class: "soft" }, " ", worded(run.rule(name).text))))));
 }
 
 /** All that happened, as a table: what the drawing shows, for those who read. */
@@ -84,7 +92,8 @@ function callPanel(call, run, { before, after, close }) {
   const sound = soundOf(call, (ms) => seeking.show(ms));
   const limits = run.limits("response");
   levelsOf(call).then((levels) => {
-    const timeline = timelineOf(call, levels, limits, (ms) => { if (sound) sound.audio.currentTime = ms / 1000; });
+    const timeline = timelineOf(call, levels, limits, (ms) => { if (sound) sound.audio.currentTime = ms / 1000; },
+      sound && (() => { if (sound.audio.paused) sound.audio.play().catch(() => {}); else sound.audio.pause(); }));
     Object.assign(seeking, timeline);
     place.replaceChildren(timeline.element);
   }).catch(() => place.replaceChildren(make("p", { class: "soft", text: "The levels of this call cannot be shown by this browser." })));
@@ -95,6 +104,7 @@ function callPanel(call, run, { before, after, close }) {
     make("p", { class: "soft small said" }, make("span", { class: "mono", text: call.call_id }), ` · ${when(call.started_at)} · ${call.end}${call.end_detail ? `: ${call.end_detail}` : ""}`)),
       make("div", { class: "row" }, step("back", "Previous", before), step("next", "Next", after), step("", "Close", close))),
     call.failures.length ? make("div", { class: "notice bad" }, icon("invalid"), make("ul", { "aria-label": "Why this call failed" }, call.failures.map((text) => make("li", { class: "said" }, worded(text))))) : null,
+    call.remarks.length ? make("div", { class: "notice" }, icon("invalid"), make("ul", { "aria-label": "What the harness could not do" }, call.remarks.map((text) => make("li", { class: "said" }, worded(text))))) : null,
     place,
     legendOf(call),
     sound?.element,

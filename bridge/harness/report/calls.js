@@ -23,6 +23,7 @@ const SHOWN = {
   failed: ["Failed", (call) => call.failed],
   violations: ["With violations", (call) => call.broken > 0],
   unanswered: ["Unanswered", (call) => call.unanswered > 0],
+  unheard: ["Acknowledgement errors", (call) => call.misacknowledged > 0],
 };
 
 /** A call in a few pixels: the caller above the line, the bot below. */
@@ -46,10 +47,21 @@ function thumbnail(call) {
   return svg;
 }
 
+const EVERYTHING = { shown: "all", scenario: null, end: "", rule: "", find: "", only: null };
+
+/** Names and how many calls have each, by name. */
+function countedNames(lists) {
+  const counts = new Map();
+  for (const name of lists.flat()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+const breaks = (call, rule) => Object.hasOwn(call.violations, rule) || Object.hasOwn(call.conduct, rule);
+
 class CallList {
   constructor(run) {
     this.run = run;
-    this.state = { shown: "all", end: "", find: "", order: "failing", page: 0, only: null };
+    this.state = { ...EVERYTHING, order: "failing", page: 0 };
     this.open = new Set(run.calls.length === 1 ? [run.calls[0].number] : []);
     this.body = make("tbody");
     this.pager = make("nav", { class: "pager row apart", "aria-label": "Pages of calls" });
@@ -60,9 +72,7 @@ class CallList {
 
   /** Show only what a list elsewhere on the page points at. */
   filter(change) {
-    Object.assign(this.state, { shown: "all", end: "", find: "", only: null }, change, { page: 0 });
-    this.find.value = this.state.find;
-    this.ends.value = this.state.end;
+    Object.assign(this.state, EVERYTHING, change, { page: 0 });
     this.render();
     this.element.scrollIntoView({ block: "start", behavior: "instant" });
     this.heading.focus({ preventScroll: true });
@@ -72,8 +82,7 @@ class CallList {
   goTo(number) {
     let index = this.found().findIndex((call) => call.number === number);
     if (index < 0) {
-      Object.assign(this.state, { shown: "all", end: "", find: "", only: null });
-      this.find.value = this.ends.value = "";
+      Object.assign(this.state, EVERYTHING);
       index = this.found().findIndex((call) => call.number === number);
     }
     if (index < 0) return false;
@@ -87,10 +96,10 @@ class CallList {
   }
 
   found() {
-    const { shown, end, find, order, only } = this.state;
+    const { shown, scenario, end, rule, find, order, only } = this.state;
     const words = find.toLowerCase().split(/\s+/u).filter(Boolean);
     return this.run.calls
-      .filter((call) => SHOWN[shown][1](call) && (!only || only.test(call)) && (!end || call.end === end) && words.every((word) => call.searched.includes(word)))
+      .filter((call) => SHOWN[shown][1](call) && (!only || only.test(call)) && (!end || call.ended === end) && (scenario === null || call.scenario === scenario) && (!rule || breaks(call, rule)) && words.every((word) => call.searched.includes(word)))
       .sort(ORDERS[order][1]);
   }
 
@@ -104,10 +113,9 @@ class CallList {
         title, make("span", { class: "figures", text: whole.format(count) }));
     });
     this.only = make("button", { type: "button", class: "compact chip only", "aria-pressed": "true", on: { click: () => { this.#set({ only: null }); this.heading.focus({ preventScroll: true }); } } });
-    const ends = [...new Set(run.calls.map((call) => call.end))].sort();
-    this.ends = make("select", { class: "compact", id: "end-filter", on: { change: () => this.#set({ end: this.ends.value }) } },
-      make("option", { value: "", text: "Any end" }),
-      ends.map((end) => make("option", { value: end, text: `${end} (${whole.format(run.calls.filter((call) => call.end === end).length)})` })));
+    this.ends = this.#choice("end", "end-filter", "Any end", countedNames(run.calls.map((call) => [call.ended])));
+    this.scenarios = this.#choice("scenario", "scenario-filter", "Any scenario", countedNames(run.calls.map((call) => [call.scenario])));
+    this.rules = this.#choice("rule", "rule-filter", "Any or none", countedNames(run.calls.map((call) => [...Object.keys(call.violations), ...Object.keys(call.conduct)])));
     this.orders = make("select", { class: "compact", id: "call-order", on: { change: () => this.#set({ order: this.orders.value }) } },
       Object.entries(ORDERS).map(([key, [title]]) => make("option", { value: key, text: title })));
     this.heading = make("h2", { id: "calls-title", tabindex: "-1", text: "Calls" });
@@ -118,12 +126,22 @@ class CallList {
     return make("section", { class: "panel", id: "calls", "aria-labelledby": "calls-title" },
       make("header", {}, this.heading, this.count),
       make("div", { class: "tools" },
-        make("div", { class: "row wrap", role: "group", "aria-label": "Which calls" }, this.chips, this.only),
+        make("div", { class: "row wrap which", role: "group", "aria-label": "Which calls" }, this.chips, this.only),
+        this.scenarios.length > 2 ? make("label", { class: "field", for: "scenario-filter" }, make("span", { text: "Scenario" }), this.scenarios) : null,
         make("label", { class: "field", for: "end-filter" }, make("span", { text: "End" }), this.ends),
+        this.rules.length > 1 ? make("label", { class: "field", for: "rule-filter" }, make("span", { text: "Broken rule" }), this.rules) : null,
         make("label", { class: "field", for: "call-order" }, make("span", { text: "Order" }), this.orders),
         make("label", { class: "field wide", for: "find-calls" }, make("span", {}, "Find ", make("kbd", { text: "/" })), this.find)),
       make("table", { class: "listing calls" }, make("thead", {}, make("tr", {}, this.columns)), this.body),
       this.pager);
+  }
+
+  /** A choice among names, of which the first takes all; options are numbered, for a name may be anything. */
+  #choice(key, id, all, names) {
+    const select = make("select", { class: "compact", id, on: { change: () => this.#set({ [key]: select.value === "" ? EVERYTHING[key] : names[Number(select.value)][0] }) } },
+      make("option", { value: "", text: all }), names.map(([name, count], at) => make("option", { value: String(at), text: `${name || "none"} (${whole.format(count)})` })));
+    select.show = (name) => { select.value = name === EVERYTHING[key] ? "" : String(names.findIndex(([one]) => one === name)); };
+    return select;
   }
 
   #set(change) {
@@ -133,6 +151,10 @@ class CallList {
   }
 
   render() {
+    this.find.value = this.state.find;
+    this.ends.show(this.state.end);
+    this.scenarios.show(this.state.scenario);
+    this.rules.show(this.state.rule);
     const found = this.found();
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     this.state.page = Math.min(this.state.page, pages - 1);
@@ -178,7 +200,7 @@ class CallList {
       number("Overtalk", known(share) ? figure(share * 100, "%") : "–", ""),
       number("Gaps", whole.format(call.gaps), call.gaps ? duration(call.gap_ms) : "", call.gaps ? "near" : ""),
       number("Violations", whole.format(call.broken), "", call.gravely ? "bad" : call.broken ? "near" : ""),
-      make("td", { class: "ended" }, make("span", { text: call.end }), make("small", { class: "figures", text: duration(call.duration_ms) })));
+      make("td", { class: "ended" }, make("span", { class: "said clip", text: call.ended }), make("small", { class: "figures", text: duration(call.duration_ms) })));
     const more = make("tr", { class: "more", id, hidden: !opened }, make("td", { colspan: "9" }));
     const fill = () => more.firstElementChild.replaceChildren(callPanel(call, this.run, {
       before: index > 0 ? () => this.#step(index - 1) : null,

@@ -1,7 +1,6 @@
 // The levels of both sides: unpacked when a call is looked at, and what follows from them.
 
 const FRAME_MS = 20;
-const PAUSE_FRAMES = 10; // a shorter silence within speech is none (docs/turns.md)
 
 async function unpack(packed) {
   if (!packed) return new Int8Array(0);
@@ -17,31 +16,7 @@ async function levelsOf(call) {
   return { caller, bot };
 }
 
-/** From where on a side counts as sounding: well above what it always has in the background. */
-function soundingFrom(levels) {
-  if (levels.length === 0) return -50;
-  const floor = Int8Array.from(levels).sort()[Math.floor(levels.length / 10)];
-  return Math.max(-50, Math.min(-34, floor + 12));
-}
-
-/** Stretches of speech as [first frame, frame after the last]. */
-function stretches(levels) {
-  const from = soundingFrom(levels);
-  const found = [];
-  let silent = PAUSE_FRAMES;
-  for (let at = 0; at < levels.length; at += 1) {
-    if (levels[at] < from) {
-      silent += 1;
-      continue;
-    }
-    if (silent >= PAUSE_FRAMES) found.push([at, at + 1]);
-    else found[found.length - 1][1] = at + 1;
-    silent = 0;
-  }
-  return found;
-}
-
-/** Where stretches of both sides lie over each other. */
+/** Where utterances of both sides, as [from, to], lie over each other. */
 function overlaps(one, other) {
   const found = [];
   let first = 0;

@@ -69,19 +69,18 @@ function rowsOf(moments, x) {
 }
 
 /**
- * The timeline of one call: {element, show(ms)}. `onSeek(ms)` is told where people point; `limits` are the
- * thresholds on the response delay.
+ * The timeline of one call: {element, show(ms)}. `onSeek(ms)` is told where people point, `onPlay` called
+ * for the space bar, if there is something to play; `limits` are the thresholds on the response delay.
  */
-function timelineOf(call, levels, limits, onSeek) {
+function timelineOf(call, levels, limits, onSeek, onPlay) {
   const all = happenings(call);
   const moments = all.filter((one) => !["answer", "unanswered", "barge_in"].includes(one.kind));
-  const caller = stretches(levels.caller);
-  const bot = stretches(levels.bot);
+  const { caller_speech: caller, bot_speech: bot } = call;
   const total = Math.max(call.duration_ms, levels.caller.length * FRAME_MS, levels.bot.length * FRAME_MS, ...all.map((one) => one.until), 1000);
   const state = { zoom: 1, at: 0, width: 0, perMs: 1, cursor: null, pointed: false };
 
   const readout = make("p", { class: "readout figures", "aria-hidden": "true" });
-  readout.append(make("span", { class: "soft", text: "Point into the timeline, or use the arrow keys." }));
+  readout.append(make("span", { class: "soft", text: onPlay ? "Point into the timeline, or use the arrow keys; the space bar plays." : "Point into the timeline, or use the arrow keys." }));
   const scroller = make("div", { class: "scroller", role: "slider", tabindex: "0", "aria-label": `Timeline of call ${call.number}`,
     "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": String(Math.round(total)) });
   const gutter = make("div", { class: "gutter", "aria-hidden": "true" });
@@ -138,13 +137,13 @@ function timelineOf(call, levels, limits, onSeek) {
     state.perMs = wide / total;
     const x = (ms) => ms * state.perMs;
     const lanes = lanesOf(call, rowsOf(moments, x));
-    const svg = draw("svg", { width: wide, height: lanes.height, "aria-hidden": "true" });
+    const svg = draw("svg", { width: wide, height: lanes.height, viewBox: `0 0 ${wide} ${lanes.height}`, "aria-hidden": "true" });
     const frame = FRAME_MS * state.perMs;
     for (const at of timeTicks(total, Math.max(2, wide / 84))) {
-      svg.append(shapes.line(x(at), 20, x(at), lanes.height, "rule"), shapes.text(x(at) + 3, lanes.axis, axisTime(at), "tick"));
+      svg.append(shapes.line(x(at), 20, x(at), lanes.height, "rule"), x(at) > wide - 34 ? "" : shapes.text(x(at) + 3, lanes.axis, axisTime(at), "tick"));
     }
     for (const [begin, end] of overlaps(caller, bot)) {
-      svg.append(draw("rect", { x: begin * frame, y: 22, width: Math.max(2, (end - begin) * frame), height: lanes.bot.middle + 28 - 22, class: "overtalk" }));
+      svg.append(draw("rect", { x: x(begin), y: 22, width: Math.max(2, x(end - begin)), height: lanes.bot.middle + 28 - 22, class: "overtalk" }));
     }
     for (const one of moments) {
       if (["clear", "violation", "fault", "failure"].includes(one.kind)) svg.append(shapes.line(x(one.at), 22, x(one.at), lanes.events + one.row * 18, `drop k-${one.kind}`));
@@ -156,7 +155,7 @@ function timelineOf(call, levels, limits, onSeek) {
       svg.append(
         shapes.line(0, place.middle, wide, place.middle, "middle"),
         draw("path", { d: outline(side, wide, frame, place.middle, place.half), class: `wave ${kind}` }),
-        draw("path", { d: found.map(([begin, end]) => `M${(begin * frame).toFixed(1)} ${bar}h${Math.max(1, (end - begin) * frame).toFixed(1)}`).join(""), class: `speech ${kind}` }),
+        draw("path", { d: found.map(([begin, end]) => `M${x(begin).toFixed(1)} ${bar}h${Math.max(1, x(end - begin)).toFixed(1)}`).join(""), class: `speech ${kind}` }),
       );
     }
     renderResponses(svg, lanes, x);
@@ -245,6 +244,9 @@ function timelineOf(call, levels, limits, onSeek) {
     if (to && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();
       seek(to());
+    } else if (event.key === " " && onPlay) {
+      event.preventDefault();
+      onPlay();
     } else if (event.key === "+" || event.key === "-") {
       event.preventDefault();
       zoom(event.key === "+" ? state.zoom * 2 : state.zoom / 2);

@@ -30,6 +30,9 @@ function figure(value, unit) {
 const clock = (ms) => `${(Math.max(0, ms) / 1000).toFixed(2)} s`;
 const axisTime = (ms) => (ms >= 60000 ? `${Math.floor(ms / 60000)}:${String(Math.round((ms % 60000) / 1000)).padStart(2, "0")}` : `${tenths.format(ms / 1000)} s`);
 
+/** Texts that differ in their numbers only are one. */
+const alike = (text) => text.replace(/ \(× [\d,]+\)/gu, "").replace(/\d+(?:[.,]\d+)*/gu, "…");
+
 const plural = (count, one, many = `${one}s`) => `${whole.format(count)} ${count === 1 ? one : many}`;
 
 /** Unix seconds, in UTC, so that everybody who gets the page reads the same. */
@@ -67,6 +70,12 @@ const KINDS = {
   gap: ["Gap in the bot’s sound", "gap"],
   redialled: ["Dialled again", "ring"],
   "left out": ["Not kept", "dot"],
+  stream: ["Stream begun by the answer", "ring"],
+  redirected: ["Redirected", "ring"],
+  fallback: ["Fallback asked", "full-triangle"],
+  unsupported: ["Not carried out", "full-triangle"],
+  callback: ["Callback", "dot"],
+  ended: ["Ended", "full-bar"],
   answer: ["Response", "dot"],
   unanswered: ["No response", "cross"],
   barge_in: ["Barge-in", "dot"],

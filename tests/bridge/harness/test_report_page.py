@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import re
 import wave
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.async_api import Browser, expect
 
 from bridge.harness.report_html import write
-from bridge.harness.results import Moment, RunResult
-from tests.bridge.web.browser import DESKTOP, PHONE, Watched, chromium, open_page, overflow
-from tests.kit.report_runs import HOSTILE, hostile_run, make_run
+from bridge.harness.results import Moment
+from bridge.harness.run_totals import totals
+from tests.bridge.web.browser import PHONE, chromium, open_page, overflow
+from tests.kit.report_desk import Desk, numbers, rows
+from tests.kit.report_runs import HOSTILE, hostile_run, make_run, percentile
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -28,44 +29,11 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-class Desk:
-    """Opens reports from the disk; whatever is done with them, nothing may go wrong on a page."""
-
-    def __init__(self, browser: Browser, folder: Path) -> None:
-        self._browser = browser
-        self._folder = folder
-        self._watched: list[Watched] = []
-
-    async def open(
-        self, run: RunResult, size: ViewportSize = DESKTOP, scheme: str = "light", then: str = ""
-    ) -> Page:
-        path = self._folder / "report.html"
-        write(run, path)
-        watched = await open_page(self._browser, self._folder.as_uri(), size=size, scheme=scheme)
-        self._watched.append(watched)
-        await watched.page.goto(path.as_uri() + then)
-        return watched.page
-
-    async def close(self) -> None:
-        for watched in self._watched:
-            await watched.page.context.close()
-            watched.assert_clean()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(browser: Browser, tmp_path: Path) -> AsyncIterator[Desk]:
     desk = Desk(browser, tmp_path)
     yield desk
     await desk.close()
-
-
-def rows(page: Page) -> Locator:
-    return page.locator("tr.call")
-
-
-async def numbers(page: Page) -> list[int]:
-    """Of the calls that are listed, in their order."""
-    return [int(text) for text in await page.locator("tr.call .unfold .figures").all_inner_texts()]
 
 
 async def test_the_verdict_and_what_led_to_it_come_first(desk: Desk) -> None:
@@ -77,7 +45,7 @@ async def test_the_verdict_and_what_led_to_it_come_first(desk: Desk) -> None:
     await expect(page.locator("#thresholds tbody tr.missed")).to_have_count(missed)
     for threshold in RUN.thresholds:
         await expect(page.locator("#thresholds")).to_contain_text(threshold.text)
-    await expect(page.locator("#spread svg")).to_have_count(11)
+    await expect(page.locator("#spread svg")).to_have_count(12)
     await expect(page.locator("#spread svg[aria-label^='Response heard']")).to_have_count(1)
     await expect(page.locator("#load svg")).to_have_count(2)
     assert (await numbers(page))[: len(FAILED)] == [call.number for call in FAILED]
@@ -90,65 +58,50 @@ async def test_a_run_that_proves_nothing_says_so_above_all(desk: Desk) -> None:
     await expect(page.locator(".judged li").first).to_have_text("The harness was 312 ms late.")
 
 
-async def test_calls_are_filtered_by_what_became_of_them(desk: Desk) -> None:
+async def test_sums_and_percentiles_of_the_whole_run_are_shown(desk: Desk) -> None:
     page = await desk.open(RUN)
-    await page.locator("[data-shown=failed]").click()
-    assert await numbers(page) == [call.number for call in FAILED]
-    await expect(page.locator("#announce")).to_have_text(f"{len(FAILED)} calls shown")
-    await page.locator("[data-shown=violations]").click()
-    assert sorted(await numbers(page)) == [call.number for call in RUN.calls if call.violations]
-    await page.locator("[data-shown=all]").click()
-    await page.locator("#end-filter").select_option("bot failed")
-    assert await numbers(page) == [call.number for call in RUN.calls if call.end == "bot failed"]
+    sums = page.locator("#sums")
 
+    async def told(name: str) -> str:
+        return await sums.locator("dl > div", has=page.get_by_text(name, exact=True)).inner_text()
 
-async def test_calls_are_found_by_their_words_from_anywhere_on_the_page(desk: Desk) -> None:
-    page = await desk.open(RUN)
-    await page.keyboard.press("/")
-    await page.keyboard.type(RUN.calls[33].call_id[:13])
-    assert await numbers(page) == [34]
-    await page.get_by_label("Find").fill("nothing is called that")
-    await expect(page.locator(".nothing")).to_have_text("No call is like that.")
-
-
-async def test_a_reason_leads_to_the_calls_that_it_is_about(desk: Desk) -> None:
-    page = await desk.open(RUN)
-    (reason, times), *_ = Counter(re.sub(r" \d.*", "", call.failures[0]) for call in FAILED).most_common()
-    about = [call.number for call in FAILED if call.failures[0].startswith(reason)]
-    assert 1 < times == len(about) < len(FAILED)
-    await page.get_by_role("button", name=f"Show calls: {reason}").click()
-    assert await numbers(page) == about
-    await expect(page.locator("#calls-title")).to_be_focused()
-    await page.get_by_role("button", name="No longer only").click()
-    await expect(page.locator("#calls header")).to_contain_text("60 calls")
-
-
-async def test_the_slowest_come_first_when_asked_and_the_unanswered_before_them(desk: Desk) -> None:
-    page = await desk.open(RUN)
-    await page.get_by_label("Order").select_option("response")
-
-    def slowness(number: int) -> tuple[int, int]:
-        heard = [response.heard_ms for response in RUN.calls[number - 1].responses]
-        return heard.count(None), max((ms for ms in heard if ms is not None), default=-1)
-
-    listed = await numbers(page)
-    everybody = sorted(
-        (call.number for call in RUN.calls),
-        key=lambda number: (-slowness(number)[0], -slowness(number)[1] * (not slowness(number)[0]), number),
+    of_all = totals(RUN.calls)
+    assert of_all.acknowledgement_errors > 0 and of_all.gaps > 0
+    assert str(of_all.acknowledgement_errors) in (await told("Acknowledgement errors")).split()
+    assert f"{of_all.checkpoints_played} acknowledged, {of_all.checkpoints_cleared} cleared" in (
+        await told("Checkpoints")
     )
-    assert listed == everybody[:25]
-    await expect(page.locator("[aria-sort]")).to_have_text("Response")
+    assert str(of_all.underruns) in (await told("Underruns")).split()
+    assert f"{of_all.bytes_in / 1e6:.1f} MB" in await told("From the bot")
+    heard = sorted(r.heard_ms for call in RUN.calls for r in call.responses if r.heard_ms is not None)
+    row = page.locator("#figures tr", has_text="Response heard")
+    cells = dict(
+        zip(
+            ("n", "Never", "Min", "p50", "p90", "p95", "p99", "Max"),
+            await row.locator("td").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert (cells["Min"], cells["p99"]) == (
+        f"{heard[0]} ms", f"{percentile([*map(float, heard)], 0.99):,.0f} ms"
+    )  # fmt: skip
 
 
-async def test_a_thousand_calls_are_leafed_through(desk: Desk) -> None:
-    few = make_run(40, hold_ms=20_000).calls
-    calls = [replace(few[at % 40], number=at + 1, failures=[]) for at in range(1_000)]
-    page = await desk.open(replace(RUN, calls=calls))
-    assert await numbers(page) == list(range(1, 26))
-    await page.get_by_role("button", name="Next").click()
-    assert await numbers(page) == list(range(26, 51))
-    await page.get_by_label("Find").fill("977")
-    assert 977 in await numbers(page)
+async def test_utterances_are_drawn_from_when_to_when_they_were(desk: Desk) -> None:
+    call = replace(RUN.calls[0], caller_speech=[(1_000, 2_500)], bot_speech=[(500, 800), (2_000, 4_000)])
+    page = await desk.open(replace(RUN, calls=[call]), then="#call-1")
+    opened = page.locator(".opened")
+    wide = float(await opened.locator(".scroller svg").get_attribute("width") or 0)
+    per_ms = wide / call.duration_ms
+    drawn = await opened.locator(".speech.bot").get_attribute("d")
+    begins = [float(text) / per_ms for text in re.findall(r"M([\d.]+) ", drawn or "")]
+    lasted = [float(text) / per_ms for text in re.findall(r"h([\d.]+)", drawn or "")]
+    assert begins == pytest.approx([500, 2_000], abs=5)
+    assert lasted == pytest.approx([300, 2_000], abs=5)
+    over = opened.locator("rect.overtalk")
+    await expect(over).to_have_count(1)
+    assert float(await over.get_attribute("x") or 0) / per_ms == pytest.approx(2_000, abs=5)
+    assert float(await over.get_attribute("width") or 0) / per_ms == pytest.approx(500, abs=5)
 
 
 async def test_a_call_is_opened_read_and_closed_by_keyboard(desk: Desk) -> None:
@@ -230,6 +183,20 @@ async def test_a_recording_beside_the_page_is_played_and_led_by_the_timeline(
     await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 30)
     middle = await audio.evaluate("audio => audio.currentTime")
     assert abs(middle - call.duration_ms / 2000) < 0.5
+    # The space bar plays from there, and the cursor goes along.
+    timeline = page.get_by_role("slider")
+    await timeline.focus()
+    before = float(await timeline.get_attribute("aria-valuenow") or 0)
+    await page.keyboard.press("Space")
+    await audio.evaluate(
+        """(audio, until) => new Promise((done) => {
+            audio.addEventListener("timeupdate", () => { if (audio.currentTime > until) done(); });
+        })""",
+        middle + 0.3,
+    )
+    await page.keyboard.press("Space")
+    assert await audio.evaluate("audio => audio.paused")
+    assert float(await timeline.get_attribute("aria-valuenow") or 0) > before + 250
 
 
 async def test_hostile_texts_are_read_and_nothing_more(desk: Desk) -> None:
