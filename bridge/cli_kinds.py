@@ -58,6 +58,21 @@ def duration(written: str) -> float:
 
 def socket_url(written: str) -> str:
     """A WebSocket's address."""
+    return _address(written, ("ws", "wss"), "it must begin with ws:// or wss:// and name a host")
+
+
+def web_url(written: str) -> str:
+    """A web server's address."""
+    return _address(written, ("http", "https"), "it must begin with https:// or http:// and name a host")
+
+
+def bot_url(written: str) -> str:
+    """Either of them."""
+    known = ("ws", "wss", "http", "https")
+    return _address(written, known, "it must begin with ws:// or wss:// (or https://) and name a host")
+
+
+def _address(written: str, schemes: tuple[str, ...], otherwise: str) -> str:
     from urllib.parse import urlsplit
 
     try:
@@ -65,9 +80,17 @@ def socket_url(written: str) -> str:
         _ = parts.port
     except ValueError:
         raise argparse.ArgumentTypeError("that is no address") from None
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise argparse.ArgumentTypeError("it must begin with ws:// or wss:// and name a host")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise argparse.ArgumentTypeError(otherwise)
     return written
+
+
+def port(written: str) -> int:
+    """A TCP port; 0 for a free one."""
+    number = int(written) if written.isdecimal() and len(written) < 6 else -1
+    if not 0 <= number < 65_536:
+        raise argparse.ArgumentTypeError(f"{written} is no port from 0 to 65535")
+    return number
 
 
 def sound_file(written: str) -> Path:

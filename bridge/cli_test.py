@@ -7,7 +7,8 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.cli_kinds import call_count, duration, rate, seed, socket_url, sound_file, threshold
+from bridge import cli_exchange
+from bridge.cli_kinds import bot_url, call_count, duration, rate, seed, sound_file, threshold
 
 # The harness is imported by those who need it, so that `--help` is there at once.
 
@@ -39,7 +40,7 @@ exit codes:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Everything after `mediabridge test`."""
-    parser.add_argument("url", metavar="TARGET", type=socket_url, help="ws:// or wss:// address of the bot")
+    parser.add_argument("url", metavar="TARGET", type=bot_url, help="ws:// or wss:// address of the bot")
     parser.add_argument("--calls", type=call_count, default=1, metavar="N", help="how many (1)")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--ramp", type=rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
@@ -49,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold", type=duration, metavar="S", help="how long each call lasts: 60, 60s, 5min")
     parser.add_argument("--wav", type=sound_file, metavar="FILE", help="what callers say (a sample)")
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="what they do (docs/scenarios.md)")
-    parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
+    parser.add_argument("--codec", choices=CODECS, help=f"({CODECS[0]})")
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="for all that is random (0)")
     parser.add_argument(
         "--report",
@@ -61,6 +62,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=threshold, action="append", default=[], metavar="T",
         help="what the run must meet, such as response_p95<800ms; may be repeated",
     )  # fmt: skip
+    cli_exchange.add_options(parser)
 
 
 def describe() -> str:
@@ -72,6 +74,7 @@ def describe() -> str:
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutine[Any, Any, int]:
     """The run that `options` ask for; gives its exit code. Raises ConfigError when it cannot be had."""
+    exchange = cli_exchange.read(options, environment)
     from bridge.harness.run_command import plan_run, run_test
 
     plan = plan_run(
@@ -82,8 +85,9 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutin
         hold_s=options.hold,
         wav=options.wav,
         scenario=options.scenario,
-        codec=options.codec,
+        codec=options.codec or CODECS[0],
         seed=options.seed,
         thresholds=options.threshold,
+        exchange=exchange,
     )
     return run_test(plan, report=options.report)

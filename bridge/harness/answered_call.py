@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from bridge.core.ports import CallStart
@@ -27,6 +26,7 @@ from bridge.harness.call_endings import (
     ended_without_stream,
 )
 from bridge.harness.call_fields import CallFields
+from bridge.harness.dialling import Dialling, Place
 from bridge.harness.measured_call import MeasuredCall
 from bridge.harness.results import CallResult, Moment
 from bridge.harness.stream_events import StreamEvents
@@ -37,20 +37,6 @@ from bridge.legs.plivo_answer_wire import StreamElement
 
 MAX_REMARKS = 100
 Given = TypeVar("Given")
-
-
-@dataclass(frozen=True, slots=True)
-class Dialling:
-    """Where a call's sound goes, and as what."""
-
-    url: str = field(repr=False)
-    start: CallStart
-    http_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    bidirectional: bool = True
-
-
-Place = Callable[[Dialling], MeasuredCall]
-"""Makes a call that is not dialled yet."""
 
 
 class AnsweredCall:
@@ -105,6 +91,11 @@ class AnsweredCall:
             unserved=self._unserved,
             from_number=self._fields.from_number, to_number=self._fields.to_number,
         )  # fmt: skip
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its sound is kept."""
+        return self._call is not None and self._call.recorded
 
     def cancel(self) -> None:
         """End the call now, as one that nobody judges; `run` returns soon."""

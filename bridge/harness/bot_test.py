@@ -7,14 +7,16 @@ import dataclasses
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import soundfile
 
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
 from bridge.harness.addresses import without_query as without_query
+from bridge.harness.dialling import Dialling
 from bridge.harness.lateness import LateLimits, Lateness
 from bridge.harness.line import Line
 from bridge.harness.measured_call import MeasuredCall
@@ -23,9 +25,13 @@ from bridge.harness.results import CallResult, RunResult
 from bridge.harness.run_report import ReportFolder
 from bridge.harness.stereo_wav import WavWriter
 from bridge.harness.thresholds import Asked
-from bridge.harness.voice import Voice
+from bridge.harness.voice import Unheard, Voice
+from bridge.legs.plivo_wire import INBOUND
 from bridge.spread import Spread, Summary
 from bridge.turns import Measure
+
+if TYPE_CHECKING:
+    from bridge.harness.exchange import Exchange, ExchangeCall, ExchangeSettings
 
 _SPREAD_PHASES = 0.618_034
 """Multiples of the golden section lie evenly, however many there are."""
@@ -42,20 +48,27 @@ class Part:
     """Called before the call is dialled: the place to follow its timeline, and to add to its failures."""
 
 
+Cast = Callable[[int], Part]
+"""Who makes the call of a number; numbers count from 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """A run: calls to `url`, that begin `starts` seconds after it (ascending)."""
 
     url: str = field(repr=False)
     starts: Sequence[float]
-    cast: Callable[[int], Part]
-    """Who makes the call of that number; numbers count from 1."""
+    cast: Cast
     audio_format: AudioFormat = L16_16K
     thresholds: Sequence[Asked] = ()
     seed: int = 0
     limits: LateLimits = LateLimits()
     told: dict[str, str] = field(default_factory=dict)
     """How it is run, for people."""
+    exchange: ExchangeSettings | None = None
+    """With one, the bot can hang up by REST, and `url` may be its answer URL."""
+    casts: Mapping[AudioFormat, Cast] = field(default_factory=dict)
+    """Who calls in the format that an answer asks for; `cast`, where it is not in here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +87,19 @@ class RunLook:
 class BotTest:
     """One run. `stop` ends it early."""
 
-    def __init__(self, plan: RunPlan, folder: ReportFolder | None = None) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        folder: ReportFolder | None = None,
+        announce: Callable[[str], None] = lambda rest_url: None,
+    ) -> None:
+        """`announce` is told where a bot can reach the REST API of its calls, where there is one."""
         self._plan = plan
+        self._announce = announce
+        self._exchange: Exchange | None = None
         self._folder = folder
         self._began = time.monotonic()
-        self._active: set[MeasuredCall] = set()
+        self._active: set[MeasuredCall | ExchangeCall] = set()
         self._results: list[CallResult] = []
         self._responses = Spread()
         self._stopping = asyncio.Event()
@@ -87,7 +108,18 @@ class BotTest:
         """What went wrong beside the calls."""
 
     async def run(self) -> RunResult:
-        """Make all calls, and give what came of them in the order in which they were begun."""
+        """Make all calls, and give what came of them in the order in which they were begun.
+
+        Raises ConfigError when requests of the bot cannot be listened for.
+        """
+        if self._plan.exchange is None:
+            return await self._run()
+        from bridge.harness.exchange import Exchange  # a web server and a client, for those who need them
+
+        async with Exchange(self._plan.exchange, self._announce) as self._exchange:
+            return await self._run()
+
+    async def _run(self) -> RunResult:
         plan = self._plan
         self._began, started_at = time.monotonic(), time.time()
         writer = WavWriter() if self._folder is not None else None
@@ -144,18 +176,17 @@ class BotTest:
         return True
 
     async def _call(self, number: int, writer: WavWriter | None) -> None:
-        plan = self._plan
-        part = plan.cast(number)
-        caller = PlivoCaller(
-            plan.url,
-            call=_start_of(plan, number),
-            voice=part.voice,
-            line=part.line,
-            phase_s=0.020 * (number * _SPREAD_PHASES % 1),
-        )
-        name = self._folder.wav_name(number) if self._folder is not None else None
-        call = self._measured(caller, number, part, name, writer)
-        part.attach(call)
+        plan, name = self._plan, None if self._folder is None else self._folder.wav_name(number)
+        start = _start_of(plan, number)
+
+        def place(dialling: Dialling) -> MeasuredCall:
+            return self._place(number, dialling, name, writer)
+
+        call: MeasuredCall | ExchangeCall
+        if self._exchange is None:
+            call = place(Dialling(plan.url, start))
+        else:
+            call = self._exchange.call(number, plan.url, start, place, plan.told.get("scenario", ""))
         self._active.add(call)
         if self._stopping.is_set():  # it was stopped between this call's making and its beginning
             call.cancel()
@@ -166,6 +197,24 @@ class BotTest:
         if name is not None and call.recorded and result.connect_ms is not None:
             result = dataclasses.replace(result, wav=name)
         self._results.append(result)
+
+    def _place(
+        self, number: int, dialling: Dialling, name: str | None, writer: WavWriter | None
+    ) -> MeasuredCall:
+        """A call that is ready to be dialled."""
+        part = self._plan.casts.get(dialling.start.audio_format, self._plan.cast)(number)
+        caller = PlivoCaller(
+            dialling.url,
+            call=dialling.start,
+            http_headers=dialling.http_headers,
+            bidirectional=dialling.bidirectional,
+            voice=part.voice if INBOUND in dialling.start.tracks else Unheard(part.voice),
+            line=part.line,
+            phase_s=0.020 * (number * _SPREAD_PHASES % 1),
+        )
+        call = self._measured(caller, number, part, name, writer)
+        part.attach(call)
+        return call
 
     def _measured(
         self, caller: PlivoCaller, number: int, part: Part, name: str | None, writer: WavWriter | None

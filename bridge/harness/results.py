@@ -20,8 +20,7 @@ EndReason = Literal[
     "connect failed",
     "cancelled",
 ]
-"""`bot hung up`: by the REST API, or by its XML; `bot closed`: its socket, in order; `bot failed`: with an error
-code."""
+"""`bot hung up`: by the REST API or by its XML; `bot closed`: its socket; `bot failed`: in error."""
 
 
 @dataclass(frozen=True, slots=True)

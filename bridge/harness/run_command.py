@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import resource
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.core.ports import AudioFormat
 from bridge.errors import ConfigError
 from bridge.harness.arrivals import poisson, ramp
-from bridge.harness.bot_test import BotTest, Part, RunLook, RunPlan, without_query
+from bridge.harness.bot_test import BotTest, Cast, Part, RunLook, RunPlan, without_query
 from bridge.harness.lateness import LateLimits
 from bridge.harness.results import RunResult
 from bridge.harness.run_report import PAGE, ReportFolder
@@ -24,6 +26,9 @@ from bridge.harness.sound import CODECS, SAMPLE, load
 from bridge.harness.stage import Stage
 from bridge.harness.talker import Talker
 from bridge.harness.thresholds import Asked, read_threshold
+
+if TYPE_CHECKING:
+    from bridge.harness.exchange import ExchangeSettings
 
 PASSED, FAILED, INVALID = 0, 1, 3
 """Exit codes. Wrong use is 2, and raised as ConfigError."""
@@ -47,24 +52,29 @@ def plan_run(
     seed: int = 0,
     thresholds: Sequence[Asked] = (),
     limits: LateLimits | None = None,
+    exchange: ExchangeSettings | None = None,
 ) -> RunPlan:
     """A run in which every caller says the same file, or plays the same scenario.
 
     A scenario's sounds are looked for from `folder`; if it is not said, from the one that the scenario is in.
-    Raises ConfigError when that cannot be had.
+    With an `exchange`, the bot can hang up by REST, and `url` may be an answer URL: then what that gives says
+    the codec. Raises ConfigError when that cannot be had.
     """
-    cast: Callable[[int], Part]
+    answered = exchange is not None and exchange.answer is not None
+    cast_in: Callable[[AudioFormat], Cast]
     if scenario is not None:
         if wav is not None:
             raise ConfigError("a scenario says by itself what callers say: leave --wav out")
         if isinstance(scenario, Path):
             folder, scenario = folder or scenario.parent, read_scenario(scenario)
-        stage = Stage(scenario, folder or Path(), CODECS[codec], seed, hold_s)
-        cast, audio_format, plays = stage.part, stage.audio_format, {"scenario": stage.scenario.name}
-        thresholds = [*map(read_threshold, stage.scenario.thresholds), *thresholds]
+        cast_in, plays = _on_stage(scenario, folder or Path(), seed, hold_s), {"scenario": scenario.name}
+        thresholds = [*map(read_threshold, scenario.thresholds), *thresholds]
+        codec = codec if answered else scenario.codec or codec
     else:
-        wav, audio_format = wav or SAMPLE, CODECS[codec]
-        cast, plays = _talkers(wav, audio_format, hold_s), {"sound": wav.name}
+        wav = wav or SAMPLE
+        cast_in, plays = _talkers(wav, hold_s), {"sound": wav.name}
+    audio_format = CODECS[codec]
+    casts = {one: cast_in(one) for one in (CODECS.values() if answered else [audio_format])}
     if arrivals_per_s is not None:
         starts, how = poisson(calls, arrivals_per_s, seed), f"{arrivals_per_s:g}/s, at random"
     else:
@@ -73,7 +83,7 @@ def plan_run(
     return RunPlan(
         url,
         starts,
-        cast,
+        casts[audio_format],
         audio_format,
         tuple(thresholds),
         seed,
@@ -83,18 +93,32 @@ def plan_run(
             "begun": how,
             "lasting": "until everything is said and answered" if hold_s is None else f"{hold_s:g} s",
             **plays,
-            "codec": next(name for name, known in CODECS.items() if known == audio_format),
+            "codec": "as the answer URL says" if answered else codec,
         },
+        exchange,
+        casts if answered else {},
     )
 
 
-def _talkers(wav: Path, audio_format: AudioFormat, hold_s: float | None) -> Callable[[int], Part]:
+def _talkers(wav: Path, hold_s: float | None) -> Callable[[AudioFormat], Cast]:
     """Callers without a scenario."""
-    try:
-        sound = load(wav, audio_format.rate_hz)
-    except (OSError, ValueError) as wrong:
-        raise ConfigError(str(wrong)) from None
-    return lambda number: Part(Talker(sound, audio_format, hold_s))
+
+    def cast_in(audio_format: AudioFormat) -> Cast:
+        try:
+            sound = load(wav, audio_format.rate_hz)
+        except (OSError, ValueError) as wrong:
+            raise ConfigError(str(wrong)) from None
+        return lambda number: Part(Talker(sound, audio_format, hold_s))
+
+    return cast_in
+
+
+def _on_stage(
+    scenario: Scenario, folder: Path, seed: int, hold_s: float | None
+) -> Callable[[AudioFormat], Cast]:
+    """Callers that play a scenario, in whichever format their calls are."""
+    scenario = dataclasses.replace(scenario, codec="")
+    return lambda audio_format: Stage(scenario, folder, audio_format, seed, hold_s).part
 
 
 async def run_test(
@@ -114,7 +138,7 @@ async def run_test(
     # What is there already stays: looking through it again and again would hold up the ticks.
     gc.collect()
     gc.freeze()
-    test = BotTest(plan, folder)
+    test = BotTest(plan, folder, _tell_rest)
     running = asyncio.ensure_future(test.run())
     showing = asyncio.ensure_future(_show(test, without_query(plan.url))) if progress else None
     cancelled: asyncio.CancelledError | None = None
@@ -143,6 +167,10 @@ async def run_test(
     if cancelled is not None:
         raise cancelled
     return exit_code(run)
+
+
+def _tell_rest(rest_url: str) -> None:
+    print(f"mediabridge: the bot can hang up its calls at {rest_url}", file=sys.stderr)
 
 
 def exit_code(run: RunResult) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import numpy as np
 
 from bridge.harness.sound import Samples
 
@@ -54,3 +56,16 @@ class Voice(Protocol):
         `events` are those since the last tick, in their order. Called once for every 20 ms of the call, also
         while the connection is away.
         """
+
+
+class Unheard:
+    """A caller on a stream that has no track for what callers say: they say it, and it is not sent."""
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+
+    def tick(self, heard: Samples, events: Sequence[HeardEvent]) -> Says:
+        """The next 20 ms."""
+        says = self._voice.tick(heard, events)
+        speech = says.frame if says.speech is None else says.speech
+        return replace(says, frame=np.zeros_like(says.frame), speech=speech)

@@ -13,9 +13,8 @@ import httpx
 from bridge.errors import BridgeError
 from bridge.harness.account import Account
 from bridge.harness.addresses import without_query
-from bridge.legs.plivo_answer_wire import is_address
+from bridge.legs.plivo_answer_wire import MAX_BYTES, is_address
 from bridge.legs.plivo_signature_wire import FORM, as_asked, with_query
-from bridge.legs.plivo_xml_wire import MAX_BYTES
 
 TIMEOUT_S = 15.0
 """The vendor waits no longer for an answer."""

@@ -15,6 +15,7 @@ from bridge.core.ports import L16_8K, AudioFormat
 from bridge.legs.plivo_format import CONTENT_TYPES
 from bridge.legs.plivo_headers import read_extra_headers
 from bridge.legs.plivo_wire import INBOUND, OUTBOUND
+from bridge.legs.plivo_xml_wire import MAX_BYTES as MAX_BYTES
 from bridge.legs.plivo_xml_wire import BadAnswer as BadAnswer
 from bridge.legs.plivo_xml_wire import XmlNode, parse
 
