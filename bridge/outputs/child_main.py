@@ -17,6 +17,7 @@ from bridge.outputs.child_limits import ChildLimits, confine
 from bridge.outputs.child_link import ChildLink, LinkEnded
 
 JOBS = {
+    "live": "bridge.outputs.live_job:run",
     "scribe": "bridge.outputs.scribe:run",
 }
 """What a child can be told to do: `module:function`, called with its arguments and its link."""

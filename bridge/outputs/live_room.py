@@ -1,0 +1,241 @@
+"""A room's live encoder: the program of a room coded once per setting, for any number of outputs.
+
+Runs in a child process, knows neither link nor clock: commands in, events out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from bridge.core.ports import PTIME_MS
+from bridge.outputs.hls_output import HlsOutput
+from bridge.outputs.live_codings import Coding, Painter, PictureCoding, SoundCoding
+from bridge.outputs.live_wire import (
+    AddHls,
+    Caption,
+    Closed,
+    Command,
+    Event,
+    Passed,
+    PictureSpec,
+    Remove,
+    SoundSpec,
+)
+from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Lost, Sound
+from bridge.outputs.scene import Scene, View
+from bridge.outputs.webvtt import Cue
+
+FILLED_TICKS = 25
+"""A hole this short is silence; after a longer one players are told that time jumps."""
+_SLICE_TICKS = 50
+"""So much is coded at once: sound and pictures stay close to each other."""
+_LONGEST_TICKS = 500
+"""More at once is not caught up with, but taken for a hole."""
+
+NOTHING = Coding()
+
+
+class Output(Protocol):
+    """What gets coded sound and pictures and brings them out: HLS, RTMP."""
+
+    sound: SoundSpec
+    picture: PictureSpec | None
+
+    def begin(self, sound: SoundCoding, picture: PictureCoding | None) -> None:
+        """Who codes from now on; called first, and again after each `cut`."""
+
+    def take(self, sound: Coding, picture: Coding, now: int) -> None:
+        """What was coded up to `now` (samples). Must not wait for anybody."""
+
+    def caption(self, cue: Cue) -> None: ...
+
+    def cut(self) -> None:
+        """Time jumps: nothing follows from what was taken so far."""
+
+    def close(self, why: str = "") -> None:
+        """Finish; tells `Closed`."""
+
+
+class LiveRoom:
+    """Give it every command in order."""
+
+    def __init__(
+        self, painter: Callable[[PictureSpec], Painter], tell: Callable[[Event], None], title: str = ""
+    ) -> None:
+        """`title`: what stands above the picture."""
+        self._painter, self._tell = painter, tell
+        self._outputs: dict[str, Output] = {}
+        self._sounds: dict[SoundSpec, SoundCoding] = {}
+        self._pictures: dict[PictureSpec, PictureCoding] = {}
+        self._painters: dict[PictureSpec, Painter] = {}
+        self._scene = Scene(title)
+        self._views: deque[tuple[int, View]] = deque([(0, self._scene.view)])
+        """From which tick on what is to be seen; the first one is what was seen last."""
+        self._origin_ms: float | None = None
+        self._shift = 0
+        self._at = 0
+        self._waiting: list[AddHls] = []
+
+    @property
+    def figures(self) -> tuple[int, int, int]:
+        """Sound encoders, picture encoders, outputs."""
+        return len(self._sounds), len(self._pictures), len(self._outputs)
+
+    def command(self, command: Command) -> None:
+        """Do it now."""
+        match command:
+            case Passed():
+                self._pass(command)
+            case Caption():
+                at, until = (tick_at(tick + self._shift) for tick in (command.tick, command.until))
+                for output in self._outputs.values():
+                    output.caption(Cue(at, until, command.text, command.speaker))
+            case AddHls():
+                self._add(command)
+            case Remove():
+                self._remove(command.output)
+
+    def close(self) -> None:
+        """Finish everything."""
+        for name in [*self._outputs]:
+            self._remove(name)
+
+    def _add(self, order: AddHls) -> None:
+        if self._origin_ms is None:  # nobody knows yet what time it is
+            self._waiting.append(order)
+            return
+        if order.output in self._outputs:
+            return
+        try:
+            output: Output = HlsOutput(order, self._origin_ms, self._tell)
+            self._begin(output)
+        except ValueError as error:
+            self._tell(Closed(order.output, str(error)))
+            return
+        self._outputs[order.output] = output
+
+    def _remove(self, name: str) -> None:
+        output = self._outputs.pop(name, None)
+        if output is None:
+            self._waiting = [order for order in self._waiting if order.output != name]
+            self._tell(Closed(name))
+            return
+        output.close()
+        wanted = self._outputs.values()
+        self._sounds = {s: c for s, c in self._sounds.items() if any(o.sound == s for o in wanted)}
+        self._pictures = {p: c for p, c in self._pictures.items() if any(o.picture == p for o in wanted)}
+        self._painters = {p: c for p, c in self._painters.items() if p in self._pictures}
+
+    def _begin(self, output: Output) -> None:
+        if output.sound not in self._sounds:
+            self._sounds[output.sound] = SoundCoding(output.sound, self._at)
+        picture = output.picture
+        if picture is not None and picture not in self._pictures:
+            if picture not in self._painters:
+                self._painters[picture] = self._painter(picture)
+            self._pictures[picture] = PictureCoding(picture, self._at, self._painters[picture])
+        output.begin(self._sounds[output.sound], None if picture is None else self._pictures[picture])
+
+    def _pass(self, passed: Passed) -> None:
+        sounds: list[Sound] = []
+        holes: list[tuple[int, int]] = []
+        for record in passed.records:
+            match record:
+                case Begun():
+                    self._start(record, passed.since)
+                case Sound():
+                    if record.track == PROGRAM:
+                        sounds.append(record)
+                case Lost():
+                    holes.append((record.tick + self._shift, record.until + self._shift))
+                case _:
+                    if self._scene.take(record):
+                        self._views.append((record.tick + self._shift, self._scene.view))
+        if self._origin_ms is None:
+            return
+        for order in self._waiting:
+            self._add(order)
+        self._waiting.clear()
+        since, until = passed.since + self._shift, passed.until + self._shift
+        if since > self._at:
+            holes.append((self._at, since))
+        if until - self._at > _LONGEST_TICKS:
+            holes.append((self._at, until - _SLICE_TICKS))
+        for begin, end, jumps in _stretches(self._at, until, holes):
+            if jumps:
+                self._jump(end)
+            else:
+                self._code(begin, end, sounds)
+
+    def _start(self, begun: Begun, since: int) -> None:
+        self._scene.take(begun)
+        if self._origin_ms is None:
+            self._origin_ms, self._at = float(begun.began_ms), since
+        else:
+            # A new stretch counts from 0 again; the stream's time goes on, never back.
+            passed = round((begun.began_ms - self._origin_ms) / PTIME_MS)
+            self._shift = max(passed, self._at)
+        self._views.append((self._shift, self._scene.view))
+
+    def _view_at(self, tick: int) -> View:
+        while len(self._views) > 1 and self._views[1][0] <= tick:
+            self._views.popleft()
+        return self._views[0][1]
+
+    def _code(self, begin: int, end: int, sounds: list[Sound]) -> None:
+        pcm = np.zeros((end - begin) * FRAME_SAMPLES, np.int16)
+        for sound in sounds:
+            given = np.frombuffer(sound.pcm, "<i2")
+            at = (sound.tick + self._shift - begin) * FRAME_SAMPLES
+            skipped, at = max(0, -at), max(0, at)
+            given = given[skipped : skipped + max(0, len(pcm) - at)]
+            pcm[at : at + len(given)] = given
+        coded = {spec: coding.encode(pcm) for spec, coding in self._sounds.items()}
+        drawn = {spec: coding.encode(end, self._view_at) for spec, coding in self._pictures.items()}
+        self._at = end
+        self._view_at(end - 1)  # also without pictures: what nobody will see any more is forgotten
+        for output in self._outputs.values():
+            picture = NOTHING if output.picture is None else drawn[output.picture]
+            output.take(coded[output.sound], picture, tick_at(end))
+
+    def _jump(self, end: int) -> None:
+        """A hole: what was is finished; encoders cannot go on after their end, so others take over."""
+        coded = {spec: coding.flush() for spec, coding in self._sounds.items()}
+        drawn = {spec: coding.flush() for spec, coding in self._pictures.items()}
+        self._sounds.clear()
+        self._pictures.clear()
+        now, self._at = tick_at(self._at), end
+        for output in self._outputs.values():
+            output.take(
+                coded[output.sound], NOTHING if output.picture is None else drawn[output.picture], now
+            )
+            output.cut()
+            self._begin(output)
+
+
+def tick_at(tick: int) -> int:
+    """When a tick begins, in samples."""
+    return tick * FRAME_SAMPLES
+
+
+def _stretches(at: int, until: int, holes: list[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
+    """What lies between `at` and `until`: begin, end, and whether it is a hole that time jumps over."""
+    for begin, end in sorted(holes):
+        begin, end = max(begin, at), min(end, until)
+        if end - begin <= FILLED_TICKS:
+            continue
+        yield from _slices(at, begin)
+        yield begin, end, True
+        at = end
+    yield from _slices(at, until)
+
+
+def _slices(at: int, until: int) -> Iterator[tuple[int, int, bool]]:
+    while at < until:
+        end = min(until, at + _SLICE_TICKS)
+        yield at, end, False
+        at = end
