@@ -57,7 +57,7 @@ def reasons(found: CapacityResult) -> list[str]:
 
 
 def _contents(found: CapacityResult) -> object:
-    contents = {
+    contents: dict[str, object] = {
         "verdict": ("passed" if found.passed else "failed") if found.valid else "invalid",
         "headline": headline(found),
         "reasons": reasons(found),
@@ -71,14 +71,13 @@ def _contents(found: CapacityResult) -> object:
         "precision": found.precision,
         "settings": found.settings,
         "seed": str(found.seed),
-        "steps": [_step(step) for step in found.steps],
         "limits": _limits(found),
     }
-    return plain(contents)
+    return {**plain(contents), "steps": [_step(step) for step in found.steps]}
 
 
 def _step(step: CapacityStep) -> dict[str, object]:
-    told: dict[str, object] = msgspec.to_builtins(step)
+    told: dict[str, object] = plain(msgspec.to_builtins(step))
     if step.report:
         # Always below the page's folder, never a scheme or a host.
         path = step.report.replace("\\", "/").strip("/")

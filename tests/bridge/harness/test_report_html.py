@@ -13,15 +13,21 @@ from typing import Any
 
 import pytest
 
+from bridge.harness import capacity_html
 from bridge.harness.page_frame import ASSETS, MAX_TEXT, PROJECT_STYLE
 from bridge.harness.report_html import MAX_MOMENTS, SCRIPTS, pack_levels, page, verdict, write
 from bridge.harness.results import CallResult, Moment, Response, RunResult, Threshold
 from bridge.harness.thresholds import read_threshold
-from tests.kit.report_runs import HOSTILE, hostile_run, make_run
+from tests.kit.report_runs import HOSTILE, hostile_run, make_capacity, make_run
 
 pytestmark = pytest.mark.unit
 
 RUN = make_run(12, hold_ms=20_000)
+PAGES = pytest.mark.parametrize(
+    "text",
+    [page(RUN), page(hostile_run()), capacity_html.page(make_capacity(report=True))],
+    ids=["plain", "hostile", "capacity"],
+)
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -93,7 +99,7 @@ def test_a_page_is_written_whole_and_the_same_for_the_same_run(tmp_path: Path) -
     assert "%%" not in text.replace(found.texts["style"][0], "").replace(found.texts["script"][1], "")
 
 
-@pytest.mark.parametrize("text", [page(RUN), page(hostile_run())], ids=["plain", "hostile"])
+@PAGES
 def test_only_what_the_page_was_written_with_may_run_or_style(text: str) -> None:
     found = read(text)
     (policy,) = (
@@ -121,7 +127,7 @@ def test_only_what_the_page_was_written_with_may_run_or_style(text: str) -> None
     assert tags.index("style") > tags.index("meta") + 1 > 1
 
 
-@pytest.mark.parametrize("text", [page(RUN), page(hostile_run())], ids=["plain", "hostile"])
+@PAGES
 def test_nothing_is_fetched_from_anywhere(text: str) -> None:
     found = read(text)
     for tag, given in found.elements:
@@ -242,7 +248,7 @@ def test_a_timeline_without_end_is_cut_at_its_end() -> None:
 
 
 def test_the_pages_own_parts_cannot_end_their_blocks() -> None:
-    assert set(SCRIPTS) <= {file.name for file in ASSETS.glob("*.js")}
+    assert {*SCRIPTS, *capacity_html.SCRIPTS} == {file.name for file in ASSETS.glob("*.js")}
     for file in [*ASSETS.glob("*.js"), *ASSETS.glob("*.css"), PROJECT_STYLE]:
         text = file.read_text("utf-8").lower()
         assert not re.search(r"</(script|style)|<!--|<script", text), file.name
