@@ -28,6 +28,7 @@ def python(config: Config) -> Iterator[Finding]:
 
 # What each distribution is imported as, where that is not its name.
 _MODULES = {
+    "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     "python-multipart": "python_multipart",
     "pyyaml": "yaml",

@@ -77,6 +77,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pylibsrtp": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
     "av": ("mediacodecs.libopus", "bridge.outputs"),
     "PIL": ("bridge.outputs",),
+    "obstore": ("bridge.outputs.storage",),
     "sqlalchemy": ("bridge.store",),
     "alembic": ("bridge.store",),
     "aiosqlite": ("bridge.store",),
