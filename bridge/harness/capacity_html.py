@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from bridge.harness.capacity_words import headline, reasons
 from bridge.harness.page_frame import framed, plain
 from bridge.harness.report_figures import understood
 from bridge.harness.results import CapacityResult, CapacityStep
@@ -23,37 +24,6 @@ def write(found: CapacityResult, path: Path) -> None:
 def page(found: CapacityResult) -> str:
     """The whole page."""
     return framed(headline(found), found.target, " ".join(reasons(found)), _contents(found), SCRIPTS)
-
-
-def headline(found: CapacityResult) -> str:
-    """What was found out, in a few words."""
-    if not found.held:
-        return "Not known" if found.broke is None else f"Does not hold {_calls(found.broke)}"
-    # Whatever lies above was not seen to break.
-    return f"Holds {_calls(found.held)}" + (" or more" if found.broke is None else "")
-
-
-def reasons(found: CapacityResult) -> list[str]:
-    """Sentences: what broke, where the harness was late, why the search was over."""
-    said = []
-    if found.broke is not None:
-        broken = next(step for step in found.steps if step.calls == found.broke and step.verdict == "broke")
-        said.append(f"Broke at {_calls(found.broke)}: {broken.because}")
-    if found.harness_late_at is not None:
-        said.append(
-            f"The harness itself was late at {_calls(found.harness_late_at)}: "
-            "nothing is known of the bot there."
-        )
-    match found.ended:
-        case "limit":
-            said.append("Nothing broke up to the most calls that were to be tried.")
-        case "interrupted":
-            said.append("The search was ended before it was through.")
-        case _:
-            pass
-    if found.at_least > 1:
-        said.append(f"{_calls(found.at_least)} or more were asked for.")
-    return said
 
 
 def _contents(found: CapacityResult) -> object:
@@ -98,7 +68,3 @@ def _limits(found: CapacityResult) -> list[dict[str, object]]:
         for text, one in asked.items()
         if one is not None and one.what.name == "response"
     ]
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'' if count == 1 else 's'}"

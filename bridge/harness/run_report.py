@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 from bridge.errors import ConfigError
-from bridge.harness import report_html
+from bridge.harness import capacity_html, report_html
 from bridge.harness.report_json import as_json
-from bridge.harness.results import CallResult, RunResult
+from bridge.harness.report_junit import as_junit
+from bridge.harness.results import CapacityResult, RunResult
 
 JSON = "report.json"
 JUNIT = "junit.xml"
@@ -40,71 +39,11 @@ class ReportFolder:
         """Of one call's sound, relative to the folder."""
         return f"{CALLS}/call-{number:04}.wav"
 
-    def write(self, run: RunResult) -> None:
-        """All of it but the sound. Raises OSError."""
-        (self.path / JSON).write_bytes(as_json(run))
-        (self.path / JUNIT).write_bytes(as_junit(run))
-        report_html.write(run, self.path / PAGE)
-
-
-def as_junit(run: RunResult) -> bytes:
-    """A suite with a case for every call and every threshold, and one for the harness's own punctuality."""
-    suite = ElementTree.Element("testsuite", name=f"mediabridge test {run.target}")
-    counts = {"failure": 0, "error": 0, "skipped": 0}
-    cases = [*_call_cases(run.calls), *_threshold_cases(run), *_run_cases(run)]
-    for case, kind, text in cases:
-        if kind:
-            counts[kind] += 1
-            said = ElementTree.SubElement(case, kind, message=_clean(text.partition("\n")[0]))
-            said.text = _clean(text)
-        suite.append(case)
-    suite.set("tests", str(len(cases)))
-    for name, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        suite.set(name, str(counts[kind]))
-    suite.set("time", f"{run.duration_ms / 1000:.3f}")
-    written: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return written
-
-
-_Case = tuple[ElementTree.Element, str, str]
-"""The element, what it holds (`failure`, `error`, `skipped` or nothing), and its text."""
-
-
-def _call_cases(calls: list[CallResult]) -> Iterator[_Case]:
-    for call in calls:
-        case = _case(f"call {call.number}", call.scenario or "calls", call.duration_ms)
-        if call.end == "cancelled":
-            yield case, "skipped", "cancelled"
+    def write(self, result: RunResult | CapacityResult) -> None:
+        """All of it but the sound, and the reports of a search's single steps. Raises OSError."""
+        (self.path / JSON).write_bytes(as_json(result))
+        (self.path / JUNIT).write_bytes(as_junit(result))
+        if isinstance(result, CapacityResult):
+            capacity_html.write(result, self.path / PAGE)
         else:
-            yield case, "failure" if call.failures else "", "\n".join(call.failures)
-
-
-def _threshold_cases(run: RunResult) -> Iterator[_Case]:
-    for threshold in run.thresholds:
-        found = "there was nothing to measure" if threshold.value is None else f"it was {threshold.value:g}"
-        yield (
-            _case(threshold.text, "thresholds", 0),
-            "" if threshold.passed else "failure",
-            f"{threshold.text}: {found}",
-        )
-
-
-def _run_cases(run: RunResult) -> Iterator[_Case]:
-    yield _case("the harness kept time", "harness", 0), "" if run.valid else "error", run.invalid_because
-    if run.interrupted:
-        yield _case("the run was gone through", "harness", 0), "error", "it was interrupted"
-
-
-def _case(name: str, group: str, duration_ms: int) -> ElementTree.Element:
-    return ElementTree.Element(
-        "testcase", name=_clean(name), classname=_clean(group), time=f"{duration_ms / 1000:.3f}"
-    )
-
-
-def _clean(text: str) -> str:
-    """Without what XML 1.0 cannot hold (§2.2): a bot's close reason may be anything."""
-    return "".join(
-        character if character in "\t\n" or " " <= character <= "\ud7ff" or "\ue000" <= character <= "\ufffd"
-        or character > "\uffff" else "\ufffd"
-        for character in text
-    )  # fmt: skip
+            report_html.write(result, self.path / PAGE)

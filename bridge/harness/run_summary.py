@@ -28,8 +28,13 @@ _PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 
 
 def summary(run: RunResult) -> str:
-    """Several lines."""
-    return "\n".join(_lines(run))
+    """Several lines, without whatever a terminal would obey."""
+    return "\n".join(map(printable, _lines(run)))
+
+
+def printable(text: str) -> str:
+    """The same with a sign in place of each control character: a bot's close reason may be anything."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def verdict(run: RunResult) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.harness.capacity_html import headline, page, reasons
+from bridge.harness.capacity_html import page
+from bridge.harness.capacity_words import capacity_summary, headline, reasons
 from bridge.harness.results import CapacityResult
 from tests.kit.report_runs import HOSTILE, make_capacity
 
@@ -53,3 +54,12 @@ def test_a_step_s_report_lies_below_the_page_whatever_it_is_called() -> None:
         found = replace(FOUND, steps=[replace(FOUND.steps[0], report=name)], broke=None)
         (step,) = told(found)["steps"]
         assert re.fullmatch(r"\./[A-Za-z0-9_.~/%-]+/index\.html", step["report"]), step["report"]
+
+
+def test_the_summary_for_a_terminal_has_a_line_for_every_step_and_ends_with_the_verdict() -> None:
+    lines = capacity_summary(FOUND).splitlines()
+    assert [line.split()[0] for line in lines[2:9]] == [str(step.calls) for step in FOUND.steps]
+    assert lines[7].split()[:5] == ["70", "7", "3", "748", "1,094"]
+    assert lines[7].endswith(f"broke: {FOUND.steps[5].because}")
+    assert lines[-1] == "PASSED: holds 65 calls"
+    assert capacity_summary(replace(LATE, at_least=200)).endswith("INVALID: holds 120 calls or more")
