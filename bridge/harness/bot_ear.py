@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.core.ports import PTIME_MS
 from bridge.harness.sound import Samples
-from bridge.harness.speech import PAUSE_MS, SpeechEdges, SpeechLines, mean_square
+from bridge.harness.speech import PAUSE_MS, SpeechEdges, SpeechLines
 
 MAX_UTTERANCES = 10_000
 
@@ -39,7 +39,7 @@ class BotEar:
 
     def feed(self, frame: Samples, at_ms: int) -> None:
         """20 ms that begin at `at_ms`: int16 [n]."""
-        self._edges.take(mean_square(frame))
+        self._edges.hear(frame)
         if not self._edges.on:
             return
         last = self.utterances[-1] if self.utterances else None

@@ -16,6 +16,7 @@ import soundfile
 
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
 from bridge.harness.addresses import without_query as without_query
+from bridge.harness.call_clock import CallClock
 from bridge.harness.dialling import Dialling
 from bridge.harness.lateness import LateLimits, Lateness
 from bridge.harness.line import Line
@@ -103,6 +104,7 @@ class BotTest:
         self._results: list[CallResult] = []
         self._responses = Spread()
         self._stopping = asyncio.Event()
+        self._clock = CallClock()
         self.lateness = Lateness(plan.limits)
         self.problems: list[str] = []
         """What went wrong beside the calls."""
@@ -211,6 +213,7 @@ class BotTest:
             voice=part.voice if INBOUND in dialling.start.tracks else Unheard(part.voice),
             line=part.line,
             phase_s=0.020 * (number * _SPREAD_PHASES % 1),
+            clock=self._clock,
         )
         call = self._measured(caller, number, part, name, writer)
         part.attach(call)

@@ -12,7 +12,7 @@ from bridge.core.ports import AudioFormat
 from bridge.harness.caller_figures import CallerFigures
 from bridge.harness.phone_playout import PhonePlayout
 from bridge.harness.rules import OneWay
-from bridge.harness.sound import Samples, change_rate, decode
+from bridge.harness.sound import Samples, change_rate, decode, decoder
 from bridge.harness.voice import HeardEvent, KeysHeard, QueueCleared
 from bridge.harness.witness import Witness
 from bridge.legs.plivo_play_wire import (
@@ -52,6 +52,7 @@ class CallIntake:
         """What a voice is to be told in the next tick."""
         self.digits: deque[str] = deque(maxlen=MAX_DIGITS)
         self._format = audio_format
+        self._decode = decoder(audio_format)
         self._playout = playout
         self._figures = figures
         self._cleared = cleared
@@ -108,7 +109,7 @@ class CallIntake:
         audio_format = self._format if named == self._usual else media.audio_format(self._format)
         if audio_format == self._format:
             self._usual = named
-            samples = decode(media.payload, self._format)
+            samples = self._decode(media.payload)
         else:
             self._figures.wrong_format += 1
             if not self._convert or audio_format is None:

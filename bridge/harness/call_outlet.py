@@ -11,7 +11,7 @@ from bridge.core.ports import CallStart
 from bridge.harness.call_socket import CallConnection
 from bridge.harness.caller_figures import CallerFigures
 from bridge.harness.line import Line, LineOrders, MessageKind
-from bridge.harness.sound import Samples, encode
+from bridge.harness.sound import Samples, encoder
 from bridge.harness.witness import Witness
 from bridge.legs.plivo_call_wire import CallWriter
 
@@ -21,7 +21,7 @@ class CallOutlet:
 
     def __init__(self, call: CallStart, line: Line | None, figures: CallerFigures) -> None:
         self._call = call
-        self._format = call.audio_format
+        self._encode = encoder(call.audio_format)
         self._line = line
         self._figures = figures
         self._left_unsent: list[Callable[[], None]] = []
@@ -45,12 +45,13 @@ class CallOutlet:
 
     def media(self, track: str, said: Samples) -> None:
         """20 ms of one track: int16 [frame_samples]."""
-        payload = encode(said, self._format) if self._line is None else self._line.payload(track, said)
-        message = self._writer.media(track, payload, _unix_ms())
-        if self._line is None:
+        line = self._line
+        payload = self._encode(said) if line is None else line.payload(track, said)
+        message = self._writer.media(track, payload, time.time_ns() // 1_000_000)
+        if line is None:
             self._put(message)
         else:
-            self._line.put("media", message)
+            line.put("media", message)
         self._figures.sent += 1
 
     def played(self, name: str) -> None:
@@ -64,7 +65,8 @@ class CallOutlet:
     def press(self, digits: str) -> None:
         """Keys, one after another."""
         for digit in digits:
-            self._send("dtmf", self._writer.dtmf(self._call.tracks[0], digit, _unix_ms()))
+            now_ms = time.time_ns() // 1_000_000
+            self._send("dtmf", self._writer.dtmf(self._call.tracks[0], digit, now_ms))
 
     def follow(self, line: Line) -> LineOrders:
         """Send what the line lets out in this tick, and lose the connection if it says so."""
@@ -90,7 +92,3 @@ class CallOutlet:
             self._figures.unsent += 1
             for left_unsent in self._left_unsent:
                 left_unsent()
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000

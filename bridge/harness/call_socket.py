@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -28,7 +29,8 @@ Take = Callable[[bytes, bool], None]
 _HEAD_16 = struct.Struct("!BBH").pack
 _FIN_TEXT = 0x81
 _MASKED = 0x80
-_MASKS_AT_ONCE = 1_024
+_MASKS_BYTES = 4_096
+_MASKS = struct.Struct("4s" * (_MASKS_BYTES // 4)).unpack
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -129,14 +131,12 @@ def _nobody(message: bytes, is_text: bool) -> None:
     """Messages are received in the library's way."""
 
 
-def _masks() -> Iterator[bytes]:
-    """Unpredictable ones (RFC 6455 §5.3), asked of the system by the thousand."""
-    while True:
-        drawn = os.urandom(4 * _MASKS_AT_ONCE)
-        yield from (drawn[at : at + 4] for at in range(0, len(drawn), 4))
+def _draw_masks() -> tuple[bytes, ...]:
+    return _MASKS(os.urandom(_MASKS_BYTES))
 
 
-_new_mask = _masks().__next__
+_new_mask: Callable[[], bytes] = chain.from_iterable(iter(_draw_masks, ())).__next__
+"""Unpredictable ones (RFC 6455 §5.3), asked of the system by the thousand."""
 
 
 async def open_socket(

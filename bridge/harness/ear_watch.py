@@ -15,7 +15,15 @@ from bridge.harness.phone_playout import PhonePlayout
 from bridge.harness.results import BargeIn, Response
 from bridge.harness.rules import CAUSE_MS
 from bridge.harness.sound import Samples
-from bridge.harness.speech import SpeechEdges, SpeechLines, first_sound, levels, mean_square, power_of
+from bridge.harness.speech import (
+    SpeechEdges,
+    SpeechLines,
+    first_sound,
+    levels,
+    loudness,
+    mean_square,
+    power_of,
+)
 from bridge.harness.speech_bands import SpeechBands
 from bridge.harness.timeline import Timeline
 from bridge.harness.witness import Witness
@@ -66,6 +74,8 @@ class EarWatch(Witness):
         self._dry_ms: float | None = None
         """How long the queue has been dry, since it ran dry in the middle of sound."""
         self._played_out = True
+        self._acknowledged = -1
+        """The queue's position at the last checkpoint that was reached."""
         self.first_audio_ms: float | None = None
         self.first_heard_ms: float | None = None
         self.responses: list[Response] = []
@@ -100,6 +110,7 @@ class EarWatch(Witness):
     def reached(self, name: str) -> None:
         """What comes after a checkpoint was not missing before."""
         self._dry_ms = None
+        self._acknowledged = self._playout.position
 
     def ticked(self, said: Samples, speech: Samples, heard: Samples, late_s: float) -> None:
         """Measure 20 ms of both sides."""
@@ -107,6 +118,7 @@ class EarWatch(Witness):
         heard_ms = said_ms + PTIME_MS
         self._ticks += 1
         caller, bot, playout, sent = self.caller, self.bot, self._playout, self._sent
+        heard_power = loudness(heard)
         change = caller.hear(speech)
         self._powers[0].append(caller.power if speech is said else mean_square(said))
         if change is not None:
@@ -119,8 +131,8 @@ class EarWatch(Witness):
             self._look_for_gap(filled, heard, heard_ms)
         else:
             self._played_out = False
-        change = bot.hear(heard)
-        self._powers[1].append(bot.power)
+        change = bot.take(heard_power)
+        self._powers[1].append(heard_power)
         if change is not None:
             if change:
                 self._bot_begins(heard, filled, heard_ms)
@@ -143,8 +155,9 @@ class EarWatch(Witness):
 
     @property
     def in_mid_phrase(self) -> bool:
-        """Whether the bot is heard, or more of its speech waits."""
-        return self.bot.on or self._sounds_ahead()
+        """Whether the bot is heard, or more of its speech waits; not once it knows that all was heard."""
+        knows = self._acknowledged == self._playout.end_position
+        return not knows and (self.bot.on or self._sounds_ahead())
 
     def levels(self) -> tuple[list[int], list[int]]:
         """The caller's and the bot's, of every 20 ms, in dBov."""

@@ -24,7 +24,7 @@ from bridge.harness.scenario import Scenario
 from bridge.harness.scenario_file import read_scenario
 from bridge.harness.sound import CODECS, SAMPLE, load
 from bridge.harness.stage import Stage
-from bridge.harness.talker import Talker
+from bridge.harness.talker import Talker, Words
 from bridge.harness.thresholds import Asked, read_threshold
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def _talkers(wav: Path, hold_s: float | None) -> Callable[[AudioFormat], Cast]:
 
     def cast_in(audio_format: AudioFormat) -> Cast:
         try:
-            sound = load(wav, audio_format.rate_hz)
+            words = Words(load(wav, audio_format.rate_hz), audio_format)
         except (OSError, ValueError) as wrong:
             raise ConfigError(str(wrong)) from None
-        return lambda number: Part(Talker(sound, audio_format, hold_s))
+        return lambda number: Part(Talker(words, hold_s))
 
     return cast_in
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ SAMPLE = Path(__file__).with_name("sounds") / "caller.flac"
 """A person on the phone, 25 s, spoken by espeak-ng: what callers say when nobody has said what."""
 
 _PADDING_S = 0.05
+_ULAW_TO_INT16 = ulaw_decode(np.arange(256, dtype=np.uint8)).astype(np.int16)
 
 
 def load(path: Path, rate_hz: int) -> Samples:
@@ -56,16 +58,30 @@ def change_rate(sound: NDArray[np.float64], rate_in_hz: int, rate_out_hz: int) -
 
 def encode(samples: Samples, audio_format: AudioFormat) -> bytes:
     """Wire audio of int16 [n]."""
-    if audio_format.encoding is Encoding.ULAW:
-        return ulaw_encode(samples).tobytes()
-    return l16_encode(samples)
+    return encoder(audio_format)(samples)
 
 
 def decode(payload: bytes, audio_format: AudioFormat) -> Samples:
-    """int16 [n] of wire audio. Raises ValueError for half a sample."""
-    if audio_format.encoding is Encoding.ULAW:
-        return ulaw_decode(np.frombuffer(payload, np.uint8)).astype(np.int16)
-    return l16_decode(payload)
+    """int16 [n] of wire audio, which may be a view of it. Raises ValueError for half a sample."""
+    return decoder(audio_format)(payload)
+
+
+def encoder(audio_format: AudioFormat) -> Callable[[Samples], bytes]:
+    """`encode` for one format: for what is done 50 times a second."""
+    return _encode_ulaw if audio_format.encoding is Encoding.ULAW else l16_encode
+
+
+def decoder(audio_format: AudioFormat) -> Callable[[bytes], Samples]:
+    """`decode` for one format."""
+    return _decode_ulaw if audio_format.encoding is Encoding.ULAW else l16_decode
+
+
+def _encode_ulaw(samples: Samples) -> bytes:
+    return ulaw_encode(samples).tobytes()
+
+
+def _decode_ulaw(payload: bytes) -> Samples:
+    return _ULAW_TO_INT16.take(np.frombuffer(payload, np.uint8))
 
 
 class Loop:

@@ -56,13 +56,18 @@ class SpeechEdges:
         """`take` of int16 [n], 20 ms that nobody writes to: silence is often the same array again."""
         if frame is not self._frame:
             self._frame = frame
-            self.power = mean_square(frame)
+            self.power = loudness(frame)
         return self.take(self.power)
 
     def take(self, power: float) -> bool | None:
         """The mean square of the next 20 ms; True when a sound begins with them, False when one is over."""
-        sounds = power > (self._off if self._quiet < self._pause else self._on)
-        self._quiet = 0 if sounds else min(self._quiet + 1, self._pause)
+        if power > (self._off if self._quiet < self._pause else self._on):
+            self._quiet = 0
+            sounds = True
+        else:
+            if self._quiet < self._pause:
+                self._quiet += 1
+            sounds = False
         if sounds == self.on:
             return None
         self.on = sounds
@@ -81,6 +86,21 @@ def mean_square(samples: Samples) -> float:
         return 0.0
     exact = samples.astype(np.float32)
     return float(exact.dot(exact)) / count
+
+
+_measured: tuple[Samples, float] = (np.zeros(0, np.int16), 0.0)
+
+
+def loudness(frame: Samples) -> float:
+    """`mean_square` of a frame that nobody writes to. The last one is remembered: a call's voice and its
+    witness ask for the same one, one after the other.
+    """
+    global _measured
+    last, power = _measured
+    if last is not frame:
+        power = mean_square(frame)
+        _measured = frame, power
+    return power
 
 
 def first_sound(samples: Samples, frame_samples: int, power: float) -> int | None:
