@@ -75,6 +75,7 @@ class Performer:
         self._silence = np.zeros(clips.rate_hz // 50, np.int16)
         self._words = self._silence
         self._keys = ""
+        self._next_key_ms = 0
         self._around = Surroundings(background, clips, seed)
 
     @property
@@ -145,16 +146,19 @@ class Performer:
                 self.may_end = True
                 yield from self._wait(lambda: False, step.within_ms, "the bot did not end the call")
             case Digits():
-                self._begin_anew()
-                for key in step.keys:
-                    self._keys = key
-                    yield from self._pause(step.gap_ms)
+                yield from self._press(step)
             case Expect():
                 yield from self._expect(step, unmet)
             case HangUp():
+                yield from self.rest()
                 raise HangsUp
             case Repeat():
                 raise ValueError("a repetition is no single step")
+
+    def rest(self) -> Course:
+        """Until the last key is long enough ago for whatever ends the call."""
+        while self.now_ms < self._next_key_ms:
+            yield
 
     # --- courses ---
 
@@ -173,6 +177,16 @@ class Performer:
             frame = samples[at : at + step]
             self._words = frame if len(frame) == step else np.pad(frame, (0, step - len(frame)))
             yield
+
+    def _press(self, step: Digits) -> Course:
+        for number, key in enumerate(step.keys):
+            yield from self.rest()
+            if not number:
+                self._begin_anew()
+                self._hearing.spoke_ms = self.now_ms
+            self._keys = key
+            self._next_key_ms = self.now_ms + step.gap_ms
+            self._hearing.asked_ms = self.now_ms
 
     def _pause(self, for_ms: int) -> Course:
         until_ms = self.now_ms + for_ms

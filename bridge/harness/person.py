@@ -36,7 +36,7 @@ class Person:
         """What the person is doing."""
         self._steps = scenario.steps
         self._hold_ms = hold_ms
-        self._course = self._do(self._steps)
+        self._course = self._do_all()
 
     @property
     def now_ms(self) -> int:
@@ -63,13 +63,17 @@ class Person:
         try:
             next(self._course)
         except StopIteration:
-            self._course = self._do(self._steps)
+            self._course = self._do_all()
             self.over = self._hold_ms is None
         except HangsUp:
             self.over = True
         except GivenUp as why:
             self._fail(f"{self._place}: {why}")
             self.over = True
+
+    def _do_all(self) -> Course:
+        yield from self._do(self._steps)
+        yield from self._performer.rest()
 
     def _do(self, steps: Sequence[Step], before: str = "") -> Course:
         for number, step in enumerate(steps, 1):

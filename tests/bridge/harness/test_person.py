@@ -72,6 +72,30 @@ def test_keys_are_pressed_one_after_another(folder: Path) -> None:
     assert not heard.words.any()
 
 
+def test_what_follows_a_key_follows_at_once_but_hanging_up(folder: Path) -> None:
+    heard = Rehearsal().play(scenario('- digits: "12"\n- say: second.wav\n- digits: 3'), folder)
+    assert heard.keys == [(0, "1"), (200, "2"), (1200, "3")]
+    assert heard.spoke_ms == [(200, 1200)]
+    assert heard.ended_ms == 1400
+    assert Rehearsal().play(scenario("- digits: 3\n- hang_up"), folder).ended_ms == 200
+
+
+def test_an_answer_to_keys_is_counted_from_the_last_of_them(folder: Path) -> None:
+    steps = (
+        '- say: second.wav\n- pause: 1s\n- digits: {keys: "12", gap: 300ms}\n- expect: {response_within: 1s}'
+    )
+    prompt = Rehearsal(talks=[(1200, 1600), (3200, 3600)]).play(scenario(steps), folder)
+    assert prompt.person.failures == []
+    late = Rehearsal(talks=[(1200, 1600), (3400, 3600)]).play(scenario(steps), folder)
+    assert late.person.failures == ["step 4: the bot did not answer within 1s"]
+
+
+def test_a_bot_may_end_the_call_as_soon_as_a_key_asks_it_to(folder: Path) -> None:
+    heard = Rehearsal().play(scenario('- digits: "#"\n- wait_for_hang_up: 2s'), folder, limit_ms=20)
+    heard.person.ended("bot closed")
+    assert heard.person.failures == []
+
+
 def test_steps_are_repeated_within_repetitions(folder: Path) -> None:
     steps = "- repeat: {times: 2, steps: [digits: 1, repeat: {times: 3, steps: [digits: 2]}]}"
     heard = Rehearsal().play(scenario(steps), folder)
