@@ -10,7 +10,7 @@ import pytest
 
 from bridge.egress import EgressGate, EgressSettings
 from bridge.errors import EgressRefused
-from bridge.runtime.relay import Relay, RelayFailed, RelayLimits
+from bridge.runtime.rtmp_relay import Relay, RelayFailed, RelayLimits
 from bridge.runtime.tls_out import client_context
 from tests.kit.certificates import Authority
 

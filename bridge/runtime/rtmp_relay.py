@@ -1,4 +1,4 @@
-"""A connection out for a child process: it speaks to a port of this machine, and we carry the bytes on.
+"""An RTMP connection for a child process: it speaks to a port of this machine, and we carry the bytes on.
 
 What a child may reach, whom it trusts and how long it waits are so decided here: the address has been through
 the egress gate, TLS is verified, and whoever does not answer or does not read is noticed. A relay takes one
@@ -17,6 +17,7 @@ from time import monotonic
 from bridge.egress import Destination, EgressGate
 from bridge.errors import BridgeError, NoSuchHost
 from bridge.runtime.connect_out import ConnectFailed, connect_to, os_failure
+from bridge.runtime.rtmp_connect import ConnectRewriter, tc_url_of
 from bridge.runtime.tls_out import tls_failure
 
 SCHEMES = ("rtmp", "rtmps")
@@ -55,6 +56,7 @@ class Relay:
         self._limits = limits or RelayLimits()
         self._taken: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
         self._server: asyncio.Server | None = None
+        self._rewriter: ConnectRewriter
         self.bytes_out = 0
         self.bytes_in = 0
         self.connected = False
@@ -115,7 +117,11 @@ class Relay:
                 connected = await connect_to(destination.addresses, destination.port, deadline)
                 connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
                 step = "TLS"
-                return await self._open(connected, destination)
+                opened = await self._open(connected, destination)
+                self._rewriter = ConnectRewriter(
+                    tc_url_of(destination.scheme, destination.authority, destination.path_and_query)
+                )
+                return opened
         except TimeoutError:
             raise RelayFailed(f"{step} took too long") from None
         except ssl.SSLError as error:
@@ -160,7 +166,7 @@ class Relay:
         with suppress(ConnectionError):
             while piece := await reader.read(_PIECE_BYTES):
                 try:
-                    writer.write(piece)
+                    writer.write(self._rewriter.feed(piece))
                     async with asyncio.timeout(self._limits.stalled_s):
                         await writer.drain()
                 except TimeoutError:
