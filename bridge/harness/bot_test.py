@@ -16,6 +16,8 @@ import soundfile
 
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
 from bridge.harness.addresses import without_query as without_query
+from bridge.harness.call_capture import CallCapture
+from bridge.harness.capture_folder import CaptureFolder
 from bridge.harness.call_clock import CallClock
 from bridge.harness.dialling import Dialling
 from bridge.harness.lateness import LateLimits, Lateness
@@ -93,9 +95,14 @@ class BotTest:
         plan: RunPlan,
         folder: ReportFolder | None = None,
         announce: Callable[[str], None] = lambda rest_url: None,
+        captures: CaptureFolder | None = None,
     ) -> None:
-        """`announce` is told where a bot can reach the REST API of its calls, where there is one."""
+        """`announce` is told where a bot can reach the REST API of its calls, where there is one.
+
+        With `captures` every call is captured there.
+        """
         self._plan = plan
+        self._captures = captures
         self._announce = announce
         self._exchange: Exchange | None = None
         self._folder = folder
@@ -215,17 +222,36 @@ class BotTest:
             phase_s=0.020 * (number * _SPREAD_PHASES % 1),
             clock=self._clock,
         )
-        call = self._measured(caller, number, part, name, writer)
+        kept = None if self._captures is None else self._kept(caller, number, part, self._captures)
+        call = self._measured(caller, number, part, name, writer, kept)
         part.attach(call)
+        if kept is not None:
+            kept.watch(call)
         return call
 
+    def _kept(
+        self, caller: PlivoCaller, number: int, part: Part, captures: CaptureFolder
+    ) -> CallCapture | None:
+        try:
+            return CallCapture.of(caller, captures, number, part.scenario)
+        except OSError as wrong:
+            self.problems.append(f"call {number} is not captured: {wrong.strerror}")
+            return None
+
     def _measured(
-        self, caller: PlivoCaller, number: int, part: Part, name: str | None, writer: WavWriter | None
+        self,
+        caller: PlivoCaller,
+        number: int,
+        part: Part,
+        name: str | None,
+        writer: WavWriter | None,
+        kept: CallCapture | None,
     ) -> MeasuredCall:
         def measured(wav: Path | None) -> MeasuredCall:
             return MeasuredCall(
                 caller, number=number, scenario=part.scenario, wav=wav, writer=writer,
                 observe=self._observe, on_late=self.lateness.note,
+                notes=None if kept is None else kept.notes,
             )  # fmt: skip
 
         if name is None or self._folder is None:

@@ -49,6 +49,7 @@ class MeasuredCall:
         writer: WavWriter | None = None,
         observe: Callable[[Measure], None] | None = None,
         on_late: Callable[[float], None] | None = None,
+        notes: Timeline | None = None,
     ) -> None:
         """With `wav` and its `writer` both sides are kept there in stereo; it is whole when that closes.
 
@@ -56,12 +57,14 @@ class MeasuredCall:
         """
         self.caller = caller
         self.number = number
-        self.notes = Timeline()
+        self.notes = notes or Timeline()
         self.failures: list[str] = []
         self.remarks: list[str] = []
         """See `CallResult.remarks`."""
         self.on_end: Callable[[EndReason], None] = lambda end: None
         """Told how the call ended, once it has begun, as long as failures can still be added."""
+        self.on_result: Callable[[CallResult], None] = lambda result: None
+        """Told what came of it, in the end."""
         self._scenario = scenario
         self._on_late = on_late
         call = caller.call
@@ -131,7 +134,9 @@ class MeasuredCall:
         end, detail = self._end(refused)
         if end in ("bot closed", "bot failed") and in_mid_phrase:
             self.notes.found("closed_mid_phrase")
-        return self._result(started_at, time.monotonic() - began, end, detail)
+        result = self._result(started_at, time.monotonic() - began, end, detail)
+        self.on_result(result)
+        return result
 
     # --- inside ---
 

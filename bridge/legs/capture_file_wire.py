@@ -22,12 +22,25 @@ from collections.abc import Iterator
 import msgspec
 
 from bridge.core.ports import Encoding
-from bridge.legs.capture_wire import VERSION, BadCapture, End, Facts, Head, Hole, Record, Tick
+from bridge.legs.capture_wire import (
+    VERSION,
+    BadCapture,
+    End,
+    Facts,
+    Frame,
+    Head,
+    Hole,
+    Media,
+    Record,
+    Tick,
+)
 
 MAGIC = b"MBCAPT\r\n"
 SUFFIX = ".mbcapture"
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 """Twice the longest message that anybody here takes."""
+CHUNK_BYTES = 16 * 1024
+CHUNK_NS = 200_000_000
 _LENGTH = struct.Struct(">I")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -67,6 +80,73 @@ class CaptureWriter:
         self.bytes += len(written)
         self._checksum = zlib.crc32(written, self._checksum)
         return written
+
+
+class CaptureBuffer:
+    """A capture on its way to a disk. What there is no room for becomes a hole, up to the next tick."""
+
+    def __init__(self, head: Head) -> None:
+        self._writer = CaptureWriter()
+        self._pending = bytearray(self._writer.begin(head))
+        self._missing = self._missing_frames = 0
+        """Since the last record that was taken."""
+        self._at_ns = self._given_ns = 0
+        self.ended = False
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait to be taken away."""
+        return len(self._pending)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file so far."""
+        return self._writer.bytes
+
+    @property
+    def missing(self) -> int:
+        """Records in holes."""
+        return self._writer.missing + self._missing
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to take away what waits: a process that is killed loses no more than that."""
+        return self.pending >= CHUNK_BYTES or self._at_ns - self._given_ns >= CHUNK_NS
+
+    def put(self, record: Record, *, room: bool) -> None:
+        """Take a record, if there is room for it; nothing happens after the end."""
+        if self.ended:
+            return
+        self._at_ns = getattr(record, "at_ns", self._at_ns)
+        if not room or (self._missing and type(record) is not Tick):
+            self._missing += 1
+            self._missing_frames += isinstance(record, Frame | Media)
+            return
+        self._fill_hole()
+        self._pending += self._writer.write(record)
+
+    def end(self, reason: str, detail: str = "", facts: Facts | None = None, at_ns: int = 0) -> None:
+        """Nothing follows; nothing happens when it has ended. Without `at_ns`: with the last record."""
+        if not self.ended:
+            self.ended = True
+            self._fill_hole()
+            self._pending += self._writer.end(at_ns or self._at_ns, reason, detail, facts)
+
+    def take(self) -> bytes:
+        """What waits."""
+        taken = bytes(self._pending)
+        self._pending.clear()
+        self._given_ns = self._at_ns
+        return taken
+
+    def give_back(self, taken: bytes) -> None:
+        """It could not be written yet: it is the first of what waits."""
+        self._pending[:0] = taken
+
+    def _fill_hole(self) -> None:
+        if self._missing:
+            self._pending += self._writer.write(Hole(self._at_ns, self._missing, self._missing_frames))
+            self._missing = self._missing_frames = 0
 
 
 class CaptureReader:

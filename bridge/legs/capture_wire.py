@@ -138,8 +138,8 @@ class Link(msgspec.Struct, array_like=True, frozen=True, tag="link"):
     """What became of the connection."""
 
     at_ns: int
-    what: Literal["opened", "lost", "resumed", "emptied"]
-    """`emptied`: the far side's queue is gone with its connection."""
+    what: Literal["opened", "lost", "resumed", "emptied", "unsent"]
+    """`emptied`: the far side's queue is gone with its connection; `unsent`: a message could not be sent."""
 
 
 class Rate(msgspec.Struct, array_like=True, frozen=True, tag="rate"):

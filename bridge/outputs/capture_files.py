@@ -15,17 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.core.ports import CaptureOrder
-from bridge.legs.capture_file_wire import CaptureWriter
-from bridge.legs.capture_wire import Facts, Frame, Head, Hole, Media, Record, Tick
+from bridge.legs.capture_file_wire import CaptureBuffer
+from bridge.legs.capture_wire import Facts, Frame, Head, Media, Record
 from bridge.outputs.capture_shelf import CaptureShelf, Swept
 
 log = logging.getLogger(__name__)
 
 WAITING_BYTES = 16 * 1024 * 1024
 """Of all captures together, for the disk."""
-CHUNK_BYTES = 16 * 1024
-CHUNK_NS = 200_000_000
-"""At most so much, and so long, lies with a capture before the thread gets it: what a killed server loses."""
 SWEEP_S = 3_600.0
 CLOSE_S = 5.0
 _END_BYTES = 4_096
@@ -128,9 +125,10 @@ class CaptureFiles:
         """A hole was written."""
         self._figures.missing += records
 
-    def note_full(self) -> None:
-        """A capture has reached its limit."""
-        self._figures.full += 1
+    def note_full(self, file: CaptureFile) -> None:
+        """A capture has to end for want of room, its own or all together."""
+        if not file.broken:
+            self._figures.full += 1
 
     # --- the thread ---
 
@@ -203,59 +201,33 @@ class CaptureFile:
         self.broken = False
         """Nothing more can be written; set by the thread."""
         self._files = files
-        self._writer = CaptureWriter()
-        self._pending = bytearray(self._writer.begin(head))
+        self._buffer = CaptureBuffer(head)
         self._limit = files.shelf.limits.bytes_each - _END_BYTES
-        self._ended = False
-        self._at_ns = 0
-        """Of the newest record that has a time."""
-        self._handed_ns = 0
-        self._missing = self._missing_frames = 0
-        """Since the last record that was written."""
+        self._missing = 0
 
     def put(self, record: Record) -> None:
         """Take it; what there is no room for is a hole."""
-        if self._ended:
+        buffer = self._buffer
+        if buffer.ended:
             return
-        if self.broken or self._files.full:
-            self._end(self._at_ns, "full", "", {})
+        if self.broken or self._files.full or buffer.size > self._limit:
+            self._files.note_full(self)
+            self.end(0, "full", "", {})
             return
-        is_tick = type(record) is Tick
-        self._at_ns = getattr(record, "at_ns", self._at_ns)
-        sound = type(record) is Frame or type(record) is Media
-        size = len(self._pending) + (len(record.payload) if isinstance(record, Frame | Media) else 0)
-        if (self._missing and not is_tick) or not self._files.room_for(size):
-            self._missing += 1
-            self._missing_frames += sound
-            return
-        if self._missing:
-            self._fill_hole()
-        self._pending += self._writer.write(record)
-        if self._writer.bytes > self._limit:
-            self._end(self._at_ns, "full", "", {})
-        elif len(self._pending) >= CHUNK_BYTES or (is_tick and self._at_ns - self._handed_ns >= CHUNK_NS):
-            self._hand_over()
+        size = buffer.pending + (len(record.payload) if isinstance(record, Frame | Media) else 0)
+        buffer.put(record, room=self._files.room_for(size))
+        self._count()
+        if buffer.due:
+            self._files.hand_over(self, buffer.take(), last=False)
 
     def end(self, at_ns: int, reason: str, detail: str, facts: Facts) -> None:
         """Nothing follows."""
-        if not self._ended:
-            self._end(at_ns, reason, detail, facts)
+        if not self._buffer.ended:
+            self._buffer.end(reason, detail, facts, at_ns)
+            self._files.hand_over(self, self._buffer.take(), last=True)
 
-    def _end(self, at_ns: int, reason: str, detail: str, facts: Facts) -> None:
-        self._ended = True
-        if reason == "full" and not self.broken:
-            self._files.note_full()
-        if self._missing:
-            self._fill_hole()
-        self._pending += self._writer.end(at_ns, reason, detail, facts)
-        self._hand_over(last=True)
-
-    def _fill_hole(self) -> None:
-        self._pending += self._writer.write(Hole(self._at_ns, self._missing, self._missing_frames))
-        self._files.note_missing(self._missing)
-        self._missing = self._missing_frames = 0
-
-    def _hand_over(self, *, last: bool = False) -> None:
-        self._files.hand_over(self, bytes(self._pending), last=last)
-        self._pending.clear()
-        self._handed_ns = self._at_ns
+    def _count(self) -> None:
+        missing = self._buffer.missing
+        if missing > self._missing:
+            self._files.note_missing(missing - self._missing)
+            self._missing = missing
