@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.sockets", "mediacodecs",
     ),
     "bridge.outputs": (
-        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.legs.capture_wire",
+        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.spread", "bridge.legs.capture_wire",
         "bridge.legs.capture_file_wire", "mediacodecs",
     ),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
@@ -65,7 +65,8 @@ BEHIND = (
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {"bridge.app", "bridge.capture_parts", "bridge.readings"}
 COMMANDS = {
-    "bridge.cli", "bridge.cli_kinds", "bridge.cli_test", "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
+    "bridge.cli", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay", "bridge.cli_test", "bridge.replay",
+    "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
     "bridge.doctor_machine", "bridge.doctor_network",
 }  # fmt: skip
 SETTINGS = {"bridge.config", "bridge.config_kinds", "bridge.config_source", "bridge.settings"}

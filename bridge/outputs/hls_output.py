@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.outputs.cutter import CutPlan, Cutter, Piece, plan_picture, plan_sound
 from bridge.outputs.fmp4 import Fmp4
+from bridge.outputs.hls_names import captions_file, header_file, part_file, segment_file
 from bridge.outputs.live_codings import Coding, PictureCoding, SoundCoding
 from bridge.outputs.live_wire import (
     AddHls,
@@ -126,11 +127,13 @@ class HlsOutput:
 
     def _whole(self, piece: Piece) -> None:
         if self._ts is not None:
-            self._segment(f"s{self._sequence}.ts", self._ts.segment(piece.sound, piece.picture), piece)
+            self._segment(
+                segment_file(self._sequence, "ts"), self._ts.segment(piece.sound, piece.picture), piece
+            )
         else:
             number = self._sequence * _FRAGMENTS_A_SEGMENT
             fragment = self._mp4.fragment(number, piece.sound, piece.picture)
-            self._segment(f"s{self._sequence}.m4s", fragment, piece)
+            self._segment(segment_file(self._sequence, "fmp4"), fragment, piece)
 
     def _segment(self, file: str, content: bytes, piece: Piece) -> None:
         self._write(file, content)
@@ -140,27 +143,18 @@ class HlsOutput:
         index = len(self._parts)
         number = self._sequence * _FRAGMENTS_A_SEGMENT + index
         fragment = self._mp4.fragment(number, piece.sound, piece.picture, first=index == 0)
-        file = f"p{self._sequence}.{index}.m4s"
+        file = part_file(self._sequence, index)
         self._write(file, fragment)
         if index == 0:
             self._parts_at = piece.at
         self._parts.append(fragment)
         self._parts_until = piece.until
         assert self._header_file is not None
-        self._tell(
-            PartMade(
-                self._name,
-                self._sequence,
-                index,
-                file,
-                self._header_file,
-                piece.at,
-                piece.duration,
-                self._wall(piece.at),
-                piece.independent,
-                self._discontinuity,
-            )  # fmt: skip
-        )
+        made = PartMade(
+            self._name, self._sequence, index, file, self._header_file, piece.at, piece.duration,
+            self._wall(piece.at), piece.independent, self._discontinuity, piece.closes,
+        )  # fmt: skip
+        self._tell(made)
         if piece.closes:
             self._write_joined()
 
@@ -176,7 +170,7 @@ class HlsOutput:
 
     def _write_joined(self) -> None:
         content = b"".join(self._parts)
-        file = f"s{self._sequence}.m4s"
+        file = segment_file(self._sequence, "fmp4")
         self._write(file, content)
         self._parts.clear()
         self._made(file, len(content), self._parts_at, self._parts_until)
@@ -212,7 +206,7 @@ class HlsOutput:
             until = segment.at + segment.duration
             if now is not None and now < until + wait:
                 return
-            file = f"c{segment.sequence}.vtt"
+            file = captions_file(segment.sequence)
             cues = self._captions.take(segment.at, until)
             try:
                 self._write(file, segment_text(cues, segment.at).encode())
@@ -227,7 +221,7 @@ class HlsOutput:
             return
         header = self._mp4.header()
         if header != self._header:
-            file = f"h{self._sequence}.mp4"
+            file = header_file(self._sequence)
             self._write(file, header)
             self._header_file, self._header = file, header
 

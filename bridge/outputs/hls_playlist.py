@@ -43,6 +43,8 @@ class Segment:
     map_uri: str | None = None
     """The fMP4 header that belongs to it."""
     parts: tuple[Part, ...] = ()
+    gap: bool = False
+    """It is missing: players are not to ask for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ class MediaPlaylist:
         """The least that the tags in use require (RFC 8216bis §8)."""
         if skip is not None:
             return 10 if skip.removed or skip.date_ranges else 9
+        if any(segment.gap for segment in self.segments):
+            return 8
         return 6 if any(s.map_uri for s in self.segments) or self.open_map_uri else 3
 
     def text(self, skip: Skip | None = None, query: str = "") -> str:
@@ -212,6 +216,8 @@ class MediaPlaylist:
             yield from _opening(segment.discontinuity, segment.map_uri, header, segment.began_ms, query)
             header = segment.map_uri
             yield from (_part(part, query) for part in segment.parts)
+            if segment.gap:
+                yield "#EXT-X-GAP"
             yield f"#EXTINF:{segment.duration_s:.6f},"
             yield uri(segment.uri, query)
         if self.open_parts:
