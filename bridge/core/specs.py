@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from bridge.core.formats import AudioFormat
+from bridge.core.formats import OPUS_RATE_HZ, AudioFormat
 from bridge.core.ledger import StreamLedger
 
 InputName = Literal["primary", "secondary"]
@@ -127,4 +127,55 @@ class RecordingSpec:
     """Each alone, beside the program."""
 
 
-OutputSpec = RecordingSpec
+@dataclass(frozen=True, slots=True)
+class SoundCoding:
+    """How an output's sound is coded. Outputs that ask for the same share one encoder."""
+
+    codec: Literal["aac", "mp3", "opus"] = "aac"
+    bitrate: int = 64_000
+    """Bits per second, of all channels."""
+    channels: Literal[1, 2] = 1
+    rate_hz: int = OPUS_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCoding:
+    """How its picture is coded, as H.264."""
+
+    width: int = 640
+    height: int = 360
+    fps: int = 10
+    bitrate: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class PushSpec:
+    """An output that publishes a room's program to an RTMP server, and does so again when that fails."""
+
+    url: str = field(repr=False)
+    """`rtmp` or `rtmps`; its path holds the stream's key."""
+    sound: SoundCoding = SoundCoding()
+    picture: PictureCoding | None = PictureCoding()
+
+
+@dataclass(frozen=True, slots=True)
+class HlsSpec:
+    """An output that offers a room's program as HLS."""
+
+    stream_id: str
+    sound: SoundCoding = SoundCoding()
+    picture: PictureCoding | None = None
+    container: Literal["ts", "fmp4"] = "fmp4"
+    segment_s: float = 6.0
+    part_s: float | None = None
+    """With it, low latency."""
+    window: int = 6
+    """Segments that can be seen."""
+    whole: bool = False
+    """Everything since the beginning can be seen, instead of a window."""
+    captions: bool = False
+    token_hash: str = ""
+    """Of the token that is needed to see it; empty: none is."""
+
+
+OutputSpec = RecordingSpec | PushSpec | HlsSpec
