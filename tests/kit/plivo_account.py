@@ -32,9 +32,14 @@ class _Elsewhere(HTTPAdapter):
 def vendor_client(
     bridge: RunningBridge, auth_id: str = PLIVO_AUTH_ID, auth_token: str = PLIVO_AUTH_TOKEN
 ) -> plivo.RestClient:
-    """The vendor's client as it comes; it has no option for another server, but its HTTP session has."""
+    """The vendor's client as it comes, for a bridge."""
+    return elsewhere(bridge.base, auth_id, auth_token)
+
+
+def elsewhere(base: str, auth_id: str, auth_token: str) -> plivo.RestClient:
+    """The vendor's client; it has no option for a server of others, but its HTTP session has."""
     client = plivo.RestClient(auth_id, auth_token)
-    client.session.mount(PLIVO, _Elsewhere(bridge.base))
+    client.session.mount(PLIVO, _Elsewhere(base))
     return client
 
 
