@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bridge.harness.addresses import without_query
 from bridge.harness.call_endings import (
@@ -31,7 +32,7 @@ from bridge.harness.call_endings import (
     REJECTED,
     Ending,
 )
-from bridge.harness.webhooks import WebhookFailed, Webhooks
+from bridge.harness.webhooks import WebhookFailed
 from bridge.legs.plivo_answer_wire import (
     Answer,
     AnswerElement,
@@ -74,18 +75,26 @@ class CourseOver(Exception):
         self.how = how
 
 
+class Asks(Protocol):
+    """A `Webhooks`."""
+
+    async def ask(self, method: str, url: str, fields: Mapping[str, str]) -> bytes:
+        """What `url` answers. Raises WebhookFailed."""
+
+
 class AnswerCourse:
     """One call's. First `to_stream`, then `rest`: together with the stream, or after it."""
 
     def __init__(
         self,
-        webhooks: Webhooks,
+        webhooks: Asks,
         settings: AnswerSettings,
         fields: Callable[[str], Mapping[str, str]],
         *,
         note: Callable[[str, str], None],
         remark: Callable[[str], None],
         schedule: Callable[[float], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`fields` of every request, for a status of the call; `schedule` an end in so many seconds."""
         self._webhooks = webhooks
@@ -94,6 +103,7 @@ class AnswerCourse:
         self._note = note
         self._remark = remark
         self._schedule = schedule
+        self._sleep = sleep
         self._left: deque[AnswerElement] = deque()
         self._redirects = 0
         self._waited_s = 0.0
@@ -166,7 +176,7 @@ class AnswerCourse:
         if length_s > left_s:
             self._remark(f"<Wait> is cut short: a call waits {MAX_WAIT_S:.0f} s at most")
         self._waited_s += min(length_s, left_s)
-        await asyncio.sleep(min(length_s, left_s))
+        await self._sleep(min(length_s, left_s))
 
     async def _pass_over(self, element: OtherElement) -> None:
         self._pick_up()
