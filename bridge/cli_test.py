@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge import cli_exchange
+from bridge import cli_exchange, cli_replay
 from bridge.cli_kinds import bot_url, call_count, duration, rate, seed, sound_file, threshold
 
 # The harness is imported by those who need it, so that `--help` is there at once.
@@ -40,8 +40,10 @@ exit codes:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Everything after `mediabridge test`."""
-    parser.add_argument("url", metavar="TARGET", type=bot_url, help="ws:// or wss:// address of the bot")
-    parser.add_argument("--calls", type=call_count, default=1, metavar="N", help="how many (1)")
+    parser.add_argument(
+        "url", metavar="TARGET", nargs="?", type=bot_url, help="ws:// or wss:// address of the bot"
+    )
+    parser.add_argument("--calls", type=call_count, metavar="N", help="how many (1)")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--ramp", type=rate, metavar="R/s", help="begin so many a second, evenly (5/s)")
     begin.add_argument(
@@ -62,7 +64,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=threshold, action="append", default=[], metavar="T",
         help="what the run must meet, such as response_p95<800ms; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--schema", action=_PrintSchema, choices=("scenario", "report"),
+        help="print the JSON Schema of scenarios or of report.json, and end",
+    )  # fmt: skip
     cli_exchange.add_options(parser)
+    cli_replay.add_options(parser)
+
+
+class _PrintSchema(argparse.Action):
+    """Ends the program, as `--help` does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: object, option: str | None = None
+    ) -> None:
+        import json
+
+        from bridge.harness.report_json import report_schema
+        from bridge.harness.scenario_schema import scenario_schema
+
+        schema = scenario_schema() if values == "scenario" else report_schema()
+        print(json.dumps(schema, indent=1, ensure_ascii=False))
+        parser.exit()
 
 
 def describe() -> str:
@@ -74,12 +97,15 @@ def describe() -> str:
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutine[Any, Any, int]:
     """The run that `options` ask for; gives its exit code. Raises ConfigError when it cannot be had."""
+    replayed = cli_replay.run(options)
+    if replayed is not None:
+        return replayed
     exchange = cli_exchange.read(options, environment)
     from bridge.harness.run_command import plan_run, run_test
 
     plan = plan_run(
         options.url,
-        calls=options.calls,
+        calls=options.calls or 1,
         ramp_per_s=options.ramp,
         arrivals_per_s=options.arrivals,
         hold_s=options.hold,
@@ -90,4 +116,4 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutin
         thresholds=options.threshold,
         exchange=exchange,
     )
-    return run_test(plan, report=options.report)
+    return run_test(plan, report=options.report, captures=options.capture)

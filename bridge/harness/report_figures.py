@@ -54,10 +54,13 @@ class Limit:
     """A threshold on one figure, in the figure's unit."""
 
     text: str
+    """As it was written."""
     value: float
+    """The limit, in the figure's unit."""
     upper: bool
     """Values should be below it."""
     passed: bool
+    """Whether it was met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ class Histogram:
     """How often values fell into each cell of `width`, the first of which begins at 0."""
 
     width: float
+    """In the figure's unit."""
     counts: list[int]
+    """From the first cell to the last."""
     over: int
     """Those beyond the last cell."""
 
@@ -75,22 +80,35 @@ class Figure:
     """One figure over all calls. Values are None where nothing was measured."""
 
     key: str
+    """As thresholds name it."""
     title: str
+    """For people."""
     about: str
+    """What it says, in a sentence."""
     unit: Unit
+    """`ms`, `%`, or empty for plain numbers."""
     n: int
     """Values there are."""
     never: int
     """Times that it was due and did not happen."""
     min: float | None
+    """The smallest value."""
     mean: float | None
+    """The average."""
     p50: float | None
+    """The smallest value that at least half of all do not exceed."""
     p90: float | None
+    """The same for 90 %."""
     p95: float | None
+    """The same for 95 %."""
     p99: float | None
+    """The same for 99 %."""
     max: float | None
+    """The largest value."""
     histogram: Histogram | None
+    """How the values are spread."""
     limits: list[Limit]
+    """Thresholds on it."""
 
 
 def figures(run: RunResult) -> list[Figure]:

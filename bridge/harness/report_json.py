@@ -35,7 +35,11 @@ def as_json(result: RunResult | CapacityResult) -> bytes:
     else:
         told["totals"] = totals(result.calls)
         told["figures"] = {figure.key: figure for figure in figures(result)}
-    return msgspec.json.encode({**told, **msgspec.to_builtins(result)}) + b"\n"
+    told |= msgspec.to_builtins(result)
+    try:
+        return msgspec.json.encode(told) + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair: whoever wrote it, the report is to be there
+        return json.dumps(msgspec.to_builtins(told)).encode() + b"\n"
 
 
 def report_schema() -> JsonSchema:

@@ -187,22 +187,31 @@ class CapacityStep:
     """So many calls at once, and what came of them. Figures are None where there was nothing to measure."""
 
     calls: int
+    """At once."""
     verdict: StepVerdict
+    """Whether they held; of a step in which the harness was late nothing can be said."""
     because: str
     """What broke, in a sentence; empty for a step that held."""
     started_at: float
     """Unix seconds."""
     duration_ms: int
+    """All of the step."""
     failed_calls: int
+    """Those with a failure."""
     thresholds: list[Threshold]
+    """What was asked of the step."""
     connect_p95_ms: float | None
+    """Until the service had answered the handshake."""
     response_p50_ms: float | None
     """Heard, after playout; of the answers that came."""
     response_p95_ms: float | None
+    """The same, the 95th percentile."""
     response_max_ms: float | None
+    """The same, the slowest."""
     unanswered: int
     """Answers that were due and never heard."""
     barge_in_clear_p95_ms: float | None
+    """From the caller's first speech over the bot to its `clearAudio`."""
     late_ms: float
     """The worst delay of the harness itself."""
     report: str | None = None
@@ -220,10 +229,13 @@ class CapacityResult:
     target: str
     """Without its query."""
     started_at: float
+    """Unix seconds."""
     duration_ms: int
+    """All of the search."""
     steps: list[CapacityStep]
     """In the order in which they were made: upwards, then between the last good and the first bad one."""
     ended: CapacityEnd
+    """Why it was over; `limit`: nothing broke up to the most calls that were to be tried."""
     held: int
     """The most calls that held, below all that broke; 0: none did."""
     broke: int | None
@@ -237,6 +249,7 @@ class CapacityResult:
     settings: dict[str, str] = field(default_factory=dict)
     """How it was run, for people to read."""
     seed: int = 0
+    """For all that was drawn by lot."""
 
     @property
     def passed(self) -> bool:

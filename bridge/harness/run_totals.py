@@ -18,7 +18,9 @@ class RunTotals:
     """Of all calls."""
 
     calls: int
+    """That were begun."""
     failed: int
+    """Calls with a failure."""
     ends: dict[str, int]
     """How many calls ended how; the most usual end first."""
     hang_ups: dict[str, int]
@@ -32,27 +34,35 @@ class RunTotals:
     unanswered: int
     """Answers that were due and never heard."""
     barge_ins: int
+    """Times that a caller spoke over a bot, but for signs of attention."""
     not_yielded: int
     """Those over which the bot went on."""
     caller_talk_ms: int
+    """All utterances of all callers."""
     bot_talk_ms: int
+    """The same of the bots."""
     overtalk_ms: int
     """Both sides at once."""
     overtalk_share: float
     """Of the time in which anybody sounded: 0…1."""
     gaps: int
+    """Times that bots paused in mid-speech because nothing had arrived."""
     gap_ms: int
+    """All of those together."""
     underruns: int
     """Gaps of less than 200 ms."""
     checkpoints: int
+    """That bots sent, and that could be understood."""
     checkpoints_played: int
     """Those that were acknowledged."""
     checkpoints_cleared: int
+    """Those that clears took back."""
     acknowledgement_errors: int
     """Broken rules about what was heard: sound that a bot takes for heard, and it was not."""
     bytes_in: int
     """Of the bots' messages, without what the WebSocket adds."""
     bytes_out: int
+    """Of the callers'."""
     late_ms: float
     """The worst delay of the harness in any call."""
 

@@ -8,9 +8,11 @@ from typing import Any
 KNOWN = {
     "$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "enum", "const",
     "additionalProperties", "minProperties", "maxProperties", "anyOf", "items", "minItems", "maxItems",
-    "pattern", "minLength", "maxLength", "minimum", "maximum",
+    "pattern", "minLength", "maxLength", "minimum", "maximum", "default", "prefixItems",
 }  # fmt: skip
-TYPES: dict[str, Any] = {"string": str, "integer": int, "array": list, "object": dict, "null": type(None)}
+TYPES: dict[str, Any] = {
+    "string": str, "integer": int, "number": (int, float), "array": list, "object": dict, "null": type(None),
+}  # fmt: skip
 
 
 def fits(value: object, schema: dict[str, Any], root: dict[str, Any] | None = None) -> bool:
@@ -42,9 +44,12 @@ def fits(value: object, schema: dict[str, Any], root: dict[str, Any] | None = No
         case int():
             return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
         case list():
-            inside = schema.get("items", {})
             count = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", 1 << 30)
-            return count and all(fits(item, inside, root) for item in value)
+            first = schema.get("prefixItems", [])
+            ways = [*first, *[schema.get("items", {})] * (len(value) - len(first))]
+            return count and all(
+                way is not False and fits(item, way, root) for item, way in zip(value, ways, strict=False)
+            )
         case dict():
             return _fits_object(value, schema, root)
     return True
@@ -58,4 +63,6 @@ def _fits_object(value: dict[str, object], schema: dict[str, Any], root: dict[st
         return False
     if not schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", 1 << 30):
         return False
-    return all(fits(inner, known[key], root) for key, inner in value.items() if key in known)
+    others = schema.get("additionalProperties", {})
+    others = {} if others in (True, False) else others
+    return all(fits(inner, known.get(key, others), root) for key, inner in value.items())
