@@ -271,7 +271,7 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_call_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", type=socket_url, help="ws:// or wss:// address of the service")
-    parser.add_argument("--wav", required=True, type=sound_file, metavar="FILE", help="what the caller says")
+    parser.add_argument("--wav", type=sound_file, metavar="FILE", help="what the caller says (a sample)")
     parser.add_argument("--codec", choices=CODECS, default=CODECS[0], help=f"({CODECS[0]})")
     parser.add_argument("--record", type=new_file, metavar="OUT.wav", help="keep what the caller hears")
     parser.add_argument("--loop", action="store_true", help="say it again and again")

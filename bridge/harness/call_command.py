@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import soundfile
 
-from bridge.harness.plivo_caller import CallEnd, CallFailed, PlivoCaller, new_call
-from bridge.harness.sound import CODECS, Samples, load
-from mediacodecs.levels import dbov, rms
+from bridge.harness.measured_call import MeasuredCall
+from bridge.harness.plivo_caller import PlivoCaller, new_call
+from bridge.harness.recital import Recital
+from bridge.harness.results import CallResult
+from bridge.harness.rules import RULES
+from bridge.harness.sound import CODECS, SAMPLE, Samples, load
+from bridge.harness.speech import mean_square
+from bridge.harness.stereo_wav import HeardWav, WavWriter
+from bridge.harness.witness import Witness
+from mediacodecs.levels import dbov
 
 OK = 0
 FAILED = 1
 WRONG_USE = 2
 
-TAIL_S = 1.0
-"""How long to listen on once everything has been said."""
-MAX_TAIL_S = 60.0
-"""At most so long for what is then still waiting to be played."""
 SHOW_EVERY_S = 0.5
-GOOD_CODES = (1000, 1001, 1005)
-"""What a service closes with when nothing is wrong."""
 _METER = "▁▂▃▄▅▆▇█"
 
 
@@ -37,7 +37,7 @@ def _to_stderr(text: str) -> None:
 async def run_call(
     url: str,
     *,
-    wav: Path,
+    wav: Path | None = None,
     codec: str = "l16-16k",
     record: Path | None = None,
     loop: bool = False,
@@ -47,9 +47,10 @@ async def run_call(
 ) -> int:
     """Make the call and give the exit code: 0 it went well, 1 it failed, 2 it could not be tried.
 
-    Without `seconds` it lasts as long as the file, and until what is still being played has been heard; with
-    `loop` it lasts until it is interrupted or the service ends it. `complain` is told what went wrong; with
-    `progress`, levels and backlog are shown on standard error. A query string never is.
+    Without `wav` a sample is said. Without `seconds` it lasts as long as the file, and until what is still
+    being played has been heard; with `loop` it lasts until it is interrupted or the service ends it.
+    `complain` is told what went wrong; with `progress`, levels and backlog are shown on standard error. A
+    query string never is.
     """
 
     def failed(text: str, code: int = FAILED) -> int:
@@ -62,122 +63,105 @@ async def run_call(
     if audio_format is None:
         return failed(f"there is no codec {codec}; choose one of {', '.join(CODECS)}", WRONG_USE)
     try:
-        sound = load(wav, audio_format.rate_hz)
+        sound = load(wav or SAMPLE, audio_format.rate_hz)
     except (OSError, ValueError) as wrong:
         return failed(str(wrong), WRONG_USE)
-    with ExitStack() as files:
-        heard = Meter()
-        hear: Callable[[Samples], None] = heard.feed
-        if record is not None:
+    meter = Meter()
+    caller = PlivoCaller(url, call=new_call(audio_format), witnesses=[meter])
+    caller.voice = Recital(sound, audio_format, lambda: caller.playout.waiting_ms, loop=loop, seconds=seconds)
+    writer = WavWriter() if record is not None else None
+    recording = None
+    try:
+        if record is not None and writer is not None:
             try:
-                recording = files.enter_context(
-                    soundfile.SoundFile(record, "w", audio_format.rate_hz, 1, "PCM_16", format="WAV")
-                )
+                recording = HeardWav(record, audio_format.rate_hz, writer)
             except (OSError, soundfile.LibsndfileError) as wrong:
                 return failed(f"cannot write {record}: {wrong}", WRONG_USE)
-
-            def hear(frame: Samples) -> None:
-                heard.feed(frame)
-                recording.write(frame)
-
-        caller = PlivoCaller(url, sound, new_call(audio_format), loop_sound=loop, on_heard=hear)
-        try:
-            await caller.dial()
-        except CallFailed as refused:
-            return failed(str(refused))
-        try:
-            async with asyncio.TaskGroup() as group:
-                showing = group.create_task(_show(caller, heard)) if progress else None
-                end = await _last(caller, seconds)
-                if showing is not None:
-                    showing.cancel()
-        finally:
-            await caller.hang_up()
-    if progress:
-        _sum_up(caller)
-    figures = caller.figures
-    if figures.wrong_format or figures.not_understood:
-        complain(
-            f"{figures.wrong_format} playAudio in another format than the stream's and "
-            f"{figures.not_understood} messages that make no sense were dropped"
-        )
-    if end is not None and end.by_service and end.code not in GOOD_CODES:
-        return failed(f"the service ended the call with {end.code} {end.reason}".rstrip())
-    return OK
-
-
-async def _last(caller: PlivoCaller, seconds: float | None) -> CallEnd | None:
-    """Returns when the call is long enough (None), or when it is over."""
-    over = asyncio.ensure_future(caller.ended())
-    long_enough = asyncio.ensure_future(_enough(caller, seconds))
-    try:
-        await asyncio.wait((over, long_enough), return_when=asyncio.FIRST_COMPLETED)
-        return over.result() if over.done() else None
+            caller.witnesses = (*caller.witnesses, recording)
+        call = MeasuredCall(caller)
+        async with asyncio.TaskGroup() as group:
+            showing = group.create_task(_show(call, meter)) if progress else None
+            result = await call.run()
+            if showing is not None:
+                showing.cancel()
     finally:
-        over.cancel()
-        long_enough.cancel()
+        if recording is not None:
+            recording.close()
+        if writer is not None:
+            await asyncio.to_thread(writer.close)
+    if writer is not None and (writer.lost or writer.problem):
+        complain(f"not all of {record} could be written: {writer.problem or 'the disk is too slow'}")
+    if progress and call.begun:
+        _sum_up(caller, result)
+    for name, times in result.violations.items():
+        complain(f"{name} × {times:,}: {RULES[name].text}")
+    match result.end:
+        case "connect failed":
+            return failed(result.end_detail)
+        case "bot failed":
+            return failed(f"the service ended the call with {result.end_detail}")
+        case "connection lost":
+            return failed(f"the connection was lost {result.end_detail}".rstrip())
+        case _:
+            return OK
 
 
-async def _enough(caller: PlivoCaller, seconds: float | None) -> None:
-    if seconds is not None:
-        await asyncio.sleep(seconds)
-        return
-    await caller.finished()
-    await asyncio.sleep(TAIL_S)
-    # Once: a service that never stops sending would keep the queue from ever being empty.
-    await asyncio.sleep(min(caller.playout.waiting_ms / 1000, MAX_TAIL_S))
-
-
-def _sum_up(caller: PlivoCaller) -> None:
+def _sum_up(caller: PlivoCaller, result: CallResult) -> None:
     figures = caller.figures
-    print(
+    lines = [
         f"sent {figures.sent / 50:.1f} s, got {figures.played} playAudio, "
-        f"longest backlog {caller.playout.longest_ms:.0f} ms, {figures.clears} clears",
-        file=sys.stderr,
-    )
+        f"longest backlog {caller.playout.longest_ms:.0f} ms, {figures.clears} clears"
+    ]
+    delays = sorted(one.heard_ms for one in result.responses if one.heard_ms is not None)
+    if delays:
+        median, most = delays[len(delays) // 2], delays[-1]
+        lines.append(f"{len(delays)} answers, heard after {median:,} ms, and {most:,} ms at most")
+    print("\n".join(lines), file=sys.stderr)
 
 
-class Meter:
-    """The level of what was heard lately."""
+class Meter(Witness):
+    """How loud both sides are."""
 
     def __init__(self) -> None:
-        self._peak_db = -127.0
+        self._said = self._loudest = 0.0
+        """Mean squares: of the last 20 ms said, and of the loudest heard lately."""
 
-    def feed(self, frame: Samples) -> None:
-        """Take in 20 ms: int16 [n]."""
-        self._peak_db = max(self._peak_db, _level(frame))
+    def ticked(self, said: Samples, speech: Samples, heard: Samples, late_s: float) -> None:
+        """Take in 20 ms."""
+        self._said = mean_square(said)
+        self._loudest = max(self._loudest, mean_square(heard))
 
-    def read(self) -> float:
-        """The loudest 20 ms since it was last read, in dBov."""
-        level, self._peak_db = self._peak_db, -127.0
-        return level
+    def read(self) -> tuple[float, float]:
+        """What is said, and the loudest 20 ms heard since it was last read, in dBov."""
+        powers = np.asarray((self._said, self._loudest), np.float32)
+        self._loudest = 0.0
+        said_db, heard_db = dbov(np.sqrt(powers))
+        return float(said_db), float(heard_db)
 
 
-async def _show(caller: PlivoCaller, heard: Meter) -> None:
+async def _show(call: MeasuredCall, meter: Meter) -> None:
     """A line twice a second: over the last one on a terminal, and only every ten seconds elsewhere."""
+    caller = call.caller
     on_terminal = sys.stderr.isatty()
     every = 1 if on_terminal else round(10 / SHOW_EVERY_S)
     shown = 0
     try:
         while True:
             await asyncio.sleep(SHOW_EVERY_S)
-            shown += 1
-            if shown % every:
+            shown += call.begun
+            if not shown or shown % every:
                 continue
+            said_db, heard_db = meter.read()
             seconds = caller.figures.sent / 50 / len(caller.call.tracks)
             line = (
-                f"{int(seconds) // 60:02}:{int(seconds) % 60:02}  says {_bar(_level(caller.said))}  "
-                f"hears {_bar(heard.read())}  backlog {caller.playout.waiting_ms:4.0f} ms"
+                f"{int(seconds) // 60:02}:{int(seconds) % 60:02}  says {_bar(said_db)}  "
+                f"hears {_bar(heard_db)}  backlog {caller.playout.waiting_ms:4.0f} ms"
             )
             print(f"\r{line}" if on_terminal else line, end="" if on_terminal else "\n", file=sys.stderr)
             sys.stderr.flush()
     finally:
         if on_terminal and shown:
             print(file=sys.stderr)
-
-
-def _level(frame: Samples) -> float:
-    return float(dbov(rms(frame.astype(np.float32))))
 
 
 def _bar(level_db: float) -> str:

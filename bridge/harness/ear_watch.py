@@ -32,6 +32,8 @@ from bridge.turns import Measure, TurnMeter, TurnReport, TurnSettings
 
 GAP_LIMIT_MS = 1_000
 """A pause of the bot's because nothing had arrived that is no longer than this is a gap."""
+MAX_LEVELS = 24 * 3600 * 50
+"""Levels are kept for a day; who calls for longer does not want to look at them."""
 _SETTLE_MS = 2 * PTIME_MS
 """A frame is heard 20 ms after one was said, and both are told together."""
 _CUT_SPAN_MS = 60
@@ -120,7 +122,9 @@ class EarWatch(Witness):
         caller, bot, playout, sent = self.caller, self.bot, self._playout, self._sent
         heard_power = loudness(heard)
         change = caller.hear(speech)
-        self._powers[0].append(caller.power if speech is said else mean_square(said))
+        if self._ticks <= MAX_LEVELS:
+            self._powers[0].append(caller.power if speech is said else mean_square(said))
+            self._powers[1].append(heard_power)
         if change is not None:
             self._meter.caller_talking("caller", change, said_ms)
             self._bands[0].take(change, said_ms)
@@ -132,7 +136,6 @@ class EarWatch(Witness):
         else:
             self._played_out = False
         change = bot.take(heard_power)
-        self._powers[1].append(heard_power)
         if change is not None:
             if change:
                 self._bot_begins(heard, filled, heard_ms)

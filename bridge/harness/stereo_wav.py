@@ -1,4 +1,4 @@
-"""Keeps both sides of a call as a stereo WAV file, written by a thread: disks are slower than ticks."""
+"""Keeps a call's sound as a WAV file, written by a thread: disks are slower than ticks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WavWriter:
         """Why writing failed, the last time that it did."""
 
     def write(self, file: soundfile.SoundFile, chunk: Samples | None) -> None:
-        """Append int16 [n, 2]; None closes the file. `chunk` is not copied."""
+        """Append int16 [n, channels]; None closes the file. `chunk` is not copied."""
         try:
             # A file that is not closed has no true header: that waits for its turn.
             self._work.put((file, chunk), block=chunk is None)
@@ -39,7 +39,7 @@ class WavWriter:
             self.lost += 1
 
     def close(self) -> None:
-        """Returns when everything has been written."""
+        """Returns when everything has been written: blocks."""
         self._work.put(None)
         self._thread.join()
 
@@ -55,38 +55,63 @@ class WavWriter:
                 self.problem = str(wrong)
 
 
+class _Sheet:
+    """Frames of a file, gathered until it is worth to write them."""
+
+    def __init__(self, path: Path, rate_hz: int, channels: int, writer: WavWriter) -> None:
+        self._file = soundfile.SoundFile(path, "w", rate_hz, channels, "PCM_16", format="WAV")
+        self._writer = writer
+        self._samples = rate_hz // 50
+        self._shape = (CHUNK_FRAMES * self._samples, channels)
+        self._chunk: Samples = np.empty(self._shape, np.int16)
+        self._at = 0
+
+    def add(self, *frames: Samples) -> None:
+        """20 ms, a frame for each channel."""
+        rows = self._chunk[self._at : self._at + self._samples]
+        for channel, frame in enumerate(frames):
+            rows[:, channel] = frame
+        self._at += self._samples
+        if self._at == len(self._chunk):
+            self._writer.write(self._file, self._chunk)
+            self._chunk, self._at = np.empty(self._shape, np.int16), 0
+
+    def close(self) -> None:
+        self._writer.write(self._file, self._chunk[: self._at])
+        self._writer.write(self._file, None)
+
+
 class StereoWav(Witness):
     """One call's file: left what the caller sends, right what they hear, each when it is in the air."""
 
     def __init__(self, path: Path, rate_hz: int, writer: WavWriter) -> None:
         """Raises OSError or soundfile.LibsndfileError when there can be no such file."""
-        self._file = soundfile.SoundFile(path, "w", rate_hz, 2, "PCM_16", format="WAV")
-        self._writer = writer
-        self._samples = rate_hz // 50
-        self._chunk = self._empty()
-        self._at = 0
-        self._heard = np.zeros(self._samples, np.int16)
+        self._sheet = _Sheet(path, rate_hz, 2, writer)
+        self._heard = np.zeros(rate_hz // 50, np.int16)
         self.path = path
 
     def ticked(self, said: Samples, speech: Samples, heard: Samples, late_s: float) -> None:
         """Add 20 ms. What plays from now on is heard while the next 20 ms are said."""
-        row = slice(self._at, self._at + self._samples)
-        self._chunk[row, 0] = said
-        self._chunk[row, 1] = self._heard
+        self._sheet.add(said, self._heard)
         self._heard = heard
-        self._at += self._samples
-        if self._at == len(self._chunk):
-            self._writer.write(self._file, self._chunk)
-            self._chunk, self._at = self._empty(), 0
 
     def close(self) -> None:
         """Write the rest."""
-        end = self._at + self._samples
-        last = np.zeros((end, 2), np.int16)
-        last[: self._at] = self._chunk[: self._at]
-        last[self._at :, 1] = self._heard
-        self._writer.write(self._file, last)
-        self._writer.write(self._file, None)
+        self._sheet.add(np.zeros_like(self._heard), self._heard)
+        self._sheet.close()
 
-    def _empty(self) -> Samples:
-        return np.empty((CHUNK_FRAMES * self._samples, 2), np.int16)
+
+class HeardWav(Witness):
+    """What the caller hears, alone."""
+
+    def __init__(self, path: Path, rate_hz: int, writer: WavWriter) -> None:
+        """Raises OSError or soundfile.LibsndfileError when there can be no such file."""
+        self._sheet = _Sheet(path, rate_hz, 1, writer)
+
+    def ticked(self, said: Samples, speech: Samples, heard: Samples, late_s: float) -> None:
+        """Add 20 ms."""
+        self._sheet.add(heard)
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._sheet.close()

@@ -43,7 +43,7 @@ def mediabridge(*arguments: str, cwd: Path = ROOT, **environment: str) -> subpro
         (["serve", "--log-level", "loud"], "--log-level must be one of error, warning"),
         (["serve", "--config", "nowhere.toml"], "cannot read nowhere.toml: No such file"),
         (["demo", "--port", "0"], "the demo runs on a port of its own"),
-        (["call"], "required: URL, --wav"),
+        (["call"], "required: URL"),
         (["call", "http://x", "--wav", SAMPLE], "must begin with ws:// or wss://"),
         (["call", "ws://[x", "--wav", SAMPLE], "that is no address"),
         (["call", "ws://x", "--wav", "nowhere.wav"], "cannot read nowhere.wav"),
