@@ -52,6 +52,13 @@ class CaptureFolder:
             return False
         return True
 
+    def problems(self) -> list[str]:
+        """What went wrong, in words."""
+        said = [f"captures could not be written: {self.problem}"] if self.problem else []
+        if self.missing:
+            said.append(f"the disk was too slow: {self.missing} records are missing in captures")
+        return said
+
     def close(self) -> None:
         """Returns when everything has been written."""
         self._work.put(None)

@@ -15,6 +15,7 @@ from bridge.harness.measured_call import MeasuredCall
 from bridge.harness.replay_course import holes
 from bridge.harness.replayed_caller import ReplayedCaller, as_caller
 from bridge.harness.results import CallResult, RunResult
+from bridge.harness.run_command import tell
 from bridge.harness.run_report import ReportFolder
 from bridge.harness.stereo_wav import WavWriter
 from bridge.harness.thresholds import Asked
@@ -115,3 +116,19 @@ def read_all(files: Sequence[Path]) -> list[Capture]:
         return [read_capture(file) for file in files]
     except BadCapture as wrong:
         raise ConfigError(str(wrong)) from None
+
+
+async def tell_replay(
+    captures: Sequence[Capture],
+    *,
+    thresholds: Sequence[Asked] = (),
+    report: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> int:
+    """Replay them, tell what came of it, write the report, and give the exit code: 0, 1 or 3.
+
+    Raises ConfigError when the report cannot be written there.
+    """
+    folder = ReportFolder(report) if report is not None else None
+    run = await replay_run(captures, thresholds=thresholds, folder=folder)
+    return tell(run, folder, say)

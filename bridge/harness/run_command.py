@@ -16,6 +16,7 @@ from bridge.core.ports import AudioFormat
 from bridge.errors import ConfigError
 from bridge.harness.arrivals import poisson, ramp
 from bridge.harness.bot_test import BotTest, Cast, Part, RunLook, RunPlan, without_query
+from bridge.harness.capture_folder import CaptureFolder
 from bridge.harness.lateness import LateLimits
 from bridge.harness.results import RunResult
 from bridge.harness.run_report import PAGE, ReportFolder
@@ -125,6 +126,7 @@ async def run_test(
     plan: RunPlan,
     *,
     report: Path | None = None,
+    captures: Path | None = None,
     progress: bool = True,
     say: Callable[[str], None] = print,
 ) -> int:
@@ -134,11 +136,12 @@ async def run_test(
     CancelledError is raised. Raises ConfigError when the report cannot be written there.
     """
     folder = ReportFolder(report) if report is not None else None
-    _allow_files(2 * len(plan.starts) + 100)
+    kept = CaptureFolder(captures) if captures is not None else None
+    _allow_files(3 * len(plan.starts) + 100)
     # What is there already stays: looking through it again and again would hold up the ticks.
     gc.collect()
     gc.freeze()
-    test = BotTest(plan, folder, _tell_rest)
+    test = BotTest(plan, folder, _tell_rest, captures=kept)
     running = asyncio.ensure_future(test.run())
     showing = asyncio.ensure_future(_show(test, without_query(plan.url))) if progress else None
     cancelled: asyncio.CancelledError | None = None
@@ -154,18 +157,27 @@ async def run_test(
             with suppress(asyncio.CancelledError):
                 await showing
         gc.unfreeze()
+        if kept is not None:
+            await asyncio.to_thread(kept.close)
+            test.problems += kept.problems()
     for problem in test.problems:
         print(f"mediabridge: {problem}", file=sys.stderr)
+    code = tell(run, folder, say)
+    if cancelled is not None:
+        raise cancelled
+    return code
+
+
+def tell(run: RunResult, folder: ReportFolder | None, say: Callable[[str], None]) -> int:
+    """Write the report, say what came of the run, and give the exit code. Raises ConfigError."""
     if folder is not None:
         try:
             folder.write(run)
         except OSError as wrong:
-            raise ConfigError(f"cannot write {report}: {wrong.strerror}") from None
+            raise ConfigError(f"cannot write {folder.path}: {wrong.strerror}") from None
     say(summary(run))
     if folder is not None:
         say(f"report: {folder.path / PAGE}")
-    if cancelled is not None:
-        raise cancelled
     return exit_code(run)
 
 
