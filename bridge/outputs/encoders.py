@@ -52,7 +52,10 @@ class AudioSettings:
 
 @dataclass(frozen=True, slots=True)
 class PictureSettings:
-    """How the picture is coded: H.264, a key frame at least every `keyframe_s`. Width and height are even."""
+    """How the picture is coded: H.264, a key frame at least every `keyframe_s`. Width and height are even.
+
+    `bitrate` (bit/s) is what a second may take at most; a picture in which nothing moves takes less.
+    """
 
     width: int = 640
     height: int = 360
@@ -110,6 +113,11 @@ class AudioEncoder:
         self._at = start_sample
 
     @property
+    def header(self) -> bytes:
+        """What a decoder must know beforehand; empty for MP3 and PCM."""
+        return bytes(self._context.extradata or b"")
+
+    @property
     def frame_samples(self) -> int:
         """How much sound is in one packet, in samples at `rate_hz`; 0: as much as was given."""
         return self._context.frame_size
@@ -139,15 +147,22 @@ class AudioEncoder:
 class PictureEncoder:
     """Codes pictures as H.264 without delay: one packet per picture, none waits for a later one."""
 
-    def __init__(self, settings: PictureSettings) -> None:
+    def __init__(self, settings: PictureSettings, even: bool = True) -> None:
+        """`even`: every picture is given, and no second takes much more than `bitrate`, for live streams.
+
+        Otherwise pictures that show nothing new may be left out, and quality is what stays the same, for files:
+        what counts bits by the picture would starve the few that there are.
+        """
         self.settings = settings
         self._carrier = av.open("nowhere", "w", format="null")
-        stream = self._carrier.add_stream("libx264", rate=settings.fps, options=dict(_X264))
+        options = {**_X264, "crf": "23" if even else "21"}
+        if even:
+            options |= {"maxrate": str(settings.bitrate), "bufsize": str(2 * settings.bitrate)}
+        stream = self._carrier.add_stream("libx264", rate=settings.fps, options=options)
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = settings.width, settings.height, "yuv420p"
         context.time_base = Fraction(1, settings.fps)
-        context.bit_rate = settings.bitrate
         self._gop = max(1, int(settings.fps * settings.keyframe_s))
         context.gop_size = self._gop
         context.max_b_frames = 0
@@ -162,6 +177,11 @@ class PictureEncoder:
         self._drawn: NDArray[np.uint8] | None = None
         self._frame: av.VideoFrame | None = None
         self._key_at: int | None = None
+
+    @property
+    def header(self) -> bytes:
+        """The parameter sets, as Annex B."""
+        return bytes(self._context.extradata or b"")
 
     def add_to(self, container: OutputContainer) -> VideoStream:
         """A stream of `container` for this encoder's packets (as copies)."""

@@ -167,3 +167,25 @@ def test_a_copy_of_a_packet_leaves_the_packet_as_it_is() -> None:
 def test_settings_that_cannot_be_had_are_refused_at_once(wrong: object) -> None:
     with pytest.raises(ValueError, match="possible|only|it can have"):
         wrong()  # type: ignore[operator]
+
+
+def test_a_lively_picture_does_not_take_much_more_than_its_bitrate() -> None:
+    rng = np.random.default_rng(5)
+    encoder = PictureEncoder(PictureSettings(bitrate=300_000))
+    taken = [
+        sum(packet.size for packet in encoder.encode(rng.integers(0, 255, (360, 640, 3), np.uint8), number))
+        for number in range(50)
+    ]
+    assert 8 * sum(taken) / 5 < 450_000
+
+
+def test_a_key_frame_among_pictures_left_out_is_as_good_as_any() -> None:
+    """One picture a second at ten a second: with bits counted by the picture it would be a tenth as good."""
+    rng = np.random.default_rng(5)
+    drawn = np.kron(rng.integers(40, 200, (18, 32, 1), np.uint8), np.ones((20, 20, 3), np.uint8))
+    sizes = []
+    for step in (1, 10):
+        encoder = PictureEncoder(PictureSettings(bitrate=100_000), even=False)
+        packets = [packet for at in range(0, 100, step) for packet in encoder.encode(drawn, at)]
+        sizes.append(min(packet.size for packet in packets if packet.is_keyframe))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
