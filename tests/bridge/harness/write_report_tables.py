@@ -1,4 +1,4 @@
-"""`python -m tests.bridge.harness.write_report_tables`: the tables of docs/reports.md, as the sources have them.
+"""`python -m tests.bridge.harness.write_report_tables`: the tables of docs/reports.md, from the sources.
 
 A table stands behind `<!-- NAME -->`, where NAME is a definition of the schema of reports, or `rules`.
 """
