@@ -52,7 +52,7 @@ class Course(AnswerCourse):
         self.web = Web(known if answer is None else {ANSWER: answer} | known)
         self.happened: list[str] = []
         super().__init__(
-            self.web, AnswerSettings(ANSWER, fallback_url=fallback_url), lambda status: {"CallStatus": status},
+            self.web, AnswerSettings(ANSWER, fallback_url=fallback_url), lambda now: {"CallStatus": now},
             note=lambda kind, text: self.happened.append(f"{kind}: {text}"),
             remark=lambda text: self.happened.append(text),
             schedule=lambda in_s: self.happened.append(f"scheduled in {in_s:g} s"),
