@@ -150,8 +150,8 @@ class PictureEncoder:
     def __init__(self, settings: PictureSettings, even: bool = True) -> None:
         """`even`: every picture is given, and no second takes much more than `bitrate`, for live streams.
 
-        Otherwise pictures that show nothing new may be left out, and quality is what stays the same, for files:
-        what counts bits by the picture would starve the few that there are.
+        Otherwise pictures that show nothing new may be left out, and quality is what stays the same, for
+        files: what counts bits by the picture would starve the few that there are.
         """
         self.settings = settings
         self._carrier = av.open("nowhere", "w", format="null")

@@ -180,7 +180,7 @@ def test_a_lively_picture_does_not_take_much_more_than_its_bitrate() -> None:
 
 
 def test_a_key_frame_among_pictures_left_out_is_as_good_as_any() -> None:
-    """One picture a second at ten a second: with bits counted by the picture it would be a tenth as good."""
+    """Bits counted by the picture would let those few starve after a while."""
     rng = np.random.default_rng(5)
     drawn = np.kron(rng.integers(40, 200, (18, 32, 1), np.uint8), np.ones((20, 20, 3), np.uint8))
     sizes = []
@@ -188,4 +188,4 @@ def test_a_key_frame_among_pictures_left_out_is_as_good_as_any() -> None:
         encoder = PictureEncoder(PictureSettings(bitrate=100_000), even=False)
         packets = [packet for at in range(0, 100, step) for packet in encoder.encode(drawn, at)]
         sizes.append(min(packet.size for packet in packets if packet.is_keyframe))
-    assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
+    assert sizes[1] >= sizes[0]
