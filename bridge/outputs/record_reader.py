@@ -19,9 +19,14 @@ Poll = Callable[[], None]
 """Called when there is nothing new yet: waits a little. What it raises ends the reading."""
 
 
+def log_name(stretch: int) -> str:
+    """Of the file of a stretch."""
+    return f"{stretch:06}.rec"
+
+
 def log_path(recording: Path, stretch: int) -> Path:
     """Where a stretch's log lies in a recording's directory."""
-    return recording / LOG_FOLDER / f"{stretch:06}.rec"
+    return recording / LOG_FOLDER / log_name(stretch)
 
 
 @dataclass(frozen=True, slots=True)
