@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.kit.running_bridge import ROOT, RunningBridge, free_port
+from bridge.harness import BotProcess
+from tests.kit.running_bridge import ROOT, RunningBridge
 from tests.kit.tones import level_of
 
 pytestmark = pytest.mark.e2e
@@ -77,28 +78,17 @@ async def test_python_client_and_simulated_caller_hear_each_other(
 
 
 async def test_bot_says_back_what_the_caller_said(tmp_path: Path) -> None:
-    port, answer, question = free_port(), tmp_path / "answer.wav", tmp_path / "question.wav"
+    answer, question = tmp_path / "answer.wav", tmp_path / "question.wav"
     speech, rate_hz = soundfile.read(SAMPLES / "caller_16k.wav", dtype="int16", stop=2 * 16_000)
     soundfile.write(question, np.concatenate((speech, np.zeros(6 * rate_hz, np.int16))), rate_hz)
-    bot = await asyncio.create_subprocess_exec(
-        sys.executable, "-u", str(SAMPLES / "plivo_bot.py"), "--port", str(port),
-        cwd=ROOT, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert bot.stdout is not None
-        async with asyncio.timeout(20):
-            assert b"listening" in await bot.stdout.readline()
+    with BotProcess("python -u samples/plivo_bot.py --port {port}", folder=ROOT) as bot:
         await finish(
-            sys.executable, "-m", "bridge", "call", f"ws://127.0.0.1:{port}",
+            sys.executable, "-m", "bridge", "call", bot.url,
             "--wav", str(question), "--record", str(answer),
         )  # fmt: skip
-        async with asyncio.timeout(5):
-            said = [(await bot.stdout.readline()).decode() for _ in range(2)]
-    finally:
-        bot.terminate()
-        await bot.wait()
-    assert "audio/x-l16 at 16000 Hz" in said[0]
-    assert "has heard answer 1" in said[1]
+    said = bot.printed
+    assert "audio/x-l16 at 16000 Hz" in said
+    assert "has heard answer 1" in said
     samples, _ = soundfile.read(answer, dtype="float32")
     assert np.abs(samples).max() > 0.1
 

@@ -15,11 +15,12 @@ from plivo_stream.websockets import PlivoWebsocketStreamingHandler
 from websockets.asyncio.server import ServerConnection
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat
+from bridge.harness import serving
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from bridge.harness.sound import decode
 from tests.kit.callback_receiver import CallbackReceiver
 from tests.kit.ears import AMPLITUDE, Sound, hears, phone, until
-from tests.kit.echo_service import EchoService, service
+from tests.kit.echo_service import EchoService
 from tests.kit.forking import ANNA, CLEO, ForkedCall, all_online, forked_call, forking_bridge, stream_url
 from tests.kit.plivo_account import PlivoAccount, vendor_client
 from tests.kit.running_bridge import PLIVO_AUTH_ID, RunningBridge
@@ -210,7 +211,7 @@ async def test_the_vendors_sdk_is_streamed_every_track_in_every_format(call: For
         await scribe.handle(socket)
 
     people = {"anna": (call.anna_id, ANNA, CLEO), "cleo": (call.cleo_id, CLEO, ANNA)}
-    async with service(write) as url:
+    async with serving(write) as url:
         for who, (call_uuid, *_) in people.items():
             for track in ("inbound", "outbound", "both"):
                 for number, content_type in enumerate(CONTENT_TYPES):
@@ -236,7 +237,7 @@ async def test_the_vendors_sdk_is_streamed_every_track_in_every_format(call: For
 
 async def test_an_echo_on_a_participant_is_heard_by_that_participant_alone(call: ForkedCall) -> None:
     echo = EchoService()
-    async with service(echo.handle) as url:
+    async with serving(echo.handle) as url:
         await call.account.start(call.cleo_id, url, bidirectional=True)
         await asyncio.gather(
             hears(call.cleo, ANNA, CLEO),

@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from bridge.harness import serving
+from mediacodecs.g711 import ulaw_decode, ulaw_encode
 from tests.kit.tones import tone
 
 BOT_HZ = 1_000
@@ -34,6 +36,7 @@ class Bot:
     def __init__(self, socket: ServerConnection) -> None:
         self.socket = socket
         self.rate_hz = 16_000
+        self.encoding = "audio/x-l16"
         self.stream_id = ""
         self.speaking = False
         """The caller was loud in the last frame."""
@@ -52,10 +55,15 @@ class Bot:
         match event["event"]:
             case "start":
                 self.rate_hz = event["start"]["mediaFormat"]["sampleRate"]
+                self.encoding = event["start"]["mediaFormat"]["encoding"]
                 self.stream_id = event["start"]["streamId"]
                 await self.greet()
             case "media":
-                frame = np.frombuffer(base64.b64decode(event["media"]["payload"]), "<i2")
+                payload = base64.b64decode(event["media"]["payload"])
+                mulaw = self.encoding == "audio/x-mulaw"
+                frame = (
+                    ulaw_decode(np.frombuffer(payload, np.uint8)) if mulaw else np.frombuffer(payload, "<i2")
+                )
                 loud = bool(np.abs(frame.astype(np.int32)).mean() > LOUD)
                 if loud and not self.speaking:
                     await self.onset()
@@ -64,6 +72,8 @@ class Bot:
                 self.speaking = loud
             case "playedStream":
                 self.talking = False
+            case "dtmf":
+                await self.press(event["dtmf"]["digit"])
 
     async def greet(self) -> None:
         """The call has begun."""
@@ -72,6 +82,9 @@ class Bot:
         """The caller begins to speak."""
         if self.talking and self.clears:
             await self.clear()
+
+    async def press(self, key: str) -> None:
+        """The caller presses a key."""
 
     async def later(self) -> None:
         """The caller has just fallen silent: their last loud frame came 20 ms ago."""
@@ -88,12 +101,13 @@ class Bot:
 
     async def play(self, seconds: float, **media: Any) -> None:
         self.talking = True
-        sound = tone(BOT_HZ, seconds, self.rate_hz).astype("<i2").tobytes()
+        samples = tone(BOT_HZ, seconds, self.rate_hz).astype("<i2")
+        sound = (ulaw_encode(samples) if self.encoding == "audio/x-mulaw" else samples).tobytes()
         await self.say("playAudio", media=self.media(sound) | media)
 
     def media(self, sound: bytes) -> dict[str, Any]:
         payload = base64.b64encode(sound).decode()
-        return {"contentType": "audio/x-l16", "sampleRate": self.rate_hz, "payload": payload}
+        return {"contentType": self.encoding, "sampleRate": self.rate_hz, "payload": payload}
 
     async def mark(self, name: str) -> None:
         await self.say("checkpoint", streamId=self.stream_id, name=name)
@@ -188,6 +202,14 @@ class MarkingEarly(Bot):
         await self.play(self.answer_s)
 
 
+class AcknowledgingItself(Bot):
+    """Tells the other side, at once, that its answer has been heard."""
+
+    async def answer(self) -> None:
+        await super().answer()
+        await self.say("playedStream", streamId=self.stream_id, name=f"answer {self.turns}")
+
+
 class Stumbling(Bot):
     """Lets the caller wait in mid-speech, twice."""
 
@@ -201,6 +223,42 @@ class Flooding(Bot):
     async def answer(self) -> None:
         for _ in range(13):
             await self.play(5.0)
+
+
+class Menu(Bot):
+    """Reads out a menu; a key leads to another one, and # confirms what was keyed in and begins anew."""
+
+    again_s = 1.5
+
+    async def greet(self) -> None:
+        await self.read()
+
+    async def read(self) -> None:
+        await self.play(1.0)
+        await self.mark("menu")
+
+    async def press(self, key: str) -> None:
+        if self.talking:
+            await self.clear()
+        if key != "#":
+            await self.read()
+            return
+        await self.play(0.3)
+        await self.mark("confirmed")
+        self.tasks.create_task(self._again())
+
+    async def _again(self) -> None:
+        await asyncio.sleep(self.again_s)
+        with contextlib.suppress(ConnectionClosed):
+            await self.read()
+
+    async def later(self) -> None:
+        pass
+
+
+class DeafToKeys(Menu):
+    async def press(self, key: str) -> None:
+        pass
 
 
 def saying(*messages: str | bytes, then: bool = True) -> type[Bot]:
@@ -225,5 +283,5 @@ async def listening(bot: Callable[[ServerConnection], Bot]) -> AsyncIterator[str
     async def handle(socket: ServerConnection) -> None:
         await bot(socket).converse()
 
-    async with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(handle, max_size=None) as url:
+        yield url

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
 
 from plivo_stream.types import DtmfEvent, MediaEvent, PlayedStreamEvent, StartEvent
 from plivo_stream.websockets import PlivoWebsocketStreamingHandler
-from websockets.asyncio.server import ServerConnection, serve
 
 
 class EchoService(PlivoWebsocketStreamingHandler):  # type: ignore[misc]
@@ -53,9 +50,3 @@ class EchoService(PlivoWebsocketStreamingHandler):  # type: ignore[misc]
 
     async def _fail(self, error: Exception) -> None:
         self.errors.append(error)
-
-
-@contextlib.asynccontextmanager
-async def service(handle: Callable[[ServerConnection], object]) -> AsyncIterator[str]:
-    async with serve(handle, "127.0.0.1", 0) as server:  # type: ignore[arg-type]
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"

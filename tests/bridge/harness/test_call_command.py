@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
+from bridge.harness import serving
 from bridge.harness.call_command import FAILED, OK, WRONG_USE, run_call
-from tests.kit.echo_service import EchoService, service
+from tests.kit.echo_service import EchoService
 from tests.kit.tones import level_of, tone
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +27,7 @@ async def test_a_call_streams_the_file_and_records_the_answer(
     wav: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = tmp_path / "heard.wav"
-    async with service(EchoService().handle) as url:
+    async with serving(EchoService().handle) as url:
         assert await run_call(url, wav=wav, codec="l16-8k", record=record) == OK
     heard, rate_hz = soundfile.read(record, dtype="int16")
     assert rate_hz == 8000
@@ -37,7 +38,7 @@ async def test_a_call_streams_the_file_and_records_the_answer(
 
 async def test_a_looped_call_lasts_as_long_as_asked(wav: Path, tmp_path: Path) -> None:
     record = tmp_path / "heard.wav"
-    async with service(EchoService().handle) as url, asyncio.timeout(10):
+    async with serving(EchoService().handle) as url, asyncio.timeout(10):
         code = await run_call(url, wav=wav, record=record, loop=True, seconds=1.5, progress=False)
     assert code == OK
     heard, rate_hz = soundfile.read(record, dtype="int16")
@@ -48,7 +49,7 @@ async def test_a_looped_call_lasts_as_long_as_asked(wav: Path, tmp_path: Path) -
 async def test_an_interrupted_call_keeps_what_was_recorded(wav: Path, tmp_path: Path) -> None:
     record = tmp_path / "heard.wav"
     echo = EchoService()
-    async with service(echo.handle) as url, asyncio.timeout(10):
+    async with serving(echo.handle) as url, asyncio.timeout(10):
         calling = asyncio.create_task(run_call(url, wav=wav, record=record, loop=True, progress=False))
         await echo.half_a_second.wait()
         calling.cancel()
@@ -61,8 +62,8 @@ async def test_progress_is_shown_and_the_query_is_not(
     wav: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    async with service(EchoService().handle) as url:
-        assert await run_call(url + "/?access_token=s3cret", wav=wav) == OK
+    async with serving(EchoService().handle) as url:
+        assert await run_call(url + "?access_token=s3cret", wav=wav) == OK
     shown = capsys.readouterr().err
     assert "\r00:00  says ██" in shown
     assert "backlog" in shown
@@ -103,15 +104,15 @@ async def test_a_service_that_is_not_there_or_ends_the_call_badly_is_a_failure(
         await socket.recv()
         await socket.close(1000)
 
-    async with serve(leave, "127.0.0.1", 0) as server:
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/?access_token=s3cret"
+    async with serving(leave) as address:
+        url = f"{address}?access_token=s3cret"
         assert await run_call(url, wav=wav) == FAILED
         assert "1011 broken" in capsys.readouterr().err
     assert await run_call(url, wav=wav) == FAILED
     shown = capsys.readouterr().err
     assert "cannot connect" in shown
     assert "s3cret" not in shown
-    async with service(say_goodbye) as url:
+    async with serving(say_goodbye) as url:
         assert await run_call(url, wav=wav, loop=True) == OK
 
 
@@ -121,7 +122,7 @@ async def test_what_went_wrong_can_be_told_elsewhere(wav: Path, capsys: pytest.C
         await socket.close(1012, "restart")
 
     told: list[str] = []
-    async with service(restart) as url:
+    async with serving(restart) as url:
         assert await run_call(url, wav=wav, loop=True, progress=False, complain=told.append) == FAILED
     assert told == ["the service ended the call with 1012 restart"]
     assert capsys.readouterr().err == ""

@@ -8,13 +8,14 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat, CallTrack
+from bridge.harness import serving
 from bridge.harness.plivo_caller import CallFailed, PlivoCaller, new_call
 from bridge.harness.sound import Samples
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.legs.plivo_link import PlivoLink
 from bridge.sockets import Accept, UpgradeRequest
 from tests.kit.calls import CallPort
-from tests.kit.echo_service import EchoService, service
+from tests.kit.echo_service import EchoService
 from tests.kit.served import Served, served
 from tests.kit.tones import level_of, tone
 
@@ -29,7 +30,7 @@ def sound(frequency_hz: float, rate_hz: int, seconds: float = 1.0) -> Samples:
 async def test_a_service_built_with_the_vendor_s_sdk_understands_the_call(audio_format: AudioFormat) -> None:
     echo = EchoService()
     call = new_call(audio_format, headers={"userId": "12345"})
-    async with service(echo.handle) as url:
+    async with serving(echo.handle) as url:
         async with PlivoCaller(url, sound(440, audio_format.rate_hz, 1.5), call) as caller:
             await caller.press("12#")
             await caller.finished()
@@ -63,7 +64,7 @@ async def test_frames_leave_at_a_steady_pace() -> None:
             if '"event":"media"' in str(message):
                 arrivals.append(asyncio.get_running_loop().time())
 
-    async with service(listen) as url:
+    async with serving(listen) as url:
         async with PlivoCaller(url, sound(440, 8000), new_call(L16_8K)) as caller:
             await caller.finished()
     gaps = np.diff(arrivals)
@@ -82,7 +83,7 @@ async def test_wrong_formats_are_counted_and_played_only_if_asked_for() -> None:
             pass
 
     for convert, longest_ms in ((False, 7.5), (True, 11.25)):
-        async with service(speak) as url:
+        async with serving(speak) as url:
             async with PlivoCaller(url, sound(440, 8000, 0.1), new_call(L16_8K), convert=convert) as caller:
                 await caller.finished()
         assert caller.figures.wrong_format == 1
@@ -95,7 +96,7 @@ async def test_the_service_s_close_ends_the_call() -> None:
         await socket.recv()
         await socket.close(1012, "restart")
 
-    async with service(leave) as url, asyncio.timeout(5):
+    async with serving(leave) as url, asyncio.timeout(5):
         async with PlivoCaller(url, sound(440, 16_000)) as caller:
             end = await caller.ended()
     assert (end.code, end.reason, end.by_service) == (1012, "restart", True)

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K
 from bridge.errors import ConfigError
+from bridge.harness import serving
 from bridge.harness.bot_test import BotTest, RunPlan
 from bridge.harness.clips import load_clips
 from bridge.harness.results import CallResult
@@ -21,6 +22,7 @@ from bridge.harness.scenario import Scenario
 from bridge.harness.scenario_file import read_scenario
 from bridge.harness.stage import Stage
 from bridge.harness.thresholds import read_threshold
+from tests.kit import bots
 from tests.kit.rehearsal import scenario, sound_file
 
 pytestmark = pytest.mark.e2e
@@ -35,8 +37,8 @@ async def sample_bot() -> AsyncIterator[str]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    async with serve(module.converse, "127.0.0.1", 0) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(module.converse) as url:
+        yield url
 
 
 @contextlib.asynccontextmanager
@@ -50,8 +52,8 @@ async def listening() -> AsyncIterator[tuple[str, list[list[dict[str, object]]]]
         async for message in socket:
             mine.append(json.loads(message))
 
-    async with serve(listen, "127.0.0.1", 0) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
+    async with serving(listen) as url:
+        yield url, connections
 
 
 async def perform(of: Scenario, folder: Path, url: str, number: int = 1) -> CallResult:
@@ -84,6 +86,25 @@ async def test_the_samples_tell_what_the_sample_bot_does_well_and_what_not() -> 
     assert {"fault"} <= {moment.kind for moment in noisy.timeline}
 
 
+async def test_a_menu_is_gone_through_with_keys() -> None:
+    path = SAMPLES / "scenarios" / "digits_menu.yaml"
+    menu = read_scenario(path)
+    async with bots.listening(bots.Menu) as url, bots.listening(bots.DeafToKeys) as deaf:
+        well, ill = await asyncio.gather(*(perform(menu, path.parent, one) for one in (url, deaf)))
+    assert (well.failures, well.end, well.violations) == ([], "caller hung up", {})
+    steps = [moment.text for moment in well.timeline if moment.kind == "step"]
+    assert steps[-4:] == ["5[1].3 wait for silence", *(f"5[2].{step}" for step in (
+        "1 wait for speech", "2 digits", "3 wait for silence",
+    ))]  # fmt: skip
+    assert [moment.kind for moment in well.timeline].count("clear") >= 2
+    assert ill.failures[0] == "step 4: the bot did not answer within 3s"
+
+
+def test_every_sample_is_performed() -> None:
+    performed = {"greeting_and_answer", "barge_in", "backchannel", "noisy_line", "digits_menu"}
+    assert {path.stem for path in SCENARIOS} == performed
+
+
 async def test_a_redialled_call_begins_again_with_the_same_call_id(tmp_path: Path) -> None:
     of = scenario("- pause: 1.5s\n- digits: 7", "faults: [redial: {at: 500ms, after: 200ms}]")
     async with listening() as (url, connections):
@@ -111,8 +132,7 @@ async def test_a_call_that_cannot_come_back_is_lost(tmp_path: Path) -> None:
         async for _ in socket:
             pass
 
-    async with serve(once, "127.0.0.1", 0) as server:
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(once) as url:
         result = await perform(of, tmp_path, url)
     assert taken == 2
     assert result.end == "bot failed"
@@ -125,8 +145,7 @@ async def test_a_bot_that_hangs_up_too_early_is_named(tmp_path: Path) -> None:
             await socket.recv()
         await socket.close()
 
-    async with serve(leave, "127.0.0.1", 0) as server:
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(leave) as url:
         early = await perform(scenario("- pause: 1s\n- pause: 5s"), tmp_path, url)
         waited_for = await perform(scenario("- wait_for_hang_up: 3s"), tmp_path, url)
     assert "step 1: bot closed before the person was through" in early.failures
@@ -143,8 +162,7 @@ async def test_who_reads_slowly_makes_the_service_wait(tmp_path: Path) -> None:
                 await socket.send(message)
                 times.append(asyncio.get_running_loop().time())
 
-    async with serve(shout, "127.0.0.1", 0, compression=None) as server:
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(shout) as url:
         of = scenario("- pause: 2s", "faults: [slow_reading: 10]")
         slow = await perform(of, tmp_path, url)
     # 200 kB a message: what the buffers between them hold, and ten a second.
