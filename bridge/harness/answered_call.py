@@ -36,6 +36,8 @@ from bridge.harness.witness import Witness
 from bridge.legs.plivo_answer_wire import StreamElement
 
 MAX_REMARKS = 100
+CANCELLED_S = 2.0
+"""Of a call that nobody judges any more, the hang-up URL gets so long."""
 Given = TypeVar("Given")
 
 
@@ -185,11 +187,11 @@ class AnsweredCall:
         if self._events is None:
             return
         if self._stopped is not None:
-            self._events.tell("StopStream", self._stopped[1])
+            self._events.ended("StopStream", self._stopped[1])
         elif result.end in ("caller hung up", "bot hung up", "cancelled"):
-            self._events.tell("StopStream", "Call hangup")
+            self._events.ended("StopStream", "Call hangup")
         else:
-            self._events.tell("DroppedStream", "Connection error")
+            self._events.ended("DroppedStream", "Connection error")
 
     def _without_stream(self) -> CallResult:
         ending = self._ending or BY_CALLER
@@ -235,8 +237,10 @@ class AnsweredCall:
     def stream_began(self, stream: StreamElement) -> None:
         """The bot has accepted the socket."""
         self._begun.set()
-        if self._events is not None:
+        if self._events is not None and self._call is not None:
             self._events.tell("StartStream")
+            caller = self._call.caller
+            self._events.watch(lambda: caller.unsent_share)
         how = f"the streamTimeout of its XML was over, after {stream.timeout_s} s"
         loop = asyncio.get_running_loop()
         self._timers.append(loop.call_later(stream.timeout_s, self._stop_stream, how, "Stream timeout"))
@@ -248,7 +252,10 @@ class AnsweredCall:
             return
         fields = self._fields.ended(self._ending or BY_CALLER, self._xml.answered_at)
         try:
-            await self._webhooks.ask("POST", self._settings.hangup_url, fields)
+            async with asyncio.timeout(CANCELLED_S if self._cancelled else None):
+                await self._webhooks.ask("POST", self._settings.hangup_url, fields)
+        except TimeoutError:
+            return
         except WebhookFailed as failed:
             self._remark(f"its hang-up URL did not take the end of the call: {failed}")
 

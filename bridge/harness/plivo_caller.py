@@ -24,7 +24,7 @@ from bridge.harness.call_clock import Beat, CallClock
 from bridge.harness.call_ids import new_call as new_call
 from bridge.harness.call_intake import CallIntake
 from bridge.harness.call_outlet import CallOutlet
-from bridge.harness.call_socket import CallConnection, open_socket
+from bridge.harness.call_socket import MAX_UNSENT_BYTES, CallConnection, open_socket
 from bridge.harness.call_socket import CallFailed as CallFailed
 from bridge.harness.caller_figures import CallEnd as CallEnd
 from bridge.harness.caller_figures import CallerFigures
@@ -157,6 +157,13 @@ class PlivoCaller:
     def broken_rule(self) -> int | None:
         """The code with which the call was closed because the service broke a rule of WebSockets."""
         return self._socket.broken_rule if self.connected_s is not None else None
+
+    @property
+    def unsent_share(self) -> float:
+        """Of what may wait for a service that does not read, how much does: 0…1."""
+        if self.connected_s is None:
+            return 0.0
+        return self._socket.transport.get_write_buffer_size() / MAX_UNSENT_BYTES
 
     async def press(self, digits: str) -> None:
         """Press keys, one after another."""
