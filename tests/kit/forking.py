@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bridge.core.ports import L16_16K
 from bridge.harness.plivo_caller import PlivoCaller
 from bridge.harness.sound import Samples
+from bridge.harness.witness import Witness
 from tests.kit.browser_peer import BrowserPeer, Heard, Tone, ask_over_http
 from tests.kit.ears import AMPLITUDE, Sound, hears, phone, until
 from tests.kit.plivo_account import PlivoAccount
@@ -36,25 +37,20 @@ async def forking_bridge(folder: Path, **settings: str) -> AsyncIterator[Running
     assert running.process is not None and running.process.returncode == 0
 
 
-@dataclass
-class Received:
+class Received(Witness):
     """What a phone was sent, as it came, whatever it made of it."""
 
-    caller: PlivoCaller
-    frames: list[Samples] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    """On the loop's clock."""
+    def __init__(self, caller: PlivoCaller) -> None:
+        """The call has not been dialled yet."""
+        self.caller = caller
+        self.frames: list[Samples] = []
+        self.times: list[float] = []
+        """On the loop's clock."""
+        caller.witnesses = (*caller.witnesses, self)
 
-    def __post_init__(self) -> None:
-        playout = self.caller.playout
-        play = playout.queue
-
-        def queue(samples: Samples) -> None:
-            self.frames.append(samples)
-            self.times.append(asyncio.get_running_loop().time())
-            play(samples)
-
-        playout.queue = queue  # type: ignore[method-assign]
+    def queued(self, samples: Samples) -> None:
+        self.frames.append(samples)
+        self.times.append(asyncio.get_running_loop().time())
 
     def since(self, frame: int) -> Sound:
         return Sound.of(np.concatenate(self.frames[frame:]), self.caller.format.rate_hz)
