@@ -101,11 +101,11 @@ def _sums(calls: Sequence[CallResult], of_all: RunTotals) -> Iterator[str]:
         f"checkpoints {of_all.checkpoints}: acknowledged {of_all.checkpoints_played}{more}; "
         f"acknowledgement errors {of_all.acknowledgement_errors}"
     )
-    yield f"from the bot {_megabytes(of_all.bytes_in)}, to it {_megabytes(of_all.bytes_out)}"
+    yield f"from the bot {_size(of_all.bytes_in)}, to it {_size(of_all.bytes_out)}"
 
 
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e6 else f"{count / 1e3:,.1f} kB"
 
 
 def _row(title: str, values: Sequence[float]) -> str:

@@ -130,6 +130,9 @@ class Deaf(Bot):
     async def greet(self) -> None:
         await self.play(0.2)
 
+    async def onset(self) -> None:
+        pass
+
     async def later(self) -> None:
         pass
 
