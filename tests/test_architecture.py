@@ -66,7 +66,7 @@ BEHIND = (
 ROOT_MODULES = {"bridge.app", "bridge.capture_parts", "bridge.readings"}
 COMMANDS = {
     "bridge.cli", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay", "bridge.cli_test",
-    "bridge.replay", "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
+    "bridge.replay", "bridge.replay_mix", "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
     "bridge.doctor_machine", "bridge.doctor_network",
 }  # fmt: skip
 SETTINGS = {"bridge.config", "bridge.config_kinds", "bridge.config_source", "bridge.settings"}

@@ -82,14 +82,19 @@ class Capturing:
         *,
         phase: int = 0,
         track: str | None = None,
+        of: str = "",
     ) -> LegCapture | None:
         """None where none was asked for, or none can be had.
 
-        `call`'s headers may be secret and are left out. `track`: the only one of the call's that is captured.
+        `call`'s headers may be secret and are left out. `track`: the only one of the call's that is captured;
+        `of`: the participant that a stream is a stream of.
         """
         if order is None:
             return None
         now = self.now()
+        about = {"room": port.room_id, "participant": port.participant_id, "by": "mediabridge"}
+        if of:
+            about["of"] = of
         head = Head(
             VERSION,
             place,
@@ -100,7 +105,7 @@ class Capturing:
             call.tracks if track is None else (track,),
             round(self.wall() * 1000),
             round(now * 1e9),
-            about={"room": port.room_id, "participant": port.participant_id, "by": "mediabridge"},
+            about=about,
             phase=phase,
         )
         sink = self.open(order, head)

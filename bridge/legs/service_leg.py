@@ -16,6 +16,7 @@ from bridge.core.ports import (
     PTIME_MS,
     CloseReason,
     FrameSink,
+    HeardSource,
     LegLook,
     LegPort,
     LegSpec,
@@ -133,7 +134,9 @@ class ServiceLeg:
     async def start(self) -> None:
         """Begin to capture what a service only receives, and dial. Does not wait for either."""
         if self._capturing is not None:
-            self._kept = self._capturing.begin(self._spec.capture, "stream", self._spec.call, self._port)
+            self._kept = self._capturing.begin(
+                self._spec.capture, "stream", self._spec.call, self._port, of=_streamed(self._spec)
+            )
         if not self._spec.bidirectional:
             self._capture()
         self._dialling.attempt()
@@ -367,3 +370,9 @@ class ServiceLeg:
         self._ended(self)
         if self.cause is not None:
             self._port.emit(LegClosed(self.cause))
+
+
+def _streamed(spec: ServiceStream) -> str:
+    """The participant whose call is streamed; empty for a stream on a conference."""
+    sources = spec.sources.values()
+    return next((one.participant_id for one in sources if isinstance(one, SoloSource | HeardSource)), "")
