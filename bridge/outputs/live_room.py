@@ -124,11 +124,16 @@ class LiveRoom:
             self._waiting = [order for order in self._waiting if order.output != name]
             self._tell(Closed(name))
             return
+        others = [*self._outputs.values()]
+        last_sound = last_picture = NOTHING
+        if not any(other.sound == output.sound for other in others):
+            last_sound = self._sounds.pop(output.sound).flush()
+        picture = output.picture
+        if picture is not None and not any(other.picture == picture for other in others):
+            last_picture = self._pictures.pop(picture).flush()
+            del self._painters[picture]
+        output.take(last_sound, last_picture, tick_at(self._at))
         output.close()
-        wanted = self._outputs.values()
-        self._sounds = {s: c for s, c in self._sounds.items() if any(o.sound == s for o in wanted)}
-        self._pictures = {p: c for p, c in self._pictures.items() if any(o.picture == p for o in wanted)}
-        self._painters = {p: c for p, c in self._painters.items() if p in self._pictures}
 
     def _begin(self, output: Output) -> None:
         if output.sound not in self._sounds:
