@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge import cli_exchange, cli_replay
+from bridge import cli_capacity, cli_exchange, cli_replay
 from bridge.cli_kinds import bot_url, call_count, duration, rate, seed, sound_file, threshold
 
 # The harness is imported by those who need it, so that `--help` is there at once.
@@ -19,6 +19,7 @@ examples:
   mediabridge test ws://127.0.0.1:9000
   mediabridge test wss://bot.example.com/stream --calls 50 --arrivals 2/s --hold 60 --report out \\
       --threshold 'response_p95<800ms' --threshold 'barge_in_clear_p95<300ms' --threshold 'gaps<1'
+  mediabridge test --answer-url https://bot.example.com/answer --hangup-url https://bot.example.com/hangup
 
 Each caller says the file, waits for the answer (10 s at most), and hangs up; with --hold it begins again
 until the time is over. All times are taken at the caller's ear, after playout; docs/turns.md defines them.
@@ -41,7 +42,11 @@ exit codes:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Everything after `mediabridge test`."""
     parser.add_argument(
-        "url", metavar="TARGET", nargs="?", type=bot_url, help="ws:// or wss:// address of the bot"
+        "url",
+        metavar="TARGET",
+        nargs="?",
+        type=bot_url,
+        help="ws:// or wss:// address of the bot, or its answer URL",
     )
     parser.add_argument("--calls", type=call_count, metavar="N", help="how many (1)")
     begin = parser.add_mutually_exclusive_group()
@@ -68,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--schema", action=_PrintSchema, choices=("scenario", "report"),
         help="print the JSON Schema of scenarios or of report.json, and end",
     )  # fmt: skip
+    cli_capacity.add_options(parser)
     cli_exchange.add_options(parser)
     cli_replay.add_options(parser)
 
@@ -97,10 +103,14 @@ def describe() -> str:
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutine[Any, Any, int]:
     """The run that `options` ask for; gives its exit code. Raises ConfigError when it cannot be had."""
+    cli_capacity.check(options)
     replayed = cli_replay.run(options)
     if replayed is not None:
         return replayed
     exchange = cli_exchange.read(options, environment)
+    search = cli_capacity.run(options, exchange)
+    if search is not None:
+        return search
     from bridge.harness.run_command import plan_run, run_test
 
     plan = plan_run(
