@@ -254,9 +254,11 @@ class AnsweredCall:
         try:
             async with asyncio.timeout(CANCELLED_S if self._cancelled else None):
                 await self._webhooks.ask("POST", self._settings.hangup_url, fields)
+            self._note("callback", "the hang-up URL has taken the end of the call")
         except TimeoutError:
             return
         except WebhookFailed as failed:
+            self._note("callback", "the hang-up URL did not take the end of the call")
             self._remark(f"its hang-up URL did not take the end of the call: {failed}")
 
     def _unserved(self, what: str) -> None:

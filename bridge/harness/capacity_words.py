@@ -20,8 +20,8 @@ def reasons(found: CapacityResult) -> list[str]:
     """Sentences: what broke, where the harness was late, why the search was over."""
     said = []
     if found.broke is not None:
-        broken = next(step for step in found.steps if step.calls == found.broke and step.verdict == "broke")
-        said.append(f"Broke at {_calls(found.broke)}: {broken.because}")
+        because = (s.because for s in found.steps if (s.calls, s.verdict) == (found.broke, "broke"))
+        said.append(f"Broke at {_calls(found.broke)}: {next(because, 'its report says why.')}")
     if found.harness_late_at is not None:
         said.append(
             f"The harness itself was late at {_calls(found.harness_late_at)}: "

@@ -2,6 +2,8 @@
 
 const VERDICTS = { passed: "Passed", failed: "Failed", invalid: "Invalid" };
 
+const eyebrowOf = (run) => (!run.settings.replayed ? "Test of a voice bot" : run.target.startsWith("replay of ") ? "Captured calls, measured again" : "Test of a voice bot by captured callers");
+
 function verdictCard(run) {
   const failed = run.calls.filter((call) => call.failed).length;
   const missed = run.thresholds.filter((threshold) => !threshold.passed).length;
@@ -13,7 +15,7 @@ function verdictCard(run) {
   if (!run.calls.length) reasons.push("No call was made.");
   if (!reasons.length) reasons.push(run.thresholds.length ? `All ${plural(run.calls.length, "call")} passed and every threshold was met.` : `All ${plural(run.calls.length, "call")} passed. No thresholds were set.`);
   return judgedCard({
-    verdict: run.verdict, heading: VERDICTS[run.verdict], eyebrow: "Test of a voice bot", reasons, settings: run.settings,
+    verdict: run.verdict, heading: VERDICTS[run.verdict], eyebrow: eyebrowOf(run), reasons, settings: run.settings,
     facts: { Target: run.target, Started: when(run.started_at), Lasted: duration(run.duration_ms), Calls: whole.format(run.calls.length), Seed: run.seed },
   });
 }

@@ -281,3 +281,69 @@ async def test_a_rule_that_fails_no_call_is_told_from_one_that_does(desk: Desk) 
     await expect(page.locator(".scroller .k-noted")).to_have_count(1)
     await expect(page.locator(".scroller .k-violation")).to_have_count(0)
     await expect(page.locator(".broken .fails")).to_have_count(0)
+
+
+async def test_a_call_by_an_answer_url_shows_its_answer_and_what_of_it_was_not_carried_out(
+    desk: Desk,
+) -> None:
+    answered = replace(
+        RUN.calls[0],
+        answer_ms=84.0,
+        end="bot hung up",
+        end_detail="by <Hangup schedule> in its XML, after 30 s",
+        failures=[],
+        remarks=["not carried out: <Record>", "not carried out: <Dial callerId>"],
+        timeline=[
+            Moment(0, "stream", "to wss://bots.example/stream"),
+            Moment(900, "unsupported", "<Record>"),
+            Moment(30_010, "callback", "the hang-up URL has taken the end of the call"),
+        ],
+    )
+    later = replace(
+        answered, number=2, end_detail="by <Hangup schedule> in its XML, after 45 s", answer_ms=91.0
+    )
+    page = await desk.open(replace(RUN, calls=[answered, later]), then="#call-1")
+    opened = page.locator(".opened")
+    await expect(opened.locator(".facts")).to_contain_text("Answer URL84 ms")
+    await expect(opened.get_by_label("What the harness could not do")).to_contain_text("<Dial callerId>")
+    await opened.locator("summary").click()
+    row = opened.locator(".events tr", has_text="Callback")
+    await expect(row).to_contain_text("the hang-up URL has taken the end of the call")
+    await expect(opened.locator(".events tr", has_text="Not carried out")).to_contain_text("<Record>")
+    # Over all calls: the answer's time, the elements by name, and ends that differ in a number are one.
+    await expect(page.locator("#figures tr", has_text="Answer URL").locator("td").nth(0)).to_have_text("2")
+    await expect(page.locator("#remarks li", has_text="<Record>")).to_contain_text("2 calls")
+    await expect(page.locator("#ends li")).to_have_count(1)
+    await expect(page.locator("#ends li")).to_contain_text("by <Hangup schedule> in its XML, after … s")
+    await expect(page.locator("#ends li")).to_contain_text("2 calls")
+
+
+async def test_a_replay_says_that_it_is_one_and_of_what(desk: Desk) -> None:
+    settings = {"replayed": "call-0007.capture", "kept by": "simulated caller"}
+    page = await desk.open(replace(RUN, target="replay of call-0007.capture", settings=settings))
+    await expect(page.locator(".judged")).to_contain_text("Captured calls, measured again")
+    await expect(page.locator(".about")).to_contain_text("call-0007.capture")
+
+
+async def test_a_sheet_of_paper_has_everything_but_what_is_pressed(desk: Desk) -> None:
+    page = await desk.open(RUN, then=f"#call-{FAILED[0].number}")
+    await expect(page.get_by_role("slider")).to_be_visible()
+    await page.emulate_media(media="print")
+    await page.set_viewport_size({"width": 718, "height": 1_000})  # A4 between its margins, at 96 px an inch
+    for hidden in (".top", ".tools", ".pager", ".opened .zooms", "#ends button"):
+        assert not await page.locator(hidden).first.is_visible(), hidden
+    for shown in ("#thresholds table", "#spread svg", ".opened .scroller svg", ".opened .facts"):
+        assert await page.locator(shown).first.is_visible(), shown
+    drawn = await page.locator(".opened .scroller svg").bounding_box()
+    assert drawn is not None and drawn["x"] + drawn["width"] <= 718
+    assert await overflow(page) <= 0
+
+
+async def test_five_hundred_calls_make_a_page_of_no_more_elements_than_a_hundred_do(desk: Desk) -> None:
+    counts = []
+    for calls in (100, 500):
+        page = await desk.open(make_run(calls, hold_ms=60_000))
+        await expect(page.locator("#calls header")).to_contain_text(f"{calls} calls")
+        await expect(rows(page)).to_have_count(25)
+        counts.append(await page.locator("*").count())
+    assert counts[1] < 1.2 * counts[0] < 6_000
