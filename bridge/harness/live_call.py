@@ -41,6 +41,8 @@ from bridge.harness.witness import Witness
 SHOWN = 8
 """So much of what has happened last is told by a failure."""
 
+_KEYS = Keys()
+
 
 class NotMet(AssertionError):
     """What a test waited for or expected did not come true; the text says what happened instead."""
@@ -88,7 +90,10 @@ class LiveCall:
 
     async def press(self, keys: str, *, gap: float = 0.2) -> None:
         """Press keys, one every `gap`. Raises ValueError for what is not of 0-9, *, #, A-D."""
-        await self.do(Digits(keys=Keys().read(keys), gap_ms=ms(gap)))
+        try:
+            await self.do(Digits(keys=_KEYS.read(keys), gap_ms=ms(gap)))
+        except ValueError:
+            raise ValueError(f"what is pressed has to be {_KEYS.expected}") from None
 
     async def pause(self, seconds: float) -> None:
         """Say nothing for so long."""
