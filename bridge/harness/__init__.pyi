@@ -17,6 +17,11 @@ from bridge.harness.bot_host import BotProcess as BotProcess
 from bridge.harness.bot_host import running_bot as running_bot
 from bridge.harness.bot_host import serving as serving
 
+# Bots with an answer URL, or that hang up by REST: `exchange=` of `plan_run` (docs/answer_urls.md).
+from bridge.harness.account import Account as Account
+from bridge.harness.answer_course import AnswerSettings as AnswerSettings
+from bridge.harness.exchange import ExchangeSettings as ExchangeSettings
+
 # The types of the fixtures.
 from bridge.harness.bench import RunCalls as RunCalls
 from bridge.harness.bench import RunScenario as RunScenario

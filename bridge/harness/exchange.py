@@ -11,7 +11,7 @@ from types import TracebackType
 from bridge.core.ports import CallStart
 from bridge.harness.account import Account
 from bridge.harness.answer_course import AnswerSettings
-from bridge.harness.answered_call import AnsweredCall
+from bridge.harness.answered_call import MAX_REMARKS, AnsweredCall
 from bridge.harness.call_desk import CallDesk, DeskCall
 from bridge.harness.desk_server import serving
 from bridge.harness.dialling import Dialling, Place
@@ -109,7 +109,8 @@ def _by_rest(call: MeasuredCall) -> DeskCall:
 
     def unserved(what: str) -> None:
         call.notes.note("unsupported", what)
-        call.remarks.append(f"not carried out: {what}")
+        if (text := f"not carried out: {what}") not in call.remarks and len(call.remarks) < MAX_REMARKS:
+            call.remarks.append(text)
 
     start = call.caller.call
     return DeskCall(

@@ -44,10 +44,9 @@ class Webhooks:
         self._http: httpx.AsyncClient
 
     async def __aenter__(self) -> Webhooks:
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
-        self._http = httpx.AsyncClient(
-            timeout=self._timeout_s, limits=limits, trust_env=False, follow_redirects=False
-        )
+        # Servers close idle connections after 2 s or more: one that is about to be closed is not used again.
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=1.0)
+        self._http = httpx.AsyncClient(timeout=None, limits=limits, trust_env=False, follow_redirects=False)
         return self
 
     async def __aexit__(

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from bridge.harness.account import Account
 from bridge.harness.webhooks import REST_HEADER, WebhookFailed, Webhooks
 from bridge.legs.plivo_answer_wire import MAX_BYTES, BadAnswer, read_answer
 from tests.kit.answering_bots import AUTH_ID, AUTH_TOKEN, AnsweringBot, Asked, Reply
+from tests.kit.certificates import Authority
 
 pytestmark = pytest.mark.e2e
 
@@ -135,6 +137,18 @@ async def test_addresses_that_lead_nowhere(url: str, text: str) -> None:
         with pytest.raises(WebhookFailed) as failed:
             await webhooks.ask("POST", url, FIELDS)
     assert str(failed.value).startswith(text) and "s3cret" not in str(failed.value)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
+    async def unreached(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise AssertionError("the handshake fails")
+
+    tls = Authority(tmp_path).server("127.0.0.1", self_signed=True)
+    server = await asyncio.start_server(unreached, "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, Webhooks(ACCOUNT, timeout_s=5) as webhooks:
+        with pytest.raises(WebhookFailed, match="cannot be reached: .*certificate verify failed"):
+            await webhooks.ask("POST", url, FIELDS)
 
 
 async def test_nothing_of_an_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
