@@ -1,4 +1,4 @@
-"""`python -m tests.bridge.harness.take_report_picture`: docs/screenshots/report.png, of a made-up run."""
+"""`python -m tests.bridge.harness.take_report_picture`: report.png and capacity.png, of made-up runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from bridge.harness import capacity_html
 from bridge.harness.report_html import write
 from tests.bridge.web.browser import chromium, open_page
-from tests.kit.report_runs import make_run
+from tests.kit.report_runs import make_capacity, make_run
 
-FILE = Path(__file__).resolve().parents[3] / "docs" / "screenshots" / "report.png"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "screenshots"
 
 
 async def main() -> None:
@@ -38,7 +39,12 @@ async def main() -> None:
             await page.locator("#calls").evaluate(top)
             await asyncio.sleep(0.2)
             picture = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
-    picture.save(FILE, optimize=True)
+            picture.save(FOLDER / "report.png", optimize=True)
+            capacity_html.write(make_capacity(), path)
+            await page.goto(path.as_uri())
+            await asyncio.sleep(0.5)
+            picture = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
+    picture.save(FOLDER / "capacity.png", optimize=True)
 
 
 if __name__ == "__main__":
