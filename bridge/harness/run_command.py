@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
-import resource
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.core.ports import AudioFormat
 from bridge.errors import ConfigError
 from bridge.harness.arrivals import poisson, ramp
-from bridge.harness.bot_test import BotTest, Cast, Part, RunLook, RunPlan, without_query
+from bridge.harness.bot_test import BotTest, Cast, Part, RunPlan, without_query
 from bridge.harness.capture_folder import CaptureFolder
 from bridge.harness.lateness import LateLimits
+from bridge.harness.progress import live_line, shown
 from bridge.harness.results import RunResult
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.run_summary import summary
@@ -25,6 +24,7 @@ from bridge.harness.scenario import Scenario
 from bridge.harness.scenario_file import read_scenario
 from bridge.harness.sound import CODECS, SAMPLE, load
 from bridge.harness.stage import Stage
+from bridge.harness.steady import steady
 from bridge.harness.talker import Talker, Words
 from bridge.harness.thresholds import Asked, read_threshold
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 PASSED, FAILED, INVALID = 0, 1, 3
 """Exit codes. Wrong use is 2, and raised as ConfigError."""
 DEFAULT_RAMP_PER_S = 5.0
-SHOW_EVERY_S = 0.5
-PLAIN_EVERY_S = 10.0
-"""Where standard error is no terminal."""
 
 
 def plan_run(
@@ -137,29 +134,24 @@ async def run_test(
     """
     folder = ReportFolder(report) if report is not None else None
     kept = CaptureFolder(captures) if captures is not None else None
-    _allow_files(3 * len(plan.starts) + 100)
-    # What is there already stays: looking through it again and again would hold up the ticks.
-    gc.collect()
-    gc.freeze()
     test = BotTest(plan, folder, _tell_rest, captures=kept)
-    running = asyncio.ensure_future(test.run())
-    showing = asyncio.ensure_future(_show(test, without_query(plan.url))) if progress else None
     cancelled: asyncio.CancelledError | None = None
-    try:
-        run = await asyncio.shield(running)
-    except asyncio.CancelledError as wanted:
-        cancelled = wanted
-        test.stop()
-        run = await running
-    finally:
-        if showing is not None:
-            showing.cancel()
-            with suppress(asyncio.CancelledError):
-                await showing
-        gc.unfreeze()
-        if kept is not None:
-            await asyncio.to_thread(kept.close)
-            test.problems += kept.problems()
+    async with AsyncExitStack() as around:
+        around.enter_context(steady(files=3 * len(plan.starts) + 100))
+        if progress:
+            title = f"calling {without_query(plan.url)} …"
+            await around.enter_async_context(shown(lambda: live_line(test.look()), title))
+        running = asyncio.ensure_future(test.run())
+        try:
+            run = await asyncio.shield(running)
+        except asyncio.CancelledError as wanted:
+            cancelled = wanted
+            test.stop()
+            run = await running
+        finally:
+            if kept is not None:
+                await asyncio.to_thread(kept.close)
+                test.problems += kept.problems()
     for problem in test.problems:
         print(f"mediabridge: {problem}", file=sys.stderr)
     code = tell(run, folder, say)
@@ -190,39 +182,3 @@ def exit_code(run: RunResult) -> int:
     if not run.valid:
         return INVALID
     return PASSED if run.passed else FAILED
-
-
-async def _show(test: BotTest, target: str) -> None:
-    """One line: over the last one on a terminal, and only now and then elsewhere."""
-    on_terminal = sys.stderr.isatty()
-    if on_terminal:
-        print(f"calling {target} …", file=sys.stderr)
-    try:
-        while True:
-            await asyncio.sleep(SHOW_EVERY_S if on_terminal else PLAIN_EVERY_S)
-            line = live_line(test.look())
-            print(
-                f"\r{line}\x1b[K" if on_terminal else line, end="" if on_terminal else "\n", file=sys.stderr
-            )
-            sys.stderr.flush()
-    finally:
-        if on_terminal:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def live_line(look: RunLook) -> str:
-    """How a run goes."""
-    response, seconds = look.response, int(look.seconds)
-    delays = f"{response.p50:,}/{response.p95:,} ms" if response.n else "–"
-    return (
-        f"{seconds // 60:02}:{seconds % 60:02}  active {look.active}  done {look.done}/{look.of}  "
-        f"failed {look.failed}  response p50/p95 {delays}  harness late {look.late_ms:.0f} ms"
-    )
-
-
-def _allow_files(wanted: int) -> None:
-    """A socket and a sound file for every call."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -264,6 +264,26 @@ class DeafToKeys(Menu):
         pass
 
 
+def holding(most: int) -> type[Bot]:
+    """A bot that answers everybody a second later while more than `most` calls are there."""
+    present: set[Bot] = set()
+
+    class Holding(Bot):
+        async def converse(self) -> None:
+            present.add(self)
+            try:
+                await super().converse()
+            finally:
+                present.discard(self)
+
+        async def later(self) -> None:
+            if len(present) > most:
+                await asyncio.sleep(1.0)
+            await super().later()
+
+    return Holding
+
+
 def saying(*messages: str | bytes, then: bool = True) -> type[Bot]:
     """A bot that says those as they are when the call begins, and then answers like any other."""
 
