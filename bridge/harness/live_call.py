@@ -25,6 +25,7 @@ from bridge.harness.scenario import (
     Expect,
     HangUp,
     Pause,
+    Repeat,
     Say,
     Step,
     WaitForCheckpoint,
@@ -108,7 +109,7 @@ class LiveCall:
         return self.result
 
     async def do(self, step: Step) -> None:
-        """A step of a scenario (not `Repeat`)."""
+        """A step of a scenario."""
         if isinstance(step, Say | BargeIn | Backchannel):
             await self._utter(step)
         elif isinstance(step, Digits):
@@ -116,6 +117,9 @@ class LiveCall:
                 await self._prompt(step)
         elif isinstance(step, HangUp):
             await self.hang_up()
+        elif isinstance(step, Repeat):
+            for one in step.steps * step.times:
+                await self.do(one)
         else:
             await self._prompt(step)
 

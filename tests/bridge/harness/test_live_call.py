@@ -30,7 +30,7 @@ from bridge.harness import (
     WaitForSpeech,
     calling,
 )
-from bridge.harness.scenario import Backchannel, Background, BargeIn, Digits, Noise
+from bridge.harness.scenario import Backchannel, Background, BargeIn, Digits, HangUp, Noise
 from bridge.harness.sound import Samples
 from tests.kit import bots
 from tests.kit.rehearsal import sound_file
@@ -284,8 +284,12 @@ async def test_what_cannot_be_said_is_told_at_once(tmp_path: Path) -> None:
                 await call.say(words(), gain_db=-3)
             with pytest.raises(ValueError, match="keys"):
                 await call.press("1x")
-            with pytest.raises(ValueError, match="repetition"):
-                await call.do(Repeat(times=2, steps=(Say(file="none.wav"),)))
+            with pytest.raises(FileNotFoundError):
+                await call.do(Repeat(times=2, steps=(Digits(keys="1"), Say(file="none.wav"))))
+            await call.do(HangUp())
+    assert call.result.end == "caller hung up"
+    steps = [moment.text for moment in call.result.timeline if moment.kind == "step"]
+    assert steps == ["digits", "hang up"]
 
 
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
