@@ -75,11 +75,13 @@ class KeptFile:
             os.fdatasync(self._descriptor)
             self._unsynced = False
 
-    def finish(self) -> None:
-        """It is whole: on the disk, under its name."""
-        os.fsync(self._descriptor)
+    def finish(self, synced: bool = True) -> None:
+        """It is whole: under its name and, if `synced`, on the disk."""
+        if synced:
+            os.fsync(self._descriptor)
         os.replace(self.part, self.path)
-        sync_directory(self.path.parent)
+        if synced:
+            sync_directory(self.path.parent)
         self._close()
 
     def abandon(self) -> None:
@@ -93,6 +95,15 @@ class KeptFile:
         os.close(self._descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """What is in it is on the disk afterwards."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_directory(directory: Path) -> None:
     """The names in it are on the disk afterwards."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -102,11 +113,14 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """A small file at once: the old one or the new one is there, never a part."""
+def write_whole(path: Path, content: bytes, synced: bool = True) -> None:
+    """A small file at once: the old one or the new one is there, never a part.
+
+    Unless `synced`, a loss of power may undo it.
+    """
     file = KeptFile(path)
     try:
         file.write(content)
-        file.finish()
+        file.finish(synced)
     finally:
         file.abandon()

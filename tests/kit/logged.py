@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from bridge.outputs.record import FRAME_SAMPLES, RATE_HZ, Begun, Ended, Record, Sound
-from bridge.outputs.record_reader import Poll, Told
+from bridge.outputs.record_log import frame, opening, pack
+from bridge.outputs.record_reader import Poll, Told, log_path
 
 CHUNK_TICKS = 5
 
@@ -54,3 +56,14 @@ class MemoryLog:
             now = [r for r in left if getattr(r, "tick", 0) < until or until == ticks]
             left = left[len(now) :]
             yield Told(since, until, tuple(now))
+
+
+def write_log(directory: Path, stretch: int, log: MemoryLog, ticks: int | None = None) -> None:
+    """What the scribe would have written of a stretch, up to a tick."""
+    path = log_path(directory, stretch)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(opening(stretch.to_bytes(8, "little")))
+        for sequence, told in enumerate(log.told(stretch), 1):
+            if ticks is None or told.until <= ticks:
+                file.write(frame(sequence, told.since, told.until, pack(told.records)))

@@ -1,0 +1,125 @@
+"""What a follower is told to make of a recording, and what it tells of its work. Values, sent as msgpack."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SoundForm = Literal["wav", "flac", "ogg", "mp3", "m4a"]
+ProgramForm = Literal["wav", "flac", "ogg", "mp3", "m4a", "mp4", "hls-ts", "hls-fmp4"]
+"""`ogg` is Opus. Only `mp4` and HLS have a picture."""
+
+FILES_FOLDER = "files"
+MANIFEST = "manifest.json"
+
+
+class PicturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The picture of the recording's files."""
+
+    width: int = 640
+    height: int = 360
+    fps: int = 10
+
+
+class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which files are to be made."""
+
+    directory: str
+    """The recording's: its log is in `log`, its files go to `files`."""
+    program: tuple[ProgramForm, ...] = ("mp4",)
+    """Files of the whole conference."""
+    participants: tuple[SoundForm, ...] = ()
+    """Files of each participant alone."""
+    sides: tuple[SoundForm, ...] = ()
+    """Stereo files: one participant to the left, everybody else to the right."""
+    left: str = ""
+    """Who is to the left; empty: who came first."""
+    picture: PicturePlan | None = PicturePlan()
+    """None: sound only."""
+    h264: bool = True
+    """Whether H.264 may be used at all; without it no file has a picture."""
+    stills: bool = True
+    """Whether a thumbnail (JPEG) and a preview (WebP) are made."""
+    title: str = ""
+    """The conference's name, shown in the picture."""
+    bitrate: int = 64_000
+    """Of AAC and MP3, bit/s a channel."""
+    opus_bitrate: int = 40_000
+    segment_s: float = 6.0
+    follow: bool = False
+    """Go on until the recording is over; otherwise only what is there by now."""
+    notes: tuple[str, ...] = ()
+    """What is to be said in the manifest, such as a codec that was asked for and is not to be had."""
+
+
+class FileSize(msgspec.Struct, frozen=True, array_like=True):
+    """A file in the making."""
+
+    name: str
+    """Within the recording's directory."""
+    size: int
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """One of those below."""
+
+
+class Progress(Message, frozen=True):
+    """How far the files are; at most once a second."""
+
+    at_ms: int
+    """In the files' time."""
+    stretch: int
+    files: tuple[FileSize, ...]
+
+
+class Waiting(Message, frozen=True):
+    """The recording is paused: the files are synced, and wait for its next stretch or for `finish`."""
+
+    at_ms: int
+    stretch: int
+    """The last one that there was."""
+
+
+class Finished(Message, frozen=True):
+    """All files are whole and in the manifest; nothing follows."""
+
+    duration_ms: int
+    files: tuple[FileSize, ...]
+    notes: tuple[str, ...]
+
+
+class Problem(Message, frozen=True):
+    """The work cannot go on, and nothing follows; begun again, it gives the same files."""
+
+    text: str
+
+
+FollowerMessage = Progress | Waiting | Finished | Problem
+
+FINISH = b"finish"
+"""What a follower can be told: the recording is over, no further stretch comes."""
+
+_decoder: msgspec.msgpack.Decoder[FollowerMessage] = msgspec.msgpack.Decoder(FollowerMessage)
+
+
+def encode_message(message: FollowerMessage) -> bytes:
+    """As it goes over the link."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_message(message: bytes) -> FollowerMessage:
+    """What came over the link. Raises msgspec.DecodeError."""
+    return _decoder.decode(message)
+
+
+def plan_of(arguments: object) -> FollowPlan:
+    """The plan in a job's arguments. Raises msgspec.ValidationError."""
+    return msgspec.convert(arguments, FollowPlan, strict=False)
+
+
+def arguments_of(plan: FollowPlan) -> dict[str, object]:
+    """The arguments for a job with this plan."""
+    built: dict[str, object] = msgspec.to_builtins(plan)
+    return built

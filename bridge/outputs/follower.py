@@ -1,0 +1,139 @@
+"""A child's job: make the files of a recording, as it goes or afterwards.
+
+Begun again, after it died or the log has grown, it gives the same files.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+from bridge.outputs.child_link import ChildLink
+from bridge.outputs.follow_wire import (
+    FINISH,
+    Finished,
+    FollowerMessage,
+    FollowPlan,
+    Problem,
+    Progress,
+    Waiting,
+    encode_message,
+    plan_of,
+)
+from bridge.outputs.record_log import BadLog
+from bridge.outputs.record_reader import RecordReader
+from bridge.outputs.recording_files import RecordingFiles
+from bridge.outputs.weave import Block, Weaver
+
+_PAUSE_S: Final = 0.2
+"""How long is waited when there is nothing new in the log."""
+_REPORT_S: Final = 1.0
+
+
+class _NoMore(Exception):
+    """The stretch will not go on."""
+
+
+def run(arguments: dict[str, object], link: ChildLink) -> None:
+    """Follow the plan in `arguments`; messages are those of `follow_wire`."""
+    follower = _Follower(plan_of(arguments), link)
+    try:
+        follower.follow()
+    except (OSError, BadLog, ValueError) as wrong:
+        follower.give_up(wrong)
+
+
+class _Follower:
+    def __init__(self, plan: FollowPlan, link: ChildLink) -> None:
+        self._plan = plan
+        self._link = link
+        self._reader = RecordReader(Path(plan.directory))
+        self._weaver = Weaver()
+        self._files: RecordingFiles | None = None
+        self._told_to_finish = False
+        self._last_look = False
+        self._reported = self._breathed = time.monotonic()
+
+    def follow(self) -> None:
+        """Everything, to the manifest. Raises LinkEnded, OSError, BadLog, ValueError."""
+        self._files = files = RecordingFiles(self._plan, self._breathe)
+        while (stretch := self._next_stretch(files)) is not None:
+            self._read(stretch, files)
+        sizes, notes = files.finish(self._told_to_finish or not self._may_go_on())
+        self._send(Finished(self._weaver.time.duration_ms, sizes, notes))
+
+    def give_up(self, wrong: Exception) -> NoReturn:
+        """Say what is wrong and end, with an exit code that says so, too."""
+        if self._files is not None:
+            self._files.abandon()
+        # An OSError's own text names the path, which is the operator's business; what failed is enough.
+        text = wrong.strerror or "input or output failed" if isinstance(wrong, OSError) else str(wrong)
+        self._send(Problem(text))
+        raise SystemExit(1)
+
+    def _next_stretch(self, files: RecordingFiles) -> int | None:
+        """The one after the last that was read; None when there is none, and none will come."""
+        told = False
+        while True:
+            newer = [number for number in self._reader.stretches() if number > self._last()]
+            if newer:
+                return newer[0]
+            if self._told_to_finish or not self._plan.follow or not self._may_go_on():
+                return None
+            if not told and self._weaver.time.stretches:
+                files.sync()
+                self._send(Waiting(self._weaver.time.duration_ms, self._last()))
+                told = True
+            self._listen(_PAUSE_S)
+
+    def _last(self) -> int:
+        stretches = self._weaver.time.stretches
+        return stretches[-1].number if stretches else -1
+
+    def _may_go_on(self) -> bool:
+        """Whether the recording is only paused, or has not begun."""
+        stretches = self._weaver.time.stretches
+        return not stretches or stretches[-1].why in (None, "paused")
+
+    def _read(self, stretch: int, files: RecordingFiles) -> None:
+        self._weaver.begin(stretch)
+        self._last_look = False
+        with suppress(_NoMore):
+            for told in self._reader.told(stretch, self._await if self._plan.follow else None):
+                for block in self._weaver.take(told):
+                    self._put(files, block)
+        for block in self._weaver.finish():
+            self._put(files, block)
+
+    def _put(self, files: RecordingFiles, block: Block) -> None:
+        files.put(block, self._weaver.time)
+        self._breathe()
+        now = time.monotonic()
+        if now - self._reported >= _REPORT_S:
+            self._reported = now
+            files.sync()
+            self._send(Progress(self._weaver.time.duration_ms, self._last(), files.sizes()))
+
+    def _await(self) -> None:
+        """There is nothing new in the stretch's log: wait, unless it is certain that nothing comes."""
+        if self._last_look:
+            raise _NoMore
+        # Between the last look into the log and this one something may have come: look once more.
+        self._last_look = self._told_to_finish or self._reader.stretches()[-1:] > [self._last()]
+        if not self._last_look:
+            self._listen(_PAUSE_S)
+
+    def _breathe(self) -> None:
+        now = time.monotonic()
+        if now - self._breathed >= _REPORT_S:
+            self._breathed = now
+            self._listen(0)
+
+    def _listen(self, within_s: float) -> None:
+        if self._link.receive(within_s) == FINISH:
+            self._told_to_finish = True
+
+    def _send(self, message: FollowerMessage) -> None:
+        self._link.send(encode_message(message))

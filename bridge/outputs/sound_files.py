@@ -1,0 +1,181 @@
+"""All files of one sound (the program, a participant, two sides), fed together.
+
+What is coded alike is coded once, whatever files it goes to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.outputs.coded_file import CodedFile
+from bridge.outputs.encoders import AudioCodec, AudioEncoder, AudioSettings, Coded, PictureEncoder
+from bridge.outputs.follow_wire import FollowPlan
+from bridge.outputs.hls_folder import HlsFolder, HlsForm, HlsPlan
+from bridge.outputs.record import PROGRAM, RATE_HZ
+from bridge.outputs.record_time import RecordTime
+from bridge.outputs.wav_file import WavFile
+
+_CODECS: Final[dict[str, AudioCodec]] = {
+    "flac": "flac",
+    "ogg": "opus",
+    "mp3": "mp3",
+    "m4a": "aac",
+    "mp4": "aac",
+    "hls-ts": "aac",
+    "hls-fmp4": "aac",
+}
+WITH_PICTURE: Final = ("mp4", "hls-ts", "hls-fmp4")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SIDES: Final = "sides"
+_TAKEN: Final = (PROGRAM, SIDES, "thumbnail", "preview")
+_ZEROS: Final = np.zeros((RATE_HZ, 2), np.int16)
+
+
+class Growing(Protocol):
+    """A file (or folder) of coded packets in the making."""
+
+    def put_sound(self, packets: Iterable[Coded]) -> None: ...  # noqa: D102
+    def put_picture(self, packets: Iterable[Coded]) -> None: ...  # noqa: D102
+    def sync(self) -> None: ...  # noqa: D102
+    def finish(self) -> None: ...  # noqa: D102
+    def abandon(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file (or folder) of the recording, whole or in the making."""
+
+    path: Path
+    of: str
+    """`program`, `sides` or a participant's id."""
+    form: str
+    channels: int
+    codec: str
+    has_picture: bool
+
+
+def stem_of(participant: str) -> str:
+    """What the files of a participant are called: by the id, or a digest of one that could not be a name."""
+    if _PLAIN.fullmatch(participant) and participant not in _TAKEN:
+        return participant
+    return hashlib.sha256(participant.encode()).hexdigest()[:32]
+
+
+class SoundFiles:
+    """The files of one sound. Give it every block's sound, or silence, in order."""
+
+    def __init__(
+        self,
+        folder: Path,
+        of: str,
+        forms: Sequence[str],
+        plan: FollowPlan,
+        *,
+        stem: str = "",
+        picture: PictureEncoder | None = None,
+    ) -> None:
+        """`of`: `program`, `sides` (stereo) or a participant's id, with another `stem` for the files' names.
+
+        `folder` is there already. Raises OSError.
+        """
+        channels = 2 if of == SIDES and not stem else 1
+        self._stem = stem or of
+        self.made: list[MadeFile] = []
+        self._channels = channels
+        self._wavs: list[WavFile] = []
+        self._encoders: dict[AudioSettings, AudioEncoder] = {}
+        self._coded: list[tuple[AudioSettings, Growing]] = []
+        self._hls: list[HlsFolder] = []
+        for form in dict.fromkeys(forms):
+            self._open(folder, of, form, plan, picture if form in WITH_PICTURE else None)
+
+    def _open(
+        self, folder: Path, of: str, form: str, plan: FollowPlan, picture: PictureEncoder | None
+    ) -> None:
+        stem = self._stem
+        if form == "wav":
+            path = folder / f"{stem}.wav"
+            self._wavs.append(WavFile(path, self._channels))
+            self.made.append(MadeFile(path, of, form, self._channels, "pcm", False))
+            return
+        codec = _CODECS[form]
+        bitrate = (plan.opus_bitrate if codec == "opus" else plan.bitrate) * self._channels
+        settings = AudioSettings(codec, bitrate, 1 if self._channels == 1 else 2)
+        if settings not in self._encoders:
+            self._encoders[settings] = AudioEncoder(settings)
+        encoder = self._encoders[settings]
+        if form in ("hls-ts", "hls-fmp4"):
+            path = folder / f"{stem}-{form}"
+            hls_form: HlsForm = "hls-ts" if form == "hls-ts" else "hls-fmp4"
+            hls = HlsFolder(path, HlsPlan(hls_form, plan.segment_s), encoder, picture)
+            self._hls.append(hls)
+            self._coded.append((settings, hls))
+        else:
+            path = folder / f"{stem}.{form}"
+            self._coded.append((settings, CodedFile(path, form, encoder, picture)))
+        self.made.append(MadeFile(path, of, form, self._channels, codec, picture is not None))
+
+    def begin_stretch(self, sample: int) -> None:
+        """A stretch begins with the sample that is put next."""
+        for hls in self._hls:
+            hls.begin_stretch(sample)
+
+    def skip(self, samples: int, time: RecordTime, breathe: Callable[[], None]) -> None:
+        """`samples` of silence, however many; `breathe` is called now and then."""
+        for wav in self._wavs:
+            wav.put(None, samples)
+        wavs, self._wavs = self._wavs, []
+        for at in range(0, samples if self._encoders else 0, RATE_HZ):
+            self.put(None, min(RATE_HZ, samples - at), time)
+            breathe()
+        self._wavs = wavs
+
+    def put(
+        self, pcm: NDArray[np.int16] | None, samples: int, time: RecordTime, pictures: Sequence[Coded] = ()
+    ) -> None:
+        """`samples` more: `pcm` of shape [samples] or [samples, 2], None when silent; and the pictures."""
+        for wav in self._wavs:
+            wav.put(pcm, samples)
+        for hls in self._hls:
+            hls.time = time
+        if samples and self._encoders:
+            given = self._silence(samples) if pcm is None else pcm
+            packets = {settings: encoder.encode(given) for settings, encoder in self._encoders.items()}
+            for settings, file in self._coded:
+                file.put_sound(packets[settings])
+        for _, file in self._coded:
+            file.put_picture(pictures)
+
+    def sync(self) -> None:
+        """What was put is on the disk."""
+        for file in self._all():
+            file.sync()
+
+    def finish(self, pictures: Sequence[Coded] = ()) -> None:
+        """No more comes but these pictures: the files are whole afterwards."""
+        packets = {settings: encoder.flush() for settings, encoder in self._encoders.items()}
+        for settings, file in self._coded:
+            file.put_sound(packets[settings])
+            file.put_picture(pictures)
+        for any_file in self._all():
+            any_file.finish()
+
+    def abandon(self) -> None:
+        """They are not wanted; those that are finished stay."""
+        for file in self._all():
+            file.abandon()
+
+    def _all(self) -> list[WavFile | Growing]:
+        return [*self._wavs, *(file for _, file in self._coded)]
+
+    def _silence(self, samples: int) -> NDArray[np.int16]:
+        """[samples, channels] of zeros; a block is a second at most."""
+        return _ZEROS[:samples, : self._channels]
