@@ -53,14 +53,17 @@ def confine(limits: ChildLimits, parent: int) -> None:
 
 
 def _die_with(parent: int, farewell_s: float) -> None:
+    """Also: SIGTERM is not for us. Who stops a service sends it to all processes; the server still needs us."""
+
+    def left_alone(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, farewell_s)  # SIGALRM is left to the system: it ends us
+
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    told = signal.SIGKILL
     if farewell_s > 0:
-
-        def left_alone(number: int, frame: FrameType | None) -> None:
-            signal.setitimer(signal.ITIMER_REAL, farewell_s)  # SIGALRM is left to the system: it ends us
-
-        signal.signal(signal.SIGTERM, left_alone)
+        told = signal.SIGUSR1
+        signal.signal(told, left_alone)
     if sys.platform == "linux":
-        wanted = signal.SIGTERM if farewell_s > 0 else signal.SIGKILL
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(wanted), 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(told), 0, 0, 0)
     if os.getppid() != parent:  # it died before we could ask to be told
-        os.kill(os.getpid(), signal.SIGTERM if farewell_s > 0 else signal.SIGKILL)
+        os.kill(os.getpid(), told)

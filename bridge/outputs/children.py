@@ -80,9 +80,14 @@ class Child:
             os.close(write_end)
         self._watch_exit(loop)
         self._words = words = ChildWords(f"{self.job} {self.pid}")
-        await loop.connect_read_pipe(lambda: words, os.fdopen(read_end, "rb", 0))
         wire = _ChildWire(self._received)
-        await loop.create_unix_connection(lambda: wire, sock=ours)
+        try:
+            await loop.connect_read_pipe(lambda: words, os.fdopen(read_end, "rb", 0))
+            await loop.create_unix_connection(lambda: wire, sock=ours)
+        except BaseException:  # cancelled, say: nobody could speak with it
+            ours.close()
+            self.kill()
+            raise
         self._wire = wire
         wire.write(FrameKind.HELLO, self._hello)
         if self._hang_s is not None:

@@ -73,8 +73,8 @@ class LogQueue:
         self.until = until
         self.bytes += made.size
         self._waiting.append(made)
-        while self._full():
-            self._push_out()
+        while self._full() and self.push_out():
+            pass
 
     @property
     def newest(self) -> int:
@@ -149,12 +149,17 @@ class LogQueue:
 
     def _full(self) -> bool:
         sounding = next((one for one in self._waiting if one.payload is not None), None)
-        if sounding is None or sounding is self._waiting[-1]:
+        if sounding is None:
             return False
         return self.bytes > self._max_bytes or self.until - sounding.since > self._max_ticks
 
-    def _push_out(self) -> None:
-        place = next(index for index, one in enumerate(self._waiting) if one.payload is not None)
+    def push_out(self) -> bool:
+        """The oldest batch goes; it becomes a hole, or part of one. False when only the newest is left."""
+        place = next(
+            (at for at, one in enumerate(self._waiting) if one.payload is not None), len(self._waiting)
+        )
+        if place >= len(self._waiting) - 1:
+            return False
         oldest = self._waiting[place]
         self.bytes -= oldest.size
         if oldest.sent:
@@ -165,6 +170,7 @@ class LogQueue:
             del self._waiting[place]
         else:
             oldest.payload, oldest.was_sound = None, oldest.sent
+        return True
 
     def _join_holes(self) -> None:
         while len(self._waiting) > 1 and self._waiting[1].payload is None:

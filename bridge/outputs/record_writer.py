@@ -32,6 +32,8 @@ class WriterSettings:
     queue_s: float = 30.0
     queue_bytes: int = 48 << 20
     """Of one recording."""
+    total_bytes: int = 512 << 20
+    """Of all; beyond it, what waits longest of the largest is pushed out."""
     window_bytes: int = 4 << 20
     stall_s: float = 4.0
     """Nothing acknowledged for so long is a problem to be told."""
@@ -133,6 +135,9 @@ class RecordWriter:
             one.progress_at = time.monotonic()  # until now there was nothing to wait for
         one.queue.put(records, until)
         self._hand_over(one)
+        while sum(other.queue.bytes for other in self._open.values()) > self._settings.total_bytes:
+            if not max(self._open.values(), key=lambda other: other.queue.bytes).queue.push_out():
+                break
 
     async def durable(self, recording: str, within_s: float) -> bool:
         """Wait until everything told so far is on the disk. False when it is not by then."""
@@ -272,7 +277,7 @@ class RecordWriter:
                     self._ask_to_open(one)
                 self._hand_over(one)
                 waits = one.queue.acknowledged < one.queue.newest
-                if waits and now - one.progress_at > self._settings.stall_s:
+                if waits and one.trouble is None and now - one.progress_at > self._settings.stall_s:
                     self._trouble(one, f"nothing could be written for {self._settings.stall_s:.0f} s")
 
     def _trouble(self, one: _Log, text: str) -> None:

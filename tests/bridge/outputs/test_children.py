@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bridge import logs
 from bridge.outputs.child_limits import ChildLimits
 from bridge.outputs.children import Child
 
@@ -161,6 +163,36 @@ async def test_what_it_writes_comes_to_our_log_by_bounded_lines(
     assert lines[1].startswith("long long") and len(lines[1]) <= 1001
     assert 30 < lines.count("many") < 200
     assert any(record.getMessage().endswith("lines more") for record in caplog.records)
+
+
+async def test_what_it_writes_shows_no_secret(begin: Begin) -> None:
+    shown = io.StringIO()
+    root, before = logging.getLogger(), logging.getLogRecordFactory()
+    line = logging.StreamHandler(shown)
+    logging.setLogRecordFactory(logs._redacted_record)
+    root.addHandler(line)
+    try:
+        watched = begin(
+            "talk", text="rtmp://u:pw1@h/app?key=pw2 failed, password=pw3\n" + "x" * 990 + " token=pw4"
+        )
+        await watched.child.start()
+        await watched.exit()
+    finally:
+        root.removeHandler(line)
+        logging.setLogRecordFactory(before)
+    assert "rtmp://u:***@h/app?***" in shown.getvalue()
+    assert "pw" not in shown.getvalue()
+
+
+async def test_a_service_that_is_stopped_does_not_take_it_from_the_server(begin: Begin) -> None:
+    watched = begin("echo")
+    await watched.child.start()
+    await watched.next()
+    assert watched.child.pid is not None
+    for sent in (signal.SIGTERM, signal.SIGINT):  # systemd sends it to all, a terminal to its foreground
+        os.kill(watched.child.pid, sent)
+    assert watched.child.send(b"still there")
+    assert await watched.next() == b"still there"
 
 
 async def test_one_that_takes_more_memory_than_it_may_fails_alone(
