@@ -164,9 +164,13 @@ async def running_bot(
         except TimeoutError:
             raise BotNotStarted(f"the bot did not answer within {start_s:g} s") from None
         yield url_of(port, path)
-    finally:
-        if serving_on.done() and not serving_on.cancelled():
+        if serving_on.done():
             serving_on.result()  # it has ended by itself: an error is told
+    except Exception as error:
+        if serving_on.done() and serving_on.exception() not in (None, error, error.__cause__):
+            error.add_note(f"the bot had ended: {serving_on.exception()!r}")
+        raise
+    finally:
         serving_on.cancel()
         await asyncio.wait((serving_on,), timeout=STOP_S)
 
