@@ -75,6 +75,7 @@ class LiveRoom:
         self._scene = Scene(title)
         self._views: deque[tuple[int, View]] = deque([(0, self._scene.view)])
         """From which tick on what is to be seen; the first one is what was seen last."""
+        self._begun: Begun | None = None
         self._origin_ms: float | None = None
         self._shift = 0
         self._at = 0
@@ -180,11 +181,12 @@ class LiveRoom:
         self._scene.take(begun)
         if self._origin_ms is None:
             self._origin_ms, self._at = float(begun.began_ms), since
-        else:
+        elif begun != self._begun:
             # A new stretch counts from 0 again; the stream's time goes on, never back.
             passed = round((begun.began_ms - self._origin_ms) / PTIME_MS)
             self._shift = max(passed, self._at)
-        self._views.append((self._shift, self._scene.view))
+        self._begun = begun
+        self._views.append((since + self._shift, self._scene.view))
 
     def _view_at(self, tick: int) -> View:
         while len(self._views) > 1 and self._views[1][0] <= tick:
