@@ -127,8 +127,10 @@ async def test_a_coroutine_that_fails_later_fails_the_test() -> None:
             assert await greeting(url) == "Ann"
             broken.set()
             await asyncio.sleep(0.05)
+    broken.clear()
     with pytest.raises(AssertionError) as failed:
         async with running_bot(main) as url:
+            broken.set()
             await asyncio.sleep(0.05)
             raise AssertionError("it is not heard")
     assert failed.value.__notes__ == ["the bot had ended: RuntimeError('out of memory')"]
