@@ -53,11 +53,10 @@ def confine(limits: ChildLimits, parent: int) -> None:
 
 
 def _die_with(parent: int, farewell_s: float) -> None:
-    """Also: SIGTERM is not for us. Who stops a service sends it to all processes; the server still needs us."""
-
     def left_alone(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, farewell_s)  # SIGALRM is left to the system: it ends us
 
+    # Who stops a service sends SIGTERM to all of its processes, and the server still needs us.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     told = signal.SIGKILL
     if farewell_s > 0:

@@ -119,7 +119,7 @@ class RecordWriter:
         )
         made = _Log(self._last, begun, os.urandom(IDENTITY_BYTES), queue, time.monotonic())
         self._current[begun.recording] = self._open[made.number] = made
-        queue.put([begun], 0)
+        made.put([begun], 0)
         self._wanted.set()
         self._ask_to_open(made)
 
@@ -131,9 +131,7 @@ class RecordWriter:
         one = self._current.get(recording)
         if one is None or one.ending:
             return
-        if one.queue.acknowledged == one.queue.newest:
-            one.progress_at = time.monotonic()  # until now there was nothing to wait for
-        one.queue.put(records, until)
+        one.put(records, until)
         self._hand_over(one)
         while sum(other.queue.bytes for other in self._open.values()) > self._settings.total_bytes:
             if not max(self._open.values(), key=lambda other: other.queue.bytes).queue.push_out():
@@ -153,8 +151,8 @@ class RecordWriter:
         one = self._current.get(recording)
         if one is None or one.ending:
             return 0
-        one.queue.put([], ended.tick)
-        one.queue.put([ended], ended.tick)
+        one.put([], ended.tick)
+        one.put([ended], ended.tick)
         one.ending = True
         self._hand_over(one)
         if await one.wait_for(one.queue.newest, within_s):
@@ -307,6 +305,11 @@ class _Log:
         self.size = 0
         self.progress_at = now
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    def put(self, records: Sequence[Record], until: int) -> None:
+        if self.queue.acknowledged == self.queue.newest:
+            self.progress_at = time.monotonic()  # until now there was nothing to wait for
+        self.queue.put(records, until)
 
     async def wait_for(self, sequence: int, within_s: float) -> bool:
         """Until that batch is durable."""

@@ -267,6 +267,19 @@ async def test_a_log_that_is_there_already_is_not_written_into(
     assert writer.figures("r1") is None
 
 
+async def test_who_had_nothing_to_write_for_long_is_not_taken_to_be_stuck(
+    tmp_path: Path, notices: Notices
+) -> None:
+    writer = notices.writer(tmp_path, replace(SETTINGS, stall_s=0.6))
+    await writer.start()
+    record = SpokenRecord(writer, tmp_path)
+    assert await writer.durable("r1", 5.0)
+    await asyncio.sleep(0.8)
+    assert await record.end() == 0
+    await writer.close(2.0)
+    assert notices.said == []
+
+
 async def test_all_recordings_together_keep_no_more_than_they_may(tmp_path: Path, notices: Notices) -> None:
     root = tmp_path / "later"
     writer = notices.writer(root, replace(SETTINGS, total_bytes=500_000))
