@@ -1,4 +1,4 @@
-"""The command line: `mediabridge serve | call | test | doctor | demo`.
+"""The command line: `mediabridge serve | call | test | capture | doctor | demo`.
 
 Exit codes: 0 all went well, 1 it did not work, 2 it was asked for wrongly (arguments, configuration),
 3 a test's run is invalid, 130 interrupted. What goes wrong is one line on standard error; a traceback is a
@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bridge import cli_test
+from bridge import cli_capture, cli_test
 from bridge.cli_kinds import new_file, positive, socket_url, sound_file
 from bridge.cli_test import CODECS
 from bridge.errors import BridgeError, ConfigError
@@ -38,6 +38,7 @@ examples:
   mediabridge demo                                   a server, a conference and a caller to try out
   mediabridge call ws://127.0.0.1:8080/APP/CONF/plivo?access_token=TOKEN --wav hello.wav --record heard.wav
   mediabridge test ws://127.0.0.1:9000 --calls 20    a voice bot, measured with 20 simulated calls
+  mediabridge test --replay bad-call.mbcapture       a captured call, measured again
   mediabridge doctor --config bridge.toml            what keeps it from running here
 
 Every setting can be a MEDIABRIDGE_… variable too: `limits.body_bytes` is MEDIABRIDGE_LIMITS_BODY_BYTES.
@@ -128,6 +129,10 @@ def _test(options: argparse.Namespace) -> int:
 
     logs.set_up("warning")
     return _run(cli_test.run(options, os.environ), uvloop.new_event_loop)
+
+
+def _capture(options: argparse.Namespace) -> int:
+    return cli_capture.run(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -253,6 +258,12 @@ def _parser() -> argparse.ArgumentParser:
     cli_test.add_options(test)
     test.describe_late(cli_test.describe)
     test.set_defaults(command=_test)
+
+    capture = commands.add_parser(
+        "capture", help="look into captures of calls, redact them, replay them", allow_abbrev=False
+    )
+    cli_capture.add_commands(capture)
+    capture.set_defaults(command=_capture)
 
     doctor = commands.add_parser("doctor", help="check whether it can run here", allow_abbrev=False)
     _add_server_options(doctor)

@@ -11,6 +11,7 @@ where nobody else was there, which a capture cannot know: `alone`.
 from __future__ import annotations
 
 import os
+import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +133,21 @@ def assert_replays(path: str | os.PathLike[str], *more: str | os.PathLike[str], 
     assert done.same, "; ".join([str(done), *done.notes])
 
 
+def write_sound(done: Replay, folder: Path) -> list[Path]:
+    """What came out, if it was kept, as a WAV file for each row of each capture. Raises OSError."""
+    files = []
+    for name, payloads in done.sound.items():
+        audio_format = done.formats[name]
+        sound = decode(b"".join(payloads), audio_format)
+        files.append(folder / f"{name.replace(' ', '-')}.wav")
+        with wave.open(str(files[-1]), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(audio_format.rate_hz)
+            file.writeframes(sound.astype("<i2").tobytes())
+    return files
+
+
 def _part(mix: ReplayMix, capture: Capture, done: Replay) -> _Part:
     head = capture.head
     if head.place == "caller":
@@ -139,10 +155,13 @@ def _part(mix: ReplayMix, capture: Capture, done: Replay) -> _Part:
     if "audio" in head.redacted:
         raise BadInput(f"{capture.path}: its audio was replaced, so that nothing can be the same")
     part = _Part(capture, Seat(mix, capture), list(steps_of(capture)))
-    holed = next((step for step in part.steps if step.holed), None)
-    if holed is not None:
-        part.until = holed.number
-        done.notes.append(f"{part.name}: something is missing before tick {holed.number}")
+    for last, step in zip(part.steps, part.steps[1:], strict=False):
+        if step.holed:
+            part.until = last.number
+            done.notes.append(
+                f"{part.name}: something is missing between tick {last.number} and {step.number}"
+            )
+            break
     first = _first_rate(part.steps)
     for step in part.steps:
         if step.rate_hz and step.rate_hz != first:

@@ -88,7 +88,7 @@ class KeptCall:
     def put(self, record: Record) -> None:
         """Take it; what there is no room for is a hole."""
         buffer = self._buffer
-        buffer.put(record, room=buffer.pending < MAX_PENDING_BYTES)
+        buffer.put(record, room=buffer.pending < MAX_PENDING_BYTES // (2 if buffer.holed else 1))
         if buffer.due and not buffer.ended:
             chunk = buffer.take()
             if not self._folder.write(self._descriptor, chunk, last=False):

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from bridge.core.ports import Encoding
 from bridge.legs.capture_wire import (
@@ -73,8 +74,8 @@ class CaptureWriter:
 
     def end(self, at_ns: int, reason: str, detail: str = "", facts: Facts | None = None) -> bytes:
         """The file's last bytes."""
-        done = End(at_ns, reason, detail, facts or {}, self.records, self.bytes, self.missing, self._checksum)
-        return self.write(done)
+        done = End(at_ns, reason, detail, facts or {}, self.records, self.bytes, self.missing)
+        return self.write(replace(done, checksum=_sum_of(done, self._checksum)))
 
     def _count(self, written: bytes) -> bytes:
         self.bytes += len(written)
@@ -107,6 +108,11 @@ class CaptureBuffer:
     def missing(self) -> int:
         """Records in holes."""
         return self._writer.missing + self._missing
+
+    @property
+    def holed(self) -> bool:
+        """Whether the record before was not taken: better to wait for much room than to make many holes."""
+        return self._missing > 0
 
     @property
     def due(self) -> bool:
@@ -217,7 +223,7 @@ class CaptureReader:
         return record
 
     def _check(self, end: End) -> None:
-        found = (self._records, self._bytes, self._missing, self._checksum)
+        found = (self._records, self._bytes, self._missing, _sum_of(end, self._checksum))
         if (end.records, end.bytes, end.holes, end.checksum) != found:
             raise self._bad("an end that does not fit what came before it: the file was changed")
 
@@ -229,6 +235,11 @@ class CaptureReader:
 
     def _bad(self, what: str) -> BadCapture:
         return BadCapture(f"a broken capture: {what}, at byte {self._bytes}")
+
+
+def _sum_of(end: End, before: int) -> int:
+    """Of everything before the end, and of the end but for the sum itself."""
+    return zlib.crc32(_encode(replace(end, checksum=0)), before)
 
 
 def _checked(head: Head) -> Head:

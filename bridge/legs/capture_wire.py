@@ -181,7 +181,7 @@ class End(msgspec.Struct, array_like=True, frozen=True, tag="end"):
     holes: int = 0
     """Records missing."""
     checksum: int = 0
-    """CRC-32 of everything before this record."""
+    """CRC-32 of everything before this record, and of this one with 0 in this place."""
 
 
 Record = Head | Tick | Frame | Media | Message | Key | Ack | Queued | Link | Rate | Hole | Note | End

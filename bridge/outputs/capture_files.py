@@ -112,9 +112,10 @@ class CaptureFiles:
         """Whether captures must end for want of room."""
         return self._full
 
-    def room_for(self, size: int) -> bool:
-        """Whether so many bytes more may wait for the disk."""
-        return self._handed - self._done + size <= self._waiting_bytes
+    def room_for(self, size: int, *, after_hole: bool = False) -> bool:
+        """Whether so many bytes more may wait for the disk; after a hole, whether half the room is free."""
+        room = self._waiting_bytes // 2 if after_hole else self._waiting_bytes
+        return self._handed - self._done + size <= room
 
     def hand_over(self, file: CaptureFile, written: bytes, *, last: bool) -> None:
         """Have it written; the last time, `file` is closed behind it."""
@@ -215,7 +216,7 @@ class CaptureFile:
             self.end(0, "full", "", {})
             return
         size = buffer.pending + (len(record.payload) if isinstance(record, Frame | Media) else 0)
-        buffer.put(record, room=self._files.room_for(size))
+        buffer.put(record, room=self._files.room_for(size, after_hole=buffer.holed))
         self._count()
         if buffer.due:
             self._files.hand_over(self, buffer.take(), last=False)
