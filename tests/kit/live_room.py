@@ -71,8 +71,8 @@ class LiveStudio:
             extra = []
             if some.any():
                 records.append(Sound(PROGRAM, self.tick, some.tobytes()))
-            self.command(Passed(self.tick, self.tick + ticks, records))
-            self.tick += ticks
+            since, self.tick = self.tick, self.tick + ticks
+            self.command(Passed(since, self.tick, records))
 
     def skip(self, ticks: int) -> None:
         """Time passes that nobody tells of."""
