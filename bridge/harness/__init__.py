@@ -11,7 +11,7 @@ What there is stands in `__init__.pyi`; each name is imported when it is first a
 Everything else lives in the modules. docs/bot_tests.md shows how to use it.
 """
 
-from bridge.harness.front_door import give as __getattr__
+from bridge.harness.front_door import give as __getattr__  # noqa: F401 - asked by the interpreter
 from bridge.harness.front_door import names as __dir__
 
-__all__ = ["__dir__", "__getattr__"]
+__all__ = __dir__()

@@ -17,6 +17,8 @@ from bridge.harness.scenario_faults import Fault
 from bridge.harness.session_report import SessionReport
 from bridge.harness.testing import calling, check, play
 
+__tracebackhide__ = True  # as in live_call.py
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -28,8 +30,8 @@ class Bench:
     """Of the test's file: sounds and scenarios are looked for from there."""
     called: str
     """The test's name."""
-    limits: LateLimits = LateLimits()
-    report: SessionReport | None = None
+    limits: LateLimits = field(default_factory=LateLimits, repr=False)
+    report: SessionReport | None = field(default=None, repr=False)
 
     def address(self, url: str) -> str:
         """`url`, or that of the session's bot. Raises ConfigError when there is none."""

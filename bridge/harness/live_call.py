@@ -43,6 +43,7 @@ SHOWN = 8
 """So much of what has happened last is told by a failure."""
 
 _KEYS = Keys()
+__tracebackhide__ = True  # pytest shows the line of the test, and not those in here
 
 
 class NotMet(AssertionError):

@@ -36,6 +36,7 @@ GOODBYE_S = 10.0
 """So long may a call take to end that was hung up."""
 TOLD = 20
 """Failed calls that are told of in full."""
+__tracebackhide__ = True  # as in live_call.py
 
 
 class HarnessLate(BridgeError):
