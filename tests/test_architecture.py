@@ -65,7 +65,8 @@ BEHIND = (
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {"bridge.app", "bridge.capture_parts", "bridge.readings"}
 COMMANDS = {
-    "bridge.cli", "bridge.cli_capacity", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay", "bridge.cli_test",
+    "bridge.cli", "bridge.cli_capacity", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay",
+    "bridge.cli_test",
     "bridge.replay", "bridge.replay_mix", "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
     "bridge.doctor_machine", "bridge.doctor_network",
 }  # fmt: skip

@@ -17,8 +17,8 @@ import soundfile
 from bridge.core.ports import L16_16K, AudioFormat, CallStart
 from bridge.harness.addresses import without_query as without_query
 from bridge.harness.call_capture import CallCapture
-from bridge.harness.capture_folder import CaptureFolder
 from bridge.harness.call_clock import CallClock
+from bridge.harness.capture_folder import CaptureFolder
 from bridge.harness.dialling import Dialling
 from bridge.harness.lateness import LateLimits, Lateness
 from bridge.harness.line import Line

@@ -85,7 +85,7 @@ class CallClock:
         if pause_s <= EARLY_S:
             self._wake = loop.call_soon(self._run)
         else:
-            self._wake = loop.call_later(math.ceil(1000 * pause_s) / 1000, self._run)
+            self._wake = loop.call_later(math.ceil(1000 * (pause_s - EARLY_S)) / 1000, self._run)
 
     def _run(self) -> None:
         """Each call that is due has one tick; who is due again waits until sockets have had their turn."""

@@ -48,6 +48,10 @@ class PhonePlayout:
         """Checkpoints that wait."""
         return list(self._names)
 
+    def awaits(self, name: str) -> bool:
+        """Whether a checkpoint of that name waits."""
+        return name in self._names
+
     @property
     def takes_checkpoints(self) -> bool:
         """Whether one more checkpoint may wait."""

@@ -61,13 +61,14 @@ class RuleWatch(Witness):
 
     def queued(self, samples: Samples) -> None:
         """Note a bot that sends far ahead."""
-        if self._playout.waiting_ms > AHEAD_S * 1000:
-            if not self._far_ahead:
-                self._timeline.found("too_fast")
-            self._far_ahead = True
-        else:
+        waiting_ms = self._playout.waiting_ms
+        if waiting_ms <= AHEAD_S * 1000:
             self._far_ahead = False
-        if self._playout.waiting_ms > MOST_AHEAD_S * 1000:
+            return
+        if not self._far_ahead:
+            self._timeline.found("too_fast")
+        self._far_ahead = True
+        if waiting_ms > MOST_AHEAD_S * 1000:
             self._timeline.found("queue_full")
             self._playout.shorten(MOST_AHEAD_S * 1000)
 
@@ -114,8 +115,10 @@ class RuleWatch(Witness):
         self._timeline.note("mark", name)
         if not name:
             self._timeline.found("checkpoint_without_name")
-        elif name in self._playout.pending:
+        elif self._playout.awaits(name):
             self._timeline.found("checkpoint_name_reused")
+        if not self._playout.takes_checkpoints:
+            self._timeline.found("too_many_checkpoints")
         if not self._audio_since_mark:
             self._timeline.found("checkpoint_without_audio")
         self._audio_since_mark = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bridge.harness.phone_playout import MAX_CHECKPOINTS
 from bridge.legs.plivo_play_wire import UnknownEvent
 from bridge.legs.plivo_wire import BadBase64, NotUnderstood, WireError
 
@@ -52,6 +53,8 @@ _PROTOCOL = (
     Rule("queue_full", f"More than {MOST_AHEAD_S} s were sent ahead; what is beyond that is lost."),
     Rule("too_large", "A message of more than 16 MiB; the call is closed for it (1009)."),
     Rule("broken_frames", "WebSocket frames that break RFC 6455; the call is closed for it."),
+    Rule("too_many_checkpoints", f"More than {MAX_CHECKPOINTS:,} checkpoints wait to be reached; those "
+         "beyond are never acknowledged.", acknowledges=True),
     Rule("checkpoint_without_name", "A `checkpoint` without a name; it cannot be acknowledged.",
          acknowledges=True),
     Rule("checkpoint_name_reused", "A `checkpoint` of the same name as one that still waits: their "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import soundfile
 
 from bridge.core.ports import L16_16K
 from bridge.harness.measured_call import MeasuredCall
+from bridge.harness.phone_playout import MAX_CHECKPOINTS
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from bridge.harness.results import CallResult
 from bridge.harness.rules import RULES
@@ -243,6 +245,34 @@ async def test_broken_rules_are_named(message: str | bytes, rule: str) -> None:
     assert result.violations[rule] == 1
     assert [moment.text for moment in result.timeline if moment.kind == "violation"].count(rule) == 1
     assert RULES[rule].fails == any(failure.startswith(rule) for failure in result.failures)
+
+
+async def test_more_checkpoints_than_may_wait_are_named_and_not_acknowledged() -> None:
+    class Marking(bots.Bot):
+        async def greet(self) -> None:
+            await self.play(0.1)
+            for number in range(MAX_CHECKPOINTS + 2):
+                await self.mark(f"mark {number}")
+
+    result = await call(Marking, until_ms=600)
+    assert result.violations["too_many_checkpoints"] == 2
+    assert (result.checkpoints, result.checkpoints_played) == (MAX_CHECKPOINTS + 2, MAX_CHECKPOINTS)
+    assert any(failure.startswith("too_many_checkpoints") for failure in result.failures)
+
+
+async def test_a_clear_that_is_read_late_makes_no_silence_before_itself() -> None:
+    """A loop that is held up takes messages before timers: what should have been heard by then was heard."""
+
+    class HoldingUp(bots.Talkative):
+        async def clear(self) -> None:
+            await super().clear()
+            time.sleep(0.07)  # noqa: ASYNC251 - the very thing
+
+    result = await call(HoldingUp, (100, 500), (1200, 1800), until_ms=2300)
+    (barge_in,) = result.barge_ins
+    assert barge_in.clear_ms is not None and barge_in.silence_ms is not None
+    assert barge_in.clear_ms >= 70
+    assert barge_in.clear_ms <= barge_in.silence_ms <= barge_in.clear_ms + 2 * TICK_MS
 
 
 async def test_a_call_that_is_refused_has_a_result_that_does_not_show_the_query() -> None:

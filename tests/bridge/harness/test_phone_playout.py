@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.harness.phone_playout import PhonePlayout, Samples
+from bridge.harness.phone_playout import MAX_CHECKPOINTS, PhonePlayout, Samples
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +57,41 @@ def test_clearing_drops_audio_and_checkpoints() -> None:
     assert not frame.any()
     assert reached == ["after"]
     assert playout.waiting_ms == 0
+
+
+def test_a_whole_frame_is_played_as_it_came_and_silence_is_one_array_for_all() -> None:
+    playout = PhonePlayout(8000)
+    whole = ramp(1, 160)
+    playout.queue(whole)
+    playout.checkpoint("heard")
+    frame, reached = playout.tick()
+    assert frame is whole and reached == ["heard"] and playout.filled == 160
+    silent, reached = playout.tick()
+    assert reached == [] and playout.filled == 0
+    assert playout.tick()[0] is silent
+    assert not silent.any()
+
+
+def test_only_so_many_checkpoints_wait_and_the_others_are_never_reached() -> None:
+    playout = PhonePlayout(8000)
+    playout.queue(ramp(1, 160))
+    for number in range(MAX_CHECKPOINTS + 3):
+        assert playout.takes_checkpoints == (number < MAX_CHECKPOINTS)
+        playout.checkpoint(f"{number}")
+    assert playout.awaits(f"{MAX_CHECKPOINTS - 1}") and not playout.awaits(f"{MAX_CHECKPOINTS}")
+    assert len(playout.pending) == MAX_CHECKPOINTS
+    _, reached = playout.tick()
+    assert reached == [f"{number}" for number in range(MAX_CHECKPOINTS)]
+    assert playout.takes_checkpoints and playout.pending == []
+
+
+def test_checkpoints_stay_in_their_places_when_the_newest_audio_is_dropped() -> None:
+    playout = PhonePlayout(8000)
+    playout.queue(ramp(1, 160))
+    playout.checkpoint("first")
+    playout.queue(ramp(161, 320))
+    playout.checkpoint("second")
+    playout.shorten(30)
+    assert playout.pending == ["first", "second"]
+    assert playout.waiting_ms == 30
+    assert [playout.tick()[1] for _ in range(3)] == [["first"], ["second"], []]
