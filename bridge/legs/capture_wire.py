@@ -22,7 +22,7 @@ Side = Literal["call", "service"]
 """Who says something: the phone company's side of the protocol, or the bot's."""
 
 
-Facts = dict[str, float | str | None]
+Facts = dict[str, int | float | str | None]
 
 
 class BadCapture(BadInput):

@@ -63,7 +63,7 @@ def written(inside: list[Record], *, ended: bool = True, head: Head = HEAD) -> b
     writer = CaptureWriter()
     pieces = [writer.begin(head), *map(writer.write, inside)]
     if ended:
-        pieces.append(writer.end(7, "closed", "why", {"number": 1.5, "word": "x", "nothing": None}))
+        pieces.append(writer.end(7, "closed", "why", {"number": 1.5, "whole": 7, "word": "x", "nothing": None}))
     return b"".join(pieces)
 
 
@@ -81,7 +81,7 @@ def test_what_is_written_is_read_again_in_pieces_of_any_size(inside: list[Record
     found, reader = read(written(inside), step)
     assert found[:-1] == [HEAD, *inside]
     assert reader.whole and isinstance(found[-1], End)
-    assert found[-1].facts == {"number": 1.5, "word": "x", "nothing": None}
+    assert found[-1].facts == {"number": 1.5, "whole": 7, "word": "x", "nothing": None}
     assert found[-1].holes == sum(record.records for record in inside if isinstance(record, Hole))
 
 
