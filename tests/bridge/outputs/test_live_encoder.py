@@ -61,8 +61,8 @@ class Server:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while not holds():
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - another process works
+            while not holds():  # noqa: ASYNC110 - another process works
+                await asyncio.sleep(0.01)
 
     def media(self, name: str) -> ReadPlaylist:
         playlist = self.lives[name].stream.playlist("media.m3u8")
