@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,18 +63,26 @@ BOTS = (
     bots.WrongCodec, bots.TalkingOver, bots.ClosingMidPhrase, bots.Failing, bots.Vanishing, bots.Stumbling,
     bots.MarkingEarly,
     bots.saying(b"binary", "{", '{"event":"what"}', '{"event":"checkpoint","streamId":"another","name":"x"}'),
-    bots.saying(json.dumps({"event": "playAudio", "media": {"payload": "AAA=", "contentType": "audio/x-l16",
+    bots.saying(json.dumps({"event": "playAudio", "media": {"payload": "AAAA", "contentType": "audio/x-l16",
                                                             "sampleRate": 16000}})),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("bot", BOTS, ids=lambda bot: bot.__name__)
-async def test_a_replayed_call_gives_the_same_result(bot: type[bots.Bot], tmp_path: Path) -> None:
-    voice = Speaks((100, 500), (900, 1500), until_ms=2400)
-    live, file = await captured(bot, Part(voice, "Two sentences"), tmp_path)
-    assert live.turns is not None
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert await replay_call(read_capture(file)) == live
+async def test_a_replayed_call_gives_the_same_result(tmp_path: Path) -> None:
+    async def both(bot: type[bots.Bot], number: int) -> tuple[CallResult, CallResult]:
+        part = Part(Speaks((100, 500), (900, 1500), until_ms=2400), "Two sentences")
+        live, file = await captured(bot, part, tmp_path / str(number))
+        assert live.turns is not None and live.timeline is not None
+        assert file.stat().st_mode & 0o777 == 0o600
+        return live, await replay_call(read_capture(file))
+
+    found = await asyncio.gather(*(both(bot, number) for number, bot in enumerate(BOTS)))
+    for live, replayed in found:
+        assert replayed == live
+    assert {rule for live, _ in found for rule in (*live.violations, *live.conduct)} >= {
+        "wrong_rate", "wrong_codec", "not_json", "unknown_event", "wrong_stream_id",
+        "binary_message", "odd_length", "talked_over", "checkpoint_without_audio",
+    }  # fmt: skip
 
 
 async def test_what_the_line_did_and_the_caller_noted_is_replayed_too(tmp_path: Path) -> None:
