@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 
 from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
-from bridge.capture_parts import capture_files, capturing
+from bridge.capture_parts import capture_files, capture_listing, capturing
 from bridge.config import Config
 from bridge.config_source import load_again
 from bridge.core.clock import Clock, SoundTime
@@ -159,6 +159,7 @@ class Bridge:
                 streams_per_call=config.streams.per_call,
             ),
             Outgoing(gate.resolve, self.http_out.request, turns),
+            captures=capture_listing(self.captures),
         )
         self.mind = MindFacade(
             self.directory,

@@ -8,6 +8,7 @@ from bridge.config import CapturesConfig
 from bridge.errors import NoSuchRoom
 from bridge.legs.captures import Capturing
 from bridge.outputs.capture_files import CaptureFiles
+from bridge.outputs.capture_listing import CaptureListing
 from bridge.outputs.capture_shelf import CaptureLimits, CaptureShelf
 from bridge.status import RoomStatus
 from bridge.tick_stamp import TickStamp
@@ -23,6 +24,11 @@ def capture_files(captures: CapturesConfig) -> CaptureFiles | None:
         captures.megabytes_each * MEGABYTE, captures.megabytes_total * MEGABYTE, captures.days
     )
     return CaptureFiles(CaptureShelf(captures.directory, limits))
+
+
+def capture_listing(files: CaptureFiles | None) -> CaptureListing | None:
+    """What captures there are; None where none are kept."""
+    return None if files is None else CaptureListing(files)
 
 
 def capturing(

@@ -100,6 +100,10 @@ class CaptureFiles:
         self._live.add(order.id)
         return CaptureFile(self, order, head)
 
+    def is_live(self, capture_id: str) -> bool:
+        """Whether it is being written."""
+        return capture_id in self._live
+
     def figures(self) -> CaptureFigures:
         """For the metrics."""
         self._figures.live = len(self._live)

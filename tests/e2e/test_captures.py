@@ -184,6 +184,34 @@ async def test_captures_are_private_and_hold_no_secrets(bridge: RunningBridge) -
     assert await metric(bridge, "capture_missing_records_total") == 0
 
 
+async def test_an_account_lists_downloads_and_deletes_its_captures(bridge: RunningBridge) -> None:
+    before = files(bridge)
+    async with StreamService() as service:
+        talk = await talking(bridge, service)
+        await converse(talk)
+        live = (await talk.account.look(talk.anna.id, talk.stream_id))["capture_id"]
+        found = (await talk.account.ask("GET", f"Capture/{live}/")).json()
+        assert found["live"] and found["kept_by"] == "stream" and found["stream_id"] == talk.stream_id
+        refused = await talk.account.ask("DELETE", f"Capture/{live}/")
+        assert refused.status_code == 400 and "still being written" in refused.json()["error"]
+        await talk.phone.hang_up()
+    captures = await kept(bridge, before, 2)
+    listed = (await talk.account.ask("GET", "Capture/?limit=2")).json()
+    assert listed["meta"]["total_count"] == len(files(bridge))
+    assert {one["kept_by"] for one in listed["objects"]} == {"call", "stream"}
+    assert all(one["participant_id"] in (talk.anna.id, talk.stream_id) for one in listed["objects"])
+    assert all(one["call_uuid"] and one["began_at"] and not one["live"] for one in listed["objects"])
+    file = await talk.account.ask("GET", f"Capture/{live}/File/")
+    assert file.content == captures["stream"].path.read_bytes()
+    nobody = PlivoAccount(bridge, auth_token="wrong")
+    for path in ("Capture/", f"Capture/{live}/", f"Capture/{live}/File/"):
+        assert (await nobody.ask("GET", path)).status_code == 401
+    assert (await talk.account.ask("GET", "Capture/none/")).status_code == 404
+    assert (await talk.account.ask("DELETE", f"Capture/{live}")).status_code == 204
+    assert not captures["stream"].path.exists()
+    assert (await talk.account.ask("GET", f"Capture/{live}/File/")).status_code == 404
+
+
 async def test_both_sides_are_measured_as_in_a_test_of_a_bot(bridge: RunningBridge) -> None:
     before = files(bridge)
     async with StreamService() as service:
@@ -234,6 +262,7 @@ async def test_who_asks_for_a_capture_where_none_is_kept_is_told(tmp_path: Path)
             body = {"service_url": service.url, "capture": "true"}
             answer = await account.ask("POST", f"Call/{anna.id}/Stream/", json=body)
             assert answer.status_code == 400 and "captures.directory" in answer.json()["error"]
+            assert (await account.ask("GET", "Capture/")).status_code == 404
         refused = PlivoCaller(stream_url(anna) + "&capture=true")
         with pytest.raises(Exception, match=r"400 .*captures.directory"):
             await refused.dial()

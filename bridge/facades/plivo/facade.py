@@ -14,6 +14,7 @@ from bridge.facades.plivo.accounts import PlivoAccounts
 from bridge.facades.plivo.answer import Answers
 from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
+from bridge.facades.plivo.capture_api import CaptureApi, KeptCaptures
 from bridge.facades.plivo.fork_turns import Turns
 from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.rest import StreamApi
@@ -64,6 +65,7 @@ class PlivoFacade:
         new_link: NewLink,
         settings: PlivoSettings | None = None,
         outgoing: Outgoing | None = None,
+        captures: KeptCaptures | None = None,
     ) -> None:
         """`new_link` makes the receivers of streams that come in: see `calls.NewLink`.
 
@@ -103,6 +105,7 @@ class PlivoFacade:
             now=now,
         )
         self._stream_api = StreamApi(accounts, targets, self.forks, now)
+        self._capture_api = CaptureApi(accounts, captures)
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
         """See `streams`."""
@@ -112,6 +115,7 @@ class PlivoFacade:
         """See `answer` and `rest`."""
         router = self._answers.router()
         self._stream_api.add_to(router)
+        self._capture_api.add_to(router)
         return router
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
 """What the stream API answers, in Plivo's shapes. Pure: values in, JSON out.
 
 Of a stream, these are ours: `name`, `participant_id`, `capture_id`, `end_reason`, `end_detail`, `attempts`,
-`reconnects`, `unsent_percent`, the sums `captured`, `delivered` and `lost`, `tracks` with their gaps (frames of 20 ms),
-`played`, `turns` (docs/turns.md), and `streams` with `older_streams`.
+`reconnects`, `unsent_percent`, the sums `captured`, `delivered` and `lost`, `tracks` with their gaps (frames
+of 20 ms), `played`, `turns` (docs/turns.md), and `streams` with `older_streams`.
 """
 
 from __future__ import annotations
@@ -46,17 +46,21 @@ def stream(fork: Fork, now: float) -> dict[str, Any]:
 
 def streams(forks: Sequence[Fork], page: Page, path: str, now: float) -> dict[str, Any]:
     """A page of a call's streams; `path` is the list's own."""
-    total, limit, offset = len(forks), page.limit, page.offset
+    objects = [_stream(fork, now) for fork in forks[page.offset : page.offset + page.limit]]
+    return {"api_id": api_id(), "meta": page_meta(page, len(forks), path), "objects": objects}
+
+
+def page_meta(page: Page, total: int, path: str) -> dict[str, Any]:
+    """Where in a list a page is."""
+    limit, offset = page.limit, page.offset
     later = offset + limit
-    meta = {
+    return {
         "limit": limit,
         "next": _page(path, limit, later) if later < total else None,
         "offset": offset,
         "previous": _page(path, limit, max(0, offset - limit)) if offset else None,
         "total_count": total,
     }
-    objects = [_stream(fork, now) for fork in forks[offset:later]]
-    return {"api_id": api_id(), "meta": meta, "objects": objects}
 
 
 def live_call(
