@@ -67,6 +67,7 @@ class HlsFolder:
         self._at = 0
         self._segments: list[Segment] = []
         self._most_bits = 0.0
+        self._finished = False
         self.time = RecordTime()
         """The recording's times, kept up to date by the owner: for the segments' dates."""
         shutil.rmtree(path, ignore_errors=True)
@@ -111,10 +112,12 @@ class HlsFolder:
         for file in self.path.iterdir():
             sync_file(file)
         sync_directory(self.path)
+        self._finished = True
 
     def abandon(self) -> None:
-        """It is not wanted."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """It is not wanted. One that is finished stays."""
+        if not self._finished:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def _time(self, frame: int) -> int:
         return round(frame * CLOCK_HZ / self._fps)
