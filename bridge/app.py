@@ -10,10 +10,7 @@ import contextlib
 import gc
 import sys
 import time
-from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
-from typing import TypeVar
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -27,11 +24,9 @@ from bridge.config_source import load_again
 from bridge.core.clock import Clock, SoundTime
 from bridge.core.mixbus import MixBus
 from bridge.core.ports import CallTrack, CloseReason, ServiceStream, WebRtcOffer
-from bridge.core.settings import CoreSettings
-from bridge.directory import Directory, DirectorySettings
+from bridge.directory import Directory
 from bridge.dispatch import Dispatch
-from bridge.egress import EgressGate, EgressSettings
-from bridge.errors import ConfigError
+from bridge.egress import EgressGate
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.plivo import (
     ForkLooks,
@@ -47,8 +42,15 @@ from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_legs import ServiceLegs
 from bridge.legs.service_settings import ServiceSettings
 from bridge.legs.webrtc_legs import WebRtcLegs
-from bridge.legs.webrtc_settings import IceServer, WebRtcSettings
 from bridge.metrics import Metrics
+from bridge.output_parts import OutputParts
+from bridge.part_settings import (
+    core_settings,
+    directory_settings,
+    egress_settings,
+    webrtc_settings,
+    with_authorities,
+)
 from bridge.readings import Readings
 from bridge.runtime.connect_out import Resolver
 from bridge.runtime.encode_pool import EncodePool
@@ -65,9 +67,6 @@ from bridge.turn_figures import TurnFigures
 from bridge.turn_watch import TurnWatch
 from bridge.web import WebPages
 from mediacodecs.blas import use_one_thread
-from mediacodecs.opus import OpusSettings
-
-T = TypeVar("T")
 
 SWITCH_INTERVAL_S = 0.0005
 """Encoding threads wait for the interpreter's lock this long at the most; the default is ten times that."""
@@ -91,8 +90,8 @@ class Bridge:
         gate = EgressGate(egress_settings(config), self._resolver)
         # A service may stall for as long as its stream is held: the hold has a bound of its own.
         patience = WebSocketSettings(ping_timeout_s=config.streams.hold_seconds + 20)
-        self.dialler = _with_authorities(config, lambda ca_file: Dialler(gate, patience, ca_file=ca_file))
-        self.http_out = _with_authorities(config, lambda ca_file: HttpOut(gate, ca_file=ca_file))
+        self.dialler = with_authorities(config, lambda ca_file: Dialler(gate, patience, ca_file=ca_file))
+        self.http_out = with_authorities(config, lambda ca_file: HttpOut(gate, ca_file=ca_file))
 
         self.webrtc_legs = WebRtcLegs(webrtc_settings(config))
         self.captures = capture_files(config.captures)
@@ -116,14 +115,11 @@ class Bridge:
         self.directory = Directory(
             store,
             self.switchboard,
-            DirectorySettings(
-                conference_s=limits.conference_hours * 3600,
-                conferences=limits.conferences,
-                conferences_per_application=limits.conferences_per_application,
-                participants=limits.participants,
-                participants_per_application=limits.participants_per_application,
-                participants_per_conference=limits.participants_per_conference,
-            ),
+            directory_settings(config),
+        )
+
+        self.outputs = OutputParts(
+            config, store, self.switchboard, self.directory, gate, lambda: self.clock.position, sound_ms
         )
 
         self.tick_times = TickTimes()
@@ -165,6 +161,8 @@ class Bridge:
             self.directory,
             self.switchboard,
             applications,
+            self.outputs.recordings,
+            self.outputs.streamings,
             MindSettings(body_bytes=limits.body_bytes),
             self.plivo.forks,
         )
@@ -188,12 +186,14 @@ class Bridge:
         store = await SqlStore.open(config.store_url)
         bridge = cls(config, applications, store)
         await bridge.directory.load()
+        await bridge.outputs.open()
         if bridge.captures is not None:
             bridge.captures.start()
         return bridge
 
     async def shut(self) -> None:
         """Close what `open` opened; `close` first."""
+        await self.outputs.shut()
         await self.plivo.close()
         await self.http_out.close()
         self._resolver.close()
@@ -219,6 +219,7 @@ class Bridge:
 
     async def close(self) -> None:
         """Let every peer go, so that it comes back."""
+        await self.outputs.close()
         await self.switchboard.close(CloseReason.RESTART)
         self.dialler.close_all(1012, "the server restarts")
         self.web_sockets.close_all(1012, "the server restarts")
@@ -333,57 +334,3 @@ def _announce(addresses: list[str], made: MadeApplication | None) -> None:
     print(f"mediabridge {metadata.version('mediabridge')} on {', '.join(addresses)}", flush=True)
     if made is not None:
         print(made.announcement(sys.stdout.isatty()), flush=True)
-
-
-def core_settings(config: Config) -> CoreSettings:
-    """The mixer's part of the configuration."""
-    opus = config.opus
-    return CoreSettings(
-        opus=OpusSettings(
-            application=opus.application,
-            bitrate=opus.bitrate,
-            complexity=opus.complexity,
-            fec=opus.fec,
-            expected_loss=opus.expected_loss,
-        )
-    )
-
-
-def egress_settings(config: Config) -> EgressSettings:
-    """The egress gate's part of the configuration."""
-    egress = config.egress
-    return EgressSettings(
-        allow_private=egress.allow_private,
-        require_tls=egress.require_tls,
-        allowed_hosts=egress.allowed_hosts,
-        denied_hosts=egress.denied_hosts,
-    )
-
-
-def _with_authorities(config: Config, make: Callable[[Path | None], T]) -> T:
-    """What `make` gives for the file of authorities. Raises ConfigError when that cannot be used."""
-    try:
-        return make(config.egress.ca_file)
-    except OSError as error:
-        raise ConfigError(f"egress.ca_file cannot be used: {error.strerror or error}") from None
-
-
-def webrtc_settings(config: Config) -> WebRtcSettings:
-    """The WebRTC legs' part of the configuration."""
-    webrtc, limits = config.webrtc, config.limits
-    return WebRtcSettings(
-        ice_servers=tuple(
-            IceServer(server.urls, server.username, server.credential.reveal())
-            for server in webrtc.ice_servers
-        ),
-        udp_port_range=(webrtc.udp_port_range.low, webrtc.udp_port_range.high)
-        if webrtc.udp_port_range
-        else None,
-        announced_addresses=webrtc.announced_addresses,
-        loopback_candidate=webrtc.loopback_candidate,
-        max_connecting=limits.unnegotiated_sessions,
-        max_sdp_bytes=limits.sdp_bytes,
-        max_sections=limits.sdp_sections,
-        max_candidates=limits.sdp_candidates,
-        texts_per_second=limits.data_channel_messages_per_second,
-    )

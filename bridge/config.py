@@ -15,6 +15,7 @@ from bridge.config_kinds import (
     HOST,
     HOST_PATTERNS,
     ICE_SERVERS,
+    NAME,
     NETWORKS,
     PORT_RANGE,
     TOKENS,
@@ -132,6 +133,41 @@ class CapturesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """A bucket where finished recordings go; the first one is used where none is named."""
+
+    name: str = setting(NAME, needed=True)
+    bucket: str = setting(text("a text", str), needed=True)
+    """Azure: the container."""
+    kind: Literal["s3", "gcs", "azure"] = setting(choice("s3", "gcs", "azure"), "s3")
+    prefix: str = setting(text("a text", str), "")
+    region: str = setting(text("a text", str), "")
+    endpoint: str = setting(BASE_URL, "")
+    """Of what is compatible; left out: the vendor's own."""
+    access_key: Secret = setting(secret(), Secret(""))
+    """Azure: the account's name."""
+    secret_key: Secret = setting(text("a text", Secret, hidden=True), Secret(""))
+    """GCS: the service account's key, as JSON."""
+    backup: str = setting(text("a text", str), "")
+    """The name of the storage that is used when this one keeps failing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingsConfig:
+    """Recordings and their files."""
+
+    directory: Path | None = setting(path(), None)
+    """Unset: `recordings` in the data folder."""
+    h264: bool = setting(flag(), True)
+    """Pictures in recordings and live streams; without, they have sound only."""
+    picture_width: int = setting(whole(160, 1920), 640)
+    picture_height: int = setting(whole(90, 1080), 360)
+    picture_fps: int = setting(whole(1, 30), 10)
+    finish_minutes: float = setting(number(0, 1440), 10.0)
+    """A stopped recording's files are made whole when it has not gone on for so long."""
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What one client, one application or all together may take."""
 
@@ -192,11 +228,13 @@ class Config:
     """How long live calls go on after SIGTERM."""
     applications: tuple[ApplicationConfig, ...] = entries(ApplicationConfig, "application")
     plivo: tuple[PlivoConfig, ...] = entries(PlivoConfig, "plivo")
+    storage: tuple[StorageConfig, ...] = entries(StorageConfig, "storage")
     webrtc: WebRtcConfig = section(WebRtcConfig)
     opus: OpusConfig = section(OpusConfig)
     calls: CallsConfig = section(CallsConfig)
     streams: StreamsConfig = section(StreamsConfig)
     captures: CapturesConfig = section(CapturesConfig)
+    recordings: RecordingsConfig = section(RecordingsConfig)
     egress: EgressConfig = section(EgressConfig)
     limits: LimitsConfig = section(LimitsConfig)
     metrics: MetricsConfig = section(MetricsConfig)
@@ -217,6 +255,8 @@ class Config:
         for application in self.applications:
             yield from (token.reveal() for token in application.tokens)
         yield from (account.auth_token.reveal() for account in self.plivo)
+        for place in self.storage:
+            yield from (place.access_key.reveal(), place.secret_key.reveal())
         yield from (server.credential.reveal() for server in self.webrtc.ice_servers)
         if self.database_url is not None:
             yield self.database_url.reveal()
@@ -233,6 +273,10 @@ def _check(config: Config) -> None:
         raise ConfigError("metrics.port must not be the port that everything else is served on")
     if config.captures.megabytes_each > config.captures.megabytes_total:
         raise ConfigError("captures.megabytes_each must not be more than captures.megabytes_total")
+    recordings = config.recordings
+    if recordings.picture_width % 2 or recordings.picture_height % 2:
+        raise ConfigError("recordings.picture_width and recordings.picture_height must be even")
+    _check_storage([place.name for place in config.storage], [place.backup for place in config.storage])
     known = [application.id for application in config.applications]
     for application_id in known:
         if known.count(application_id) > 1:
@@ -252,4 +296,14 @@ def _check(config: Config) -> None:
             raise ConfigError(
                 f"plivo auth_id {account.auth_id}: no application {account.application} is configured"
                 + nearest(account.application, known)
+            )
+
+
+def _check_storage(names: list[str], backups: list[str]) -> None:
+    for name, backup in zip(names, backups, strict=True):
+        if names.count(name) > 1:
+            raise ConfigError(f"storage {name} is configured twice")
+        if backup and (backup not in names or backup == name):
+            raise ConfigError(
+                f"storage {name}: no other storage {backup} is configured" + nearest(backup, names)
             )

@@ -47,6 +47,12 @@ def _host(written: str) -> str:
     return written
 
 
+def _name(written: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", written):
+        raise ValueError
+    return written
+
+
 def _base_url(written: str) -> str:
     parts = urlsplit(written)
     rest = parts.path.rstrip("/") + parts.query + parts.fragment
@@ -123,6 +129,7 @@ HOST_PATTERNS = several(
     'a list of host names, "*.domain", addresses and networks',
 )
 HOST = text("a host name or address", _host)
+NAME = text("a name of letters, digits, - and _", _name)
 BASE_URL = text("http(s)://host[:port] without a path", _base_url)
 PORT_RANGE = text('"low-high" with ports from 1024 to 65535', _port_range)
 ADDRESSES = several(text("an IP address", _address), "a list of IP addresses")

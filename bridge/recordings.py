@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, Protocol
 from uuid import uuid4
 
@@ -20,7 +19,7 @@ import msgspec
 
 from bridge.background import Background
 from bridge.changes import Change, ConferenceClosed
-from bridge.core.ports import OutputLook, RecordingSpec
+from bridge.core.ports import OutputFile, OutputLook, RecordingSpec
 from bridge.directory import Directory
 from bridge.errors import BridgeError, NoSuchRoom
 from bridge.output_desk import OutputDesk, OutputTrouble
@@ -43,39 +42,36 @@ class RecordingWishes(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
     """The name of a storage in the configuration; empty: the first one, or this machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFile:
-    """A file that was made, or is being made."""
-
-    name: str
-    path: Path
-    media_type: str
-    complete: bool
-    """Nothing more will be added to it as it is now."""
-    size: int
-    state: str = ""
-    """Of its upload, in words; empty: it stays here."""
-
-
 class Shelf(Protocol):
     """Where recordings lie, and who makes their files. It may be slow; it never raises for a known one."""
 
     async def adopt(self) -> list[str]:
         """Close what a crash left open; gives the ids of those recordings."""
 
-    def follow(self, recording_id: str, wishes: RecordingWishes) -> None:
-        """From now on make these files of it, as it grows, until it is removed."""
+    def check(self, storage: str) -> None:
+        """Raises BadInput for the name of a storage that there is not."""
 
-    async def settle(self, recording_id: str, within_s: float) -> bool:
+    def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
+        """From now on its files are made, as it grows."""
+
+    async def resume(
+        self, recording: str, formats: tuple[str, ...], participants: bool, storage: str
+    ) -> None:
+        """After a restart, of one that is stopped: what is not whole is made so."""
+
+    def rest(self, recording: str) -> None:
+        """It is stopped: unless it goes on soon, its files are made whole."""
+
+    async def settle(self, recording: str, within_s: float) -> bool:
         """Wait until every file has all that was recorded so far; False when that takes longer."""
 
-    def files(self, recording_id: str) -> list[RecordedFile]:
+    def files(self, recording: str) -> list[OutputFile]:
         """What there is now."""
 
-    def manifest(self, recording_id: str) -> bytes | None:
-        """What is in it, when it was paused and what is missing, as JSON; None: nothing is recorded yet."""
+    def manifest(self, recording: str) -> bytes | None:
+        """What is in it, when it was paused and what is missing, as JSON; None: not yet."""
 
-    async def remove(self, recording_id: str) -> None:
+    async def remove(self, recording: str) -> None:
         """With everything made of it, here and on its way elsewhere."""
 
 
@@ -86,7 +82,7 @@ class RecordingLook:
     recording: KeptRecording
     look: OutputLook | None
     """None: it is stopped."""
-    files: list[RecordedFile]
+    files: list[OutputFile]
 
 
 class Recordings:
@@ -121,14 +117,18 @@ class Recordings:
                 await self._remove(recording)
                 continue
             self._by_conference[conference.id] = recording
-            self.shelf.follow(recording.id, wishes_of(recording))
             if recording.wanted:
                 await self._go_on(conference)
+            else:
+                wishes = wishes_of(recording)
+                await self.shelf.resume(recording.id, wishes.formats, wishes.participants, wishes.storage)
 
     async def start(
         self, conference: Conference, *, by: Actor, wishes: RecordingWishes | None = None
     ) -> KeptRecording:
         """Begin or resume; nothing happens while it runs. Raises NoSuchRoom, Draining, BridgeError."""
+        if wishes is not None:
+            self.shelf.check(wishes.storage)
         async with self._lock(conference.id):
             recording = self._by_conference.get(conference.id)
             if recording is not None and self._desk.look(recording.id) is not None:
@@ -150,7 +150,8 @@ class Recordings:
                 self._by_conference[conference.id] = recording
                 await self._records.keep_recording(recording)
                 raise
-            self.shelf.follow(recording.id, wishes_of(recording))
+            wanted = wishes_of(recording)
+            self.shelf.follow(recording.id, wanted.formats, wanted.participants, wanted.storage)
             self._directory.note_recording(conference.id, True, by=by)
             log.info("- recording by %s", by.kind, extra={"room": conference.id})
             return recording
@@ -162,6 +163,7 @@ class Recordings:
             if recording is None or not recording.wanted:
                 return
             await self._desk.stop(recording.id, "stopped")
+            self.shelf.rest(recording.id)
             recording = replace(recording, wanted=False)
             self._by_conference[conference.id] = recording
             await self._records.keep_recording(recording)
@@ -171,6 +173,14 @@ class Recordings:
     def find(self, conference_id: str) -> KeptRecording | None:
         """The conference's; None when it was never recorded."""
         return self._by_conference.get(conference_id)
+
+    def title(self, recording_id: str) -> str:
+        """What its conference is called."""
+        for conference_id, recording in self._by_conference.items():
+            if recording.id == recording_id:
+                conference = self._directory.find(conference_id)
+                return conference.name if conference else ""
+        return ""
 
     def look(self, conference_id: str) -> RecordingLook | None:
         """How it goes; None when it was never recorded."""
@@ -231,6 +241,6 @@ def wishes_of(recording: KeptRecording) -> RecordingWishes:
         return RecordingWishes()
 
 
-def media_file(files: Collection[RecordedFile], name: str) -> RecordedFile | None:
+def media_file(files: Collection[OutputFile], name: str) -> OutputFile | None:
     """The one of that name, if there is anything in it."""
     return next((one for one in files if one.name == name and one.size), None)

@@ -72,6 +72,26 @@ class RecordingRecords(Protocol):
     async def forget_recording(self, recording_id: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeptStreaming:
+    """Where a conference is to be streamed to, until it ends or somebody says otherwise."""
+
+    id: str
+    conference_id: str
+    url: str = field(repr=False)
+    """With the stream's key; empty: offered as HLS by this server."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """As JSON."""
+
+
+class StreamingRecords(Protocol):
+    """Where it is kept; every call returns when it is done for good. A conference takes its own with it."""
+
+    async def load_streamings(self) -> list[KeptStreaming]: ...
+    async def add_streaming(self, streaming: KeptStreaming) -> None: ...
+    async def remove_streamings(self, streaming_ids: Iterable[str]) -> None: ...
+
+
 class ParticipantFields(TypedDict, total=False):
     """What can be changed of a participant; None leaves it as it is."""
 

@@ -38,6 +38,7 @@ from bridge.core.specs import (
     MixSource,
     OutputSpec,
     PictureCoding,
+    PlayerSource,
     ProgramSource,
     PushSpec,
     RecordingSpec,
@@ -47,7 +48,7 @@ from bridge.core.specs import (
     Source,
     WebRtcOffer,
 )
-from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputLook, OutputPort, OutputState
+from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputFile, OutputLook, OutputPort, OutputState
 
 __all__ = [
     "L16_8K",
@@ -81,6 +82,7 @@ __all__ = [
     "Output",
     "OutputEnd",
     "OutputFactory",
+    "OutputFile",
     "OutputLook",
     "OutputPort",
     "OutputSpec",
@@ -90,6 +92,7 @@ __all__ = [
     "PictureCoding",
     "PlayInput",
     "PlaySink",
+    "PlayerSource",
     "ProgramSource",
     "PushSpec",
     "RecordingSpec",
@@ -218,6 +221,9 @@ class LegPort(Protocol):
 
     def close_input(self, name: InputName) -> None:
         """Nothing happens when that input is not open."""
+
+    def set_volume(self, name: InputName, gain: float) -> None:
+        """How loud that input is from the next tick on, 0…16; 1 is as it comes. Holds until it is closed."""
 
     def open_frame_output(self, key: str, source: Source, audio_format: AudioFormat, sink: FrameSink) -> None:
         """From the next tick on, `sink` gets `source`; an output already open under `key` is replaced."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bridge.core.specs import OutputSpec
@@ -55,6 +56,20 @@ class OutputLook:
     """Of now, in words; empty: none."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """By name, for people and metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A file that an output has made, or is making."""
+
+    name: str
+    path: Path
+    media_type: str
+    complete: bool
+    """Nothing more is added to it as it is now."""
+    size: int
+    state: str = ""
+    """Of its upload, in words; empty: it stays here."""
 
 
 class Output(Protocol):

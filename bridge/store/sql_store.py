@@ -18,6 +18,7 @@ from bridge.records import GONE_TOKENS_KEPT, Kept
 from bridge.store.engine import open_engine
 from bridge.store.migrate import migrate
 from bridge.store.recordings import SqlRecordings
+from bridge.store.streamings import SqlStreamings
 from bridge.store.tables import conferences, gone_tokens, messages, participants
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class SqlStore:
         self._engine = engine
         self._now = now
         self.recordings = SqlRecordings(engine)
+        self.streamings = SqlStreamings(engine)
         self.writes = 0
         self.write_errors = 0
 

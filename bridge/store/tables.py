@@ -80,3 +80,15 @@ recordings = Table(
     Column("wishes", JSON, nullable=False),
 )
 """A row outlives its conference for as long as files are left: what has none is nobody's."""
+
+streamings = Table(
+    "streamings",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("conference_id", ForeignKey("conferences.id", ondelete="CASCADE"), nullable=False),
+    Column("place", Double, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Index("streamings_by_conference", "conference_id"),
+)
+"""`place` orders them by creation (Unix seconds)."""

@@ -90,6 +90,16 @@ async def test_a_recording_is_begun_paused_and_resumed_as_one(house: House) -> N
     assert house.outputs[0][1].told == [("stopped", "stopped")]
     assert house.told == [(True, "application"), (False, "application"), (True, "application")]
     assert list(house.shelf.followed) == [first.id]
+    assert not house.shelf.resting
+    await house.recordings.stop(conference, by=BY)
+    assert house.shelf.resting == {first.id}
+
+
+async def test_a_storage_that_is_not_there_is_refused(house: House) -> None:
+    conference = await house.conference()
+    with pytest.raises(BadInput, match="no storage"):
+        await house.recordings.start(conference, by=BY, wishes=RecordingWishes(storage="other"))
+    assert house.outputs == []
 
 
 async def test_asking_twice_changes_nothing(house: House) -> None:
@@ -123,6 +133,7 @@ async def test_what_was_being_recorded_goes_on_after_a_restart(house: House) -> 
     assert [spec for spec, _ in house.outputs] == [RecordingSpec(recording.id, 1)]
     assert house.is_recorded(conference)
     assert not house.is_recorded(other)
+    assert len(house.shelf.resting) == 1
 
 
 async def test_the_end_of_a_conference_ends_its_recording_and_then_removes_it(house: House) -> None:

@@ -10,13 +10,17 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from bridge.core.ports import OutputSpec
 from bridge.directory import Directory, DirectorySettings
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.mind.routes import Streaming
 from bridge.people import Conference, Participant, Role
+from bridge.recordings import Recordings
 from bridge.sockets import Accept, Receiver, Refuse, UpgradeRequest
+from tests.kit.notes import Rooms
+from tests.kit.outputs import NotedOutputs
 from tests.kit.records import MemoryRecords
-from tests.kit.switchboards import FakeSwitchboard
+from tests.kit.shelves import MemoryShelf
 
 APP = "11111111-1111-4111-8111-111111111111"
 OTHER_APP = "22222222-2222-4222-8222-222222222222"
@@ -60,10 +64,24 @@ class Mind:
 
     directory: Directory
     records: MemoryRecords
-    board: FakeSwitchboard
+    board: Rooms
     facade: MindFacade
     app: FastAPI
     http: httpx.AsyncClient
+    outputs: NotedOutputs
+
+    @property
+    def recordings(self) -> Recordings:
+        return self.outputs.recordings
+
+    @property
+    def shelf(self) -> MemoryShelf:
+        return self.outputs.shelf
+
+    @property
+    def made(self) -> list[OutputSpec]:
+        """Outputs that were begun, in order."""
+        return self.outputs.made
 
     async def call(self, method: str, path: str, token: str | None = TOKEN, **more: Any) -> httpx.Response:
         """One request."""
@@ -114,14 +132,18 @@ async def mind(
 ) -> AsyncIterator[Mind]:
     """Ready inside, closed outside."""
     records = MemoryRecords()
-    board = FakeSwitchboard()
+    board = Rooms()
     directory = Directory(records, board, settings)
     await directory.load()
-    facade = MindFacade(directory, board, TwoApplications(), limits, streaming)
+    outputs = NotedOutputs(directory, board)
+    facade = MindFacade(
+        directory, board, TwoApplications(), outputs.recordings, outputs.streamings, limits, streaming
+    )
     app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(facade.router())
     app.add_middleware(CrossOrigin)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as http:
-        yield Mind(directory, records, board, facade, app, http)
+        yield Mind(directory, records, board, facade, app, http, outputs)
+    await outputs.close()
     await directory.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bridge.people import Conference, Message, Participant
-from bridge.records import Kept, KeptRecording
+from bridge.records import Kept, KeptRecording, KeptStreaming
 
 
 @dataclass
@@ -87,3 +87,20 @@ class MemoryRecordings:
     async def forget_recording(self, recording_id: str) -> None:
         await asyncio.sleep(0)
         self.kept.pop(recording_id, None)
+
+
+@dataclass
+class MemoryStreamings:
+    """Keeps streamings in memory."""
+
+    kept: dict[str, KeptStreaming] = field(default_factory=dict)
+
+    async def load_streamings(self) -> list[KeptStreaming]:
+        return list(self.kept.values())
+
+    async def add_streaming(self, streaming: KeptStreaming) -> None:
+        self.kept[streaming.id] = streaming
+
+    async def remove_streamings(self, streaming_ids: Iterable[str]) -> None:
+        for streaming_id in streaming_ids:
+            self.kept.pop(streaming_id, None)

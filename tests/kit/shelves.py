@@ -6,7 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.recordings import RecordedFile, RecordingWishes
+from bridge.core.ports import OutputFile
+from bridge.errors import BadInput
+from bridge.recordings import RecordingWishes
 
 
 @dataclass
@@ -15,8 +17,9 @@ class MemoryShelf:
 
     cut_off: list[str] = field(default_factory=list)
     followed: dict[str, RecordingWishes] = field(default_factory=dict)
+    resting: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
-    stock: dict[str, list[RecordedFile]] = field(default_factory=dict)
+    stock: dict[str, list[OutputFile]] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
     unsettled: bool = False
     remove_waits: asyncio.Event | None = None
@@ -24,26 +27,40 @@ class MemoryShelf:
     async def adopt(self) -> list[str]:
         return self.cut_off
 
-    def follow(self, recording_id: str, wishes: RecordingWishes) -> None:
-        self.followed[recording_id] = wishes
+    def check(self, storage: str) -> None:
+        if storage not in ("", "bucket"):
+            raise BadInput(f"there is no storage {storage}")
 
-    async def settle(self, recording_id: str, within_s: float) -> bool:
+    def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
+        self.followed[recording] = RecordingWishes(formats, participants, storage)  # type: ignore[arg-type]
+        self.resting.discard(recording)
+
+    async def resume(
+        self, recording: str, formats: tuple[str, ...], participants: bool, storage: str
+    ) -> None:
+        self.follow(recording, formats, participants, storage)
+        self.rest(recording)
+
+    def rest(self, recording: str) -> None:
+        self.resting.add(recording)
+
+    async def settle(self, recording: str, within_s: float) -> bool:
         return not self.unsettled
 
-    def files(self, recording_id: str) -> list[RecordedFile]:
-        return self.stock.get(recording_id, [])
+    def files(self, recording: str) -> list[OutputFile]:
+        return self.stock.get(recording, [])
 
-    def manifest(self, recording_id: str) -> bytes | None:
-        return self.manifests.get(recording_id)
+    def manifest(self, recording: str) -> bytes | None:
+        return self.manifests.get(recording)
 
-    async def remove(self, recording_id: str) -> None:
+    async def remove(self, recording: str) -> None:
         if self.remove_waits is not None:
             await self.remove_waits.wait()
-        self.followed.pop(recording_id, None)
-        self.stock.pop(recording_id, None)
-        self.removed.append(recording_id)
+        self.followed.pop(recording, None)
+        self.stock.pop(recording, None)
+        self.removed.append(recording)
 
-    def put(self, recording_id: str, path: Path, media_type: str, *, complete: bool = True) -> None:
+    def put(self, recording: str, path: Path, media_type: str, *, complete: bool = True) -> None:
         """A file of that recording, as it lies at `path` now."""
-        made = RecordedFile(path.name, path, media_type, complete, path.stat().st_size)
-        self.stock.setdefault(recording_id, []).append(made)
+        made = OutputFile(path.name, path, media_type, complete, path.stat().st_size)
+        self.stock.setdefault(recording, []).append(made)

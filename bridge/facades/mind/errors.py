@@ -21,6 +21,7 @@ from bridge.errors import (
     Overloaded,
 )
 from bridge.facades.mind.wire import ErrorResource
+from bridge.streamings import NoSuchStreaming
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ STATUSES: Mapping[type[Exception], int] = {
     NotAllowed: 403,
     NoSuchRoom: 404,
     NoSuchParticipant: 404,
+    NoSuchStreaming: 404,
     # Never 404: clients take that for their expulsion.
     Draining: 503,
     Overloaded: 503,

@@ -23,14 +23,19 @@ from bridge.facades.mind.wire import (
     ParticipantChange,
     ParticipantCreation,
     ParticipantResource,
+    RecordingStart,
     SessionDescription,
     Started,
+    StreamingCreation,
+    StreamingResource,
 )
 
 APPLICATION_PATH = "/{application_id:uuid}"
 CONFERENCE_PATH = APPLICATION_PATH + "/{conference_id:uuid}"
 PEOPLE = "/participants"
 PERSON = "/participants/{participant_id:uuid}"
+STREAMINGS = "/streamings"
+STREAMING = "/streamings/{streaming_id:uuid}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Description:
     summary: str
     takes: Any = None
     gives: Any = None
+    gives_file: str = ""
+    """Media type of the file that it gives."""
     built: bool = True
     """False: answers 501 to whoever would be permitted."""
     detailed: bool = False
@@ -120,10 +127,36 @@ DESCRIPTIONS: tuple[Description, ...] = (
         takes=MessageCreation,
         gives=MessageResource,
     ),
-    _of(_O.GET_RECORDING, "GET", "/recording", "Get the recording", built=False),
-    _of(_O.GET_RECORDING_PREVIEW, "GET", "/recording/preview", "Get the recording's preview", built=False),
-    _of(_O.START_RECORDING, "POST", "/recording/start", "Start or resume recording", built=False),
-    _of(_O.STOP_RECORDING, "POST", "/recording/stop", "Stop or pause recording", built=False),
+    _of(
+        _O.GET_RECORDING,
+        "GET",
+        "/recording",
+        "Get the recording as MP4, or one picture of it as JPEG, as Accept says",
+        gives_file="video/mp4",
+    ),
+    _of(
+        _O.GET_RECORDING_PREVIEW,
+        "GET",
+        "/recording/preview",
+        "Get the recording's preview",
+        gives_file="image/webp",
+    ),
+    _of(
+        _O.GET_RECORDING_MANIFEST,
+        "GET",
+        "/recording/manifest",
+        "Ours: what is in the recording, when it was paused, and what is missing",
+        gives_file="application/json",
+    ),
+    _of(
+        _O.GET_RECORDING_FILE,
+        "GET",
+        "/recording/files/{name:path}",
+        "Ours: one file of the recording, by its name in the manifest",
+        gives_file="application/octet-stream",
+    ),
+    _of(_O.START_RECORDING, "POST", "/recording/start", "Start or resume recording", takes=RecordingStart),
+    _of(_O.STOP_RECORDING, "POST", "/recording/stop", "Stop or pause recording"),
     _of(
         _O.GET_RECORDING_TRANSCRIPTION,
         "GET",
@@ -133,11 +166,18 @@ DESCRIPTIONS: tuple[Description, ...] = (
     ),
     _of(_O.GET_TRANSCRIPTION, "GET", "/transcription", "Get the transcription's state", gives=Started),
     _of(_O.CHANGE_TRANSCRIPTION, "PATCH", "/transcription", "Start or stop transcribing", built=False),
-    _of(_O.LIST_STREAMINGS, "GET", "/streamings", "List the streamings", built=False),
-    _of(_O.CREATE_STREAMING, "POST", "/streamings", "Create a streaming", built=False),
-    _of(_O.DELETE_STREAMINGS, "DELETE", "/streamings", "Delete all streamings", built=False),
-    _of(_O.GET_STREAMING, "GET", "/streamings/{streaming_id:uuid}", "Get a streaming", built=False),
-    _of(_O.DELETE_STREAMING, "DELETE", "/streamings/{streaming_id:uuid}", "Delete a streaming", built=False),
+    _of(_O.LIST_STREAMINGS, "GET", STREAMINGS, "List the streamings", gives=list[StreamingResource]),
+    _of(
+        _O.CREATE_STREAMING,
+        "POST",
+        STREAMINGS,
+        "Publish the conference by RTMP; ours: or offer it as HLS",
+        takes=StreamingCreation,
+        gives=StreamingResource,
+    ),
+    _of(_O.DELETE_STREAMINGS, "DELETE", STREAMINGS, "Delete all streamings"),
+    _of(_O.GET_STREAMING, "GET", STREAMING, "Get a streaming", gives=StreamingResource),
+    _of(_O.DELETE_STREAMING, "DELETE", STREAMING, "Delete a streaming"),
 )
 
 _REASONS = {
@@ -162,10 +202,14 @@ def responses(description: Description) -> dict[int | str, dict[str, Any]]:
         answers[200] = {"description": "Done"}
         if description.gives is not None:
             answers[200]["content"] = {"application/json": {"schema": schema(description.gives)}}
+        if description.gives_file:
+            answers[200]["content"] = {
+                description.gives_file: {"schema": {"type": "string", "format": "binary"}}
+            }
         takes_body = description.takes is not None
         wrong_input = [400] if takes_body or description.detailed else []
         statuses = [*wrong_input, 401, 403, 404, *([413, 415] if takes_body else []), 500]
-        if description.method == "POST":
+        if description.method == "POST" or description.gives_file:
             statuses.append(503)
     for status in statuses:
         answers[status] = {
@@ -177,10 +221,15 @@ def responses(description: Description) -> dict[int | str, dict[str, Any]]:
 
 def extra(description: Description) -> dict[str, Any]:
     """Parameters and body, which the endpoints read themselves, for FastAPI."""
-    names = [part.partition(":")[0] for part in description.path.split("{")[1:]]
+    parts = [part.partition("}")[0].partition(":") for part in description.path.split("{")[1:]]
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in names
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", **({"format": kind} if kind == "uuid" else {})},
+        }
+        for name, _, kind in parts
     ]
     if description.detailed:
         parameters.append(

@@ -44,6 +44,9 @@ class Operation(StrEnum):
     SEND_MESSAGE = "sendMessage"
     GET_RECORDING = "getRecording"
     GET_RECORDING_PREVIEW = "getRecordingPreview"
+    GET_RECORDING_MANIFEST = "getRecordingManifest"
+    """Ours, like the next."""
+    GET_RECORDING_FILE = "getRecordingFile"
     START_RECORDING = "startRecording"
     STOP_RECORDING = "stopRecording"
     GET_RECORDING_TRANSCRIPTION = "getRecordingTranscription"
@@ -84,6 +87,8 @@ PERMISSIONS: Mapping[Operation, Allowed] = {
     Operation.SEND_MESSAGE: EVERYBODY,
     Operation.GET_RECORDING: LEADERS,
     Operation.GET_RECORDING_PREVIEW: LEADERS,
+    Operation.GET_RECORDING_MANIFEST: LEADERS,
+    Operation.GET_RECORDING_FILE: LEADERS,
     Operation.START_RECORDING: LEADERS,
     Operation.STOP_RECORDING: LEADERS,
     Operation.GET_RECORDING_TRANSCRIPTION: LEADERS,

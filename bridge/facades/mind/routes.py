@@ -6,12 +6,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends
 from fastapi.security import APIKeyQuery, HTTPBearer
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.bearer import bearer
@@ -19,18 +19,20 @@ from bridge.core.ports import WebRtcOffer
 from bridge.directory import Directory
 from bridge.errors import BadInput, NoSuchParticipant, NotAllowed
 from bridge.facades.mind import errors, openapi_page, wire
+from bridge.facades.mind.bodies import AnyBody, read_body
 from bridge.facades.mind.door import WatchDoor
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.gate import Asking, Gate, Tokens
 from bridge.facades.mind.notifications import Notifications, Sender
 from bridge.facades.mind.operations import CONFERENCE_PATH, DESCRIPTIONS, Description, extra, responses
 from bridge.facades.mind.permissions import Operation, may_change
+from bridge.facades.mind.recording_calls import Recorder, RecordingCalls
+from bridge.facades.mind.streaming_calls import Streamer, StreamingCalls
 from bridge.people import Conference, Participant
 from bridge.sockets import Accept, Refuse, UpgradeRequest
 
 log = logging.getLogger(__name__)
 
-AnyBody = TypeVar("AnyBody", bound=wire.Body)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,6 +61,8 @@ class MindFacade:
         directory: Directory,
         switchboard: Sender,
         applications: Tokens,
+        recordings: Recorder,
+        streamings: Streamer,
         settings: MindSettings | None = None,
         streaming: Streaming | None = None,
     ) -> None:
@@ -67,6 +71,9 @@ class MindFacade:
         self._directory = directory
         self._gate = Gate(directory, applications)
         self._settings = settings or MindSettings()
+        self._recording = RecordingCalls(recordings, self._conference, self._settings.body_bytes)
+        self._streamings = streamings
+        self._streaming_calls = StreamingCalls(streamings, self._conference, self._settings.body_bytes)
         self.notifications = Notifications(directory, switchboard)
         self._door = WatchDoor(self._gate, self.notifications)
 
@@ -95,6 +102,17 @@ class MindFacade:
             Operation.CHANGE_PARTICIPANT: self.change_participant,
             Operation.DELETE_PARTICIPANT: self.delete_participant,
             Operation.SEND_MESSAGE: self.send_message,
+            Operation.GET_RECORDING: self._recording.get,
+            Operation.GET_RECORDING_PREVIEW: self._recording.get_preview,
+            Operation.GET_RECORDING_MANIFEST: self._recording.get_manifest,
+            Operation.GET_RECORDING_FILE: self._recording.get_file,
+            Operation.START_RECORDING: self._recording.start,
+            Operation.STOP_RECORDING: self._recording.stop,
+            Operation.LIST_STREAMINGS: self._streaming_calls.list,
+            Operation.CREATE_STREAMING: self._streaming_calls.create,
+            Operation.DELETE_STREAMINGS: self._streaming_calls.delete_all,
+            Operation.GET_STREAMING: self._streaming_calls.get,
+            Operation.DELETE_STREAMING: self._streaming_calls.delete,
             Operation.GET_TRANSCRIPTION: self.get_transcription,
         }
         for description in DESCRIPTIONS:
@@ -134,7 +152,8 @@ class MindFacade:
         if not wire.parse_flag("detailed", request.query_params.get("detailed")):
             return _ok(wire.conference_resource(conference))
         people = self._people(asking, conference)
-        return _ok(wire.conference_resource(conference, people, streamings=asking.participant is None))
+        streamings = self._streamings.all_of(conference) if asking.participant is None else None
+        return _ok(wire.conference_resource(conference, people, streamings=streamings))
 
     async def change_conference(self, request: Request) -> Response:
         asking, conference = self._conference(request, Operation.CHANGE_CONFERENCE)
@@ -270,18 +289,7 @@ class MindFacade:
 
     async def _body(self, request: Request, kind: type[AnyBody]) -> AnyBody:
         """Raises Refusal (413, 415) and BadInput."""
-        body = bytearray()
-        try:
-            async for piece in request.stream():
-                body += piece
-                if len(body) > self._settings.body_bytes:
-                    raise Refusal(413, f"the body is larger than {self._settings.body_bytes} bytes")
-        except ClientDisconnect:
-            raise BadInput("the client went away before the body was complete") from None
-        kind_given = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if body and kind_given != "application/json":
-            raise Refusal(415, "the body's Content-Type must be application/json")
-        return wire.parse(bytes(body), kind)
+        return await read_body(request, kind, self._settings.body_bytes)
 
 
 def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> None:

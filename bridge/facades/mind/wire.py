@@ -15,6 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from bridge.errors import BadInput
 from bridge.people import Conference, Layout, Media, Message, Participant, Role
+from bridge.recordings import FileFormat
+from bridge.streamings import HlsWishes, PictureWishes, SoundWishes, Streaming
 
 MAX_NAME = 1_000
 MAX_TEXT = 16_000
@@ -77,6 +79,26 @@ class MessageCreation(Body):
     send_to: UUID
     text: Text
     persistent: bool = False
+
+
+class RecordingStart(Body):
+    """Ours: which files are to be made of a recording. Without any of it, as before, or as a rule."""
+
+    formats: tuple[FileFormat, ...] = ("mp4",)
+    participants: bool = False
+    """Files of each participant alone, too."""
+    storage: Annotated[str, Meta(max_length=100)] = ""
+    """The name of one in the server's configuration."""
+
+
+class StreamingCreation(Body):
+    """Where to publish the conference to; ours: how it is coded, or HLS in place of an address."""
+
+    url: Annotated[str, Meta(max_length=4096)] = ""
+    audio: SoundWishes = SoundWishes()
+    picture: PictureWishes | None = PictureWishes()
+    """null: sound alone."""
+    hls: HlsWishes | None = None
 
 
 class SessionDescription(Body):
@@ -204,7 +226,10 @@ def parse_flag(name: str, written: str | None) -> bool:
 
 
 def conference_resource(
-    conference: Conference, participants: Iterable[Participant] | None = None, *, streamings: bool = False
+    conference: Conference,
+    participants: Iterable[Participant] | None = None,
+    *,
+    streamings: Iterable[Streaming] | None = None,
 ) -> ConferenceResource:
     """With `participants` a detailed one, and with `streamings` as the application sees it."""
     resource = ConferenceResource(
@@ -217,8 +242,8 @@ def conference_resource(
     if participants is not None:
         resource.transcription = Started(False)
         resource.participants = [participant_resource(participant) for participant in participants]
-        if streamings:
-            resource.streamings = []
+        if streamings is not None:
+            resource.streamings = [streaming_resource(streaming) for streaming in streamings]
     return resource
 
 
@@ -227,6 +252,11 @@ def created_resource(conference: Conference, stream_ids: list[str]) -> CreatedCo
     seen = conference_resource(conference)
     fields = {name: getattr(seen, name) for name in seen.__struct_fields__}
     return CreatedConferenceResource(**fields, streams=stream_ids or UNSET)
+
+
+def streaming_resource(streaming: Streaming) -> StreamingResource:
+    """As the application sees it."""
+    return StreamingResource(streaming.id, streaming.url, streaming.alive)
 
 
 def participant_resource(participant: Participant) -> ParticipantResource:

@@ -21,6 +21,7 @@ from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
 from tests.bridge.web.staged_streams import StagedStreams
+from tests.kit.outputs import NotedOutputs
 from tests.kit.records import MemoryRecords
 from tests.kit.running_bridge import free_port
 
@@ -64,7 +65,14 @@ class StagedBridge:
 
     def __post_init__(self) -> None:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
-        self.mind = MindFacade(self.directory, self.stage, OneApplication())
+        self.outputs = NotedOutputs(self.directory)
+        self.mind = MindFacade(
+            self.directory,
+            self.stage,
+            OneApplication(),
+            self.outputs.recordings,
+            self.outputs.streamings,
+        )
         self.pages = WebPages(
             self.directory, self.stage, OneApplication(), self._figures, streams=self.streams
         )
@@ -100,6 +108,7 @@ class StagedBridge:
         self._server.should_exit = True
         self._server.force_exit = True
         await self._serving
+        await self.outputs.close()
         await self.directory.close()
 
     async def open_conference(self, name: str) -> Conference:

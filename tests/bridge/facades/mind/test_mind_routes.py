@@ -380,7 +380,8 @@ async def test_strangers_bodies_are_not_read(mind: Mind) -> None:
 
 async def test_bodies_of_what_is_not_built_are_not_looked_at(mind: Mind) -> None:
     conference = await mind.conference()
-    path = f"/{APP}/{conference.id}/recording/start"
+    person, _ = await mind.person(conference)
+    path = f"/{APP}/{conference.id}/participants/{person.id}/dial"
     bodies: list[dict[str, Any]] = [
         {},
         {"json": {}},
@@ -483,7 +484,7 @@ async def test_every_answer_may_be_read_from_any_origin(mind: Mind) -> None:
         (404, "GET", f"{base}/nothing", TOKEN, {}),
         (405, "PUT", base, TOKEN, {}),
         (415, "PATCH", base, TOKEN, {"content": b"{}", "headers": {"Content-Type": "text/plain"}}),
-        (501, "GET", f"{base}/recording", TOKEN, {}),
+        (501, "GET", f"{base}/recording/transcription", TOKEN, {}),
         (503, "POST", f"{base}/", token, {"json": {"sdp": "o"}}),
         (500, "POST", f"{base}/", token, {"json": {"sdp": "o"}}),
     ]

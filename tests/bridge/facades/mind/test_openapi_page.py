@@ -36,6 +36,8 @@ async def test_every_call_is_described_once(mind: Mind) -> None:
         CONFERENCE + "/messages": {"post"},
         CONFERENCE + "/recording": {"get"},
         CONFERENCE + "/recording/preview": {"get"},
+        CONFERENCE + "/recording/manifest": {"get"},
+        CONFERENCE + "/recording/files/{name}": {"get"},
         CONFERENCE + "/recording/start": {"post"},
         CONFERENCE + "/recording/stop": {"post"},
         CONFERENCE + "/recording/transcription": {"get"},
@@ -74,7 +76,12 @@ async def test_every_status_is_described(mind: Mind) -> None:
     ]  # fmt: skip
     assert list(paths[CONFERENCE]["delete"]["responses"]) == ["200", "401", "403", "404", "500"]
     assert "400" in paths[CONFERENCE]["get"]["responses"]
-    assert set(paths[STREAMING]["get"]["responses"]) == {"401", "403", "404", "500", "501"}
+    assert set(paths[STREAMING]["get"]["responses"]) == {"200", "401", "403", "404", "500"}
+    recording = paths[CONFERENCE + "/recording"]["get"]["responses"]
+    assert set(recording) == {"200", "401", "403", "404", "500", "503"}
+    assert list(recording["200"]["content"]) == ["video/mp4"]
+    dial = paths[PERSON + "/dial"]["post"]["responses"]
+    assert set(dial) == {"401", "403", "404", "500", "501"}
     error = paths[CONFERENCE]["get"]["responses"]["404"]["content"]["application/json"]["schema"]
     assert set(error["properties"]) == {"error", "status"}
     assert paths[CONFERENCE]["get"]["description"].startswith("Permitted to: application, attendee")

@@ -67,18 +67,23 @@ MATRIX = (
     Row("forward", "POST", "/{app}/{conf}/participants/{target}/forward", "yynnnn", 501, {}),
     Row("hangUp", "POST", "/{app}/{conf}/participants/{target}/hangup", "yynnnn", 501),
     Row("sendMessage", "POST", "/{app}/{conf}/messages", "yyyyyy", body={"sendTo": "{conf}", "text": "hi"}),
-    Row("getRecording", "GET", "/{app}/{conf}/recording", "yynnnn", 501),
-    Row("getRecordingPreview", "GET", "/{app}/{conf}/recording/preview", "yynnnn", 501),
-    Row("startRecording", "POST", "/{app}/{conf}/recording/start", "yynnnn", 501),
-    Row("stopRecording", "POST", "/{app}/{conf}/recording/stop", "yynnnn", 501, {}),
+    Row("getRecording", "GET", "/{app}/{conf}/recording", "yynnnn", 404),
+    Row("getRecordingPreview", "GET", "/{app}/{conf}/recording/preview", "yynnnn", 404),
+    Row("getRecordingManifest", "GET", "/{app}/{conf}/recording/manifest", "yynnnn", 404),
+    Row("getRecordingFile", "GET", "/{app}/{conf}/recording/files/program.wav", "yynnnn", 404),
+    Row("startRecording", "POST", "/{app}/{conf}/recording/start", "yynnnn"),
+    Row("startRecording", "POST", "/{app}/{conf}/recording/start", "yynnnn", body={"formats": ["wav"]}),
+    Row("stopRecording", "POST", "/{app}/{conf}/recording/stop", "yynnnn", body={}),
     Row("getRecordingTranscription", "GET", "/{app}/{conf}/recording/transcription", "yynnnn", 501),
     Row("getTranscription", "GET", "/{app}/{conf}/transcription", "yyyyyy"),
     Row("changeTranscription", "PATCH", "/{app}/{conf}/transcription", "ynnnnn", 501, {"started": True}),
-    Row("listStreamings", "GET", "/{app}/{conf}/streamings", "ynnnnn", 501),
-    Row("createStreaming", "POST", "/{app}/{conf}/streamings", "ynnnnn", 501, {"url": "rtmp://x/y"}),
-    Row("deleteStreamings", "DELETE", "/{app}/{conf}/streamings", "ynnnnn", 501),
-    Row("getStreaming", "GET", "/{app}/{conf}" + STREAMING, "ynnnnn", 501),
-    Row("deleteStreaming", "DELETE", "/{app}/{conf}" + STREAMING, "ynnnnn", 501),
+    Row("listStreamings", "GET", "/{app}/{conf}/streamings", "ynnnnn"),
+    Row(
+        "createStreaming", "POST", "/{app}/{conf}/streamings", "ynnnnn", body={"url": "rtmp://x.example/y/z"}
+    ),
+    Row("deleteStreamings", "DELETE", "/{app}/{conf}/streamings", "ynnnnn"),
+    Row("getStreaming", "GET", "/{app}/{conf}" + STREAMING, "ynnnnn", 404),
+    Row("deleteStreaming", "DELETE", "/{app}/{conf}" + STREAMING, "ynnnnn", 404),
 )
 
 

@@ -1,0 +1,149 @@
+"""The Mind API's calls about recordings; ours beside them: the manifest, and the files one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from bridge.core.ports import OutputFile
+from bridge.facades.mind import wire
+from bridge.facades.mind.bodies import read_body
+from bridge.facades.mind.errors import Refusal
+from bridge.facades.mind.gate import Asking
+from bridge.facades.mind.permissions import Operation
+from bridge.people import Actor, Conference
+from bridge.recordings import RecordingWishes, Shelf, media_file
+from bridge.records import KeptRecording
+
+PROGRAM, THUMBNAIL, PREVIEW = "program.mp4", "thumbnail.jpg", "preview.webp"
+SETTLE_S = 8.0
+"""A little less than clients wait for an answer."""
+_PIECE_BYTES = 1 << 16
+
+Reach = Callable[[Request, Operation], tuple[Asking, Conference]]
+
+
+class Recorder(Protocol):
+    """What is needed of `bridge.recordings.Recordings`."""
+
+    shelf: Shelf
+
+    async def start(
+        self, conference: Conference, *, by: Actor, wishes: RecordingWishes | None = None
+    ) -> KeptRecording: ...
+    async def stop(self, conference: Conference, *, by: Actor) -> None: ...
+    def find(self, conference_id: str) -> KeptRecording | None: ...
+
+
+class RecordingCalls:
+    """`reach` checks the token and the permission of a request, and gives the conference."""
+
+    def __init__(self, recordings: Recorder, reach: Reach, body_bytes: int) -> None:
+        self._recordings = recordings
+        self._reach = reach
+        self._body_bytes = body_bytes
+
+    async def start(self, request: Request) -> Response:
+        """Begin or resume. What the body leaves out stays as it was asked for before."""
+        asking, conference = self._reach(request, Operation.START_RECORDING)
+        wanted = await read_body(request, wire.RecordingStart, self._body_bytes)
+        wishes = None
+        if wanted != wire.RecordingStart():
+            wishes = RecordingWishes(wanted.formats, wanted.participants, wanted.storage)
+        await self._recordings.start(conference, by=asking.actor, wishes=wishes)
+        return Response(status_code=200, headers=_NOT_KEPT)
+
+    async def stop(self, request: Request) -> Response:
+        """End or pause; all that was said before is safe when the answer comes."""
+        asking, conference = self._reach(request, Operation.STOP_RECORDING)
+        await self._recordings.stop(conference, by=asking.actor)
+        return Response(status_code=200, headers=_NOT_KEPT)
+
+    async def get(self, request: Request) -> Response:
+        """The whole recording as MP4, or one picture of it as JPEG, as `Accept` says."""
+        _, conference = self._reach(request, Operation.GET_RECORDING)
+        wants_picture = _prefers_jpeg(request.headers.get("accept", ""))
+        return await self._file(conference, THUMBNAIL if wants_picture else PROGRAM)
+
+    async def get_preview(self, request: Request) -> Response:
+        """The most meaningful pictures in one, as WebP."""
+        _, conference = self._reach(request, Operation.GET_RECORDING_PREVIEW)
+        return await self._file(conference, PREVIEW)
+
+    async def get_manifest(self, request: Request) -> Response:
+        """What is in it, when it was paused, and what is missing."""
+        _, conference = self._reach(request, Operation.GET_RECORDING)
+        recording = self._recording(conference)
+        manifest = self._recordings.shelf.manifest(recording.id)
+        if manifest is None:
+            raise Refusal(404, "nothing has been recorded yet")
+        return Response(manifest, headers=_NOT_KEPT, media_type="application/json")
+
+    async def get_file(self, request: Request) -> Response:
+        """One of its files, by the name that the manifest gives it."""
+        _, conference = self._reach(request, Operation.GET_RECORDING)
+        return await self._file(conference, str(request.path_params["name"]))
+
+    # --- inside ---
+
+    def _recording(self, conference: Conference) -> KeptRecording:
+        recording = self._recordings.find(conference.id)
+        if recording is None:
+            raise Refusal(404, "this conference has never been recorded")
+        return recording
+
+    async def _file(self, conference: Conference, name: str) -> Response:
+        recording, shelf = self._recording(conference), self._recordings.shelf
+        if not recording.wanted and not await shelf.settle(recording.id, SETTLE_S):
+            raise Refusal(503, "the recording is still being finished")
+        found = media_file(shelf.files(recording.id), name)
+        if found is None and recording.wanted:
+            raise Refusal(503, "nothing of that is there yet")
+        if found is None:
+            raise Refusal(404, "this recording has no such file")
+        return _answer(found)
+
+
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+def _prefers_jpeg(accept: str) -> bool:
+    """Whether a picture is wanted rather than a video (RFC 9110 §12.5.1); undecided, a video."""
+    wanted = {"image/jpeg": 0.0, "video/mp4": 0.0}
+    for one in accept.split(","):
+        kind, _, rest = one.partition(";")
+        kind = kind.strip().lower()
+        try:
+            weight = float(rest.replace(" ", "").partition("q=")[2].partition(";")[0] or 1)
+        except ValueError:
+            continue
+        for name in wanted:
+            if kind == name and weight:
+                wanted[name] = max(wanted[name], weight + 1)  # what is named goes before what is meant
+            elif kind in ("*/*", name.partition("/")[0] + "/*"):
+                wanted[name] = max(wanted[name], weight)
+    return wanted["image/jpeg"] > wanted["video/mp4"]
+
+
+def _answer(found: OutputFile) -> Response:
+    headers = {"Cache-Control": "private, no-cache"}
+    if found.complete:
+        return FileResponse(found.path, headers=headers, media_type=found.media_type)
+    # It grows while it is sent: what is there now is all that this answer has.
+    size = found.path.stat().st_size
+    headers["Content-Length"] = str(size)
+    return StreamingResponse(_beginning(found, size), headers=headers, media_type=found.media_type)
+
+
+async def _beginning(found: OutputFile, size: int) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(found.path.open, "rb") as file:
+        while size > 0:
+            piece = await asyncio.to_thread(file.read, min(size, _PIECE_BYTES))
+            if not piece:
+                return
+            size -= len(piece)
+            yield piece

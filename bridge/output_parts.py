@@ -1,0 +1,127 @@
+"""The parts that recordings and live streams take, bound; a piece of the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bridge.config import Config, StorageConfig
+from bridge.core.ports import RecordingSpec
+from bridge.directory import Directory
+from bridge.egress import EgressGate
+from bridge.errors import BadInput, ConfigError
+from bridge.output_desk import OutputDesk
+from bridge.outputs.follow_wire import PicturePlan
+from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
+from bridge.outputs.record_writer import RecordWriter
+from bridge.outputs.recorder import Recorders
+from bridge.outputs.storage import Place, Storage
+from bridge.outputs.uploads import Uploads
+from bridge.recordings import Recordings
+from bridge.store import SqlStore
+from bridge.streamings import RTMP_SCHEMES, Streamings
+from bridge.switchboard import Switchboard
+
+
+class OutputParts:
+    """Made and bound; `open` begins them, `close` ends what goes on, `shut` lets go of the rest."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: SqlStore,
+        switchboard: Switchboard,
+        directory: Directory,
+        gate: EgressGate,
+        tick: Callable[[], int],
+        sound_ms: Callable[[], int],
+    ) -> None:
+        """Raises ConfigError for a storage that cannot be."""
+        # Absolute: child processes work in another directory.
+        self._root = (config.recordings.directory or config.data_dir / "recordings").absolute()
+        self.writer = RecordWriter(
+            self._root,
+            on_problem=lambda recording, text: self.recorders.problem(recording, text),
+            on_resumed=lambda recording: self.recorders.resumed(recording),
+        )
+        self.recorders = Recorders(self.writer)
+        self.uploads = Uploads(
+            config.data_dir.absolute() / "uploads",
+            {place.name: _storage(place, config) for place in config.storage},
+            {place.name: place.backup for place in config.storage if place.backup},
+        )
+        self.shelf = RecordShelf(
+            self._root,
+            self.writer,
+            shelf_settings(config),
+            uploads=self.uploads,
+            storages=tuple(place.name for place in config.storage),
+            title=lambda recording: self.recordings.title(recording),
+        )
+        self.desk = OutputDesk(switchboard, directory, {RecordingSpec: self.recorders}, tick, sound_ms)
+        self.recordings = Recordings(store.recordings, directory, self.desk, self.shelf)
+        self.streamings = Streamings(
+            store.streamings,
+            directory,
+            self.desk,
+            lambda url: gate.check(url, RTMP_SCHEMES),
+            lambda stream_id, token: hls_address(config, stream_id, token),
+        )
+
+    async def open(self) -> None:
+        """Take up what there was; the directory is loaded. Raises ConfigError."""
+        try:
+            await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"recordings.directory cannot be used: {error.strerror}") from None
+        await self.uploads.load()
+        await self.writer.start()
+        await self.recordings.load()
+        await self.streamings.load()
+
+    async def close(self) -> None:
+        """End every output, with the last words in it."""
+        await self.desk.close("restart")
+
+    async def shut(self) -> None:
+        """Nothing is written or uploaded any more."""
+        await self.recordings.close()
+        await self.shelf.close()
+        await self.writer.close()
+        await self.uploads.close()
+
+
+def hls_address(config: Config, stream_id: str, token: str) -> str:
+    """Where a live stream can be seen; the token is part of the path, so that what is named in it has it."""
+    base = config.public_base_url or f"http://{config.host}:{config.port}"
+    return f"{base}/hls/{stream_id}/{token + '/' if token else ''}index.m3u8"
+
+
+def shelf_settings(config: Config) -> ShelfSettings:
+    """How files are made."""
+    wanted = config.recordings
+    return ShelfSettings(
+        h264=wanted.h264,
+        picture=PicturePlan(wanted.picture_width, wanted.picture_height, wanted.picture_fps),
+        finish_after_s=wanted.finish_minutes * 60,
+    )
+
+
+def _storage(place: StorageConfig, config: Config) -> Storage:
+    try:
+        return Storage(
+            Place(
+                place.name,
+                place.kind,
+                place.bucket,
+                place.prefix,
+                place.region,
+                place.endpoint,
+                place.access_key.reveal(),
+                place.secret_key.reveal(),
+                backup=place.backup,
+            ),
+            config.egress.ca_file,
+        )
+    except BadInput as error:
+        raise ConfigError(str(error)) from None

@@ -1,0 +1,300 @@
+"""All recordings of a server on its disk: their files made, listed, uploaded, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import shutil
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bridge.core.ports import OutputFile
+from bridge.errors import BadInput
+from bridge.outputs.adoption import NotAdopted, adopt
+from bridge.outputs.file_making import FileMaking
+from bridge.outputs.follow_wire import (
+    FILES_FOLDER,
+    MANIFEST,
+    Finished,
+    FollowPlan,
+    PicturePlan,
+    ProgramForm,
+    SoundForm,
+)
+from bridge.outputs.kept_file import PART
+from bridge.outputs.record_reader import RecordReader
+from bridge.outputs.record_writer import RecordWriter
+from bridge.outputs.uploads import UploadLook, Uploads
+
+log = logging.getLogger(__name__)
+
+PLAN: Final = "plan.json"
+MEDIA_TYPES: Final = {
+    ".mp4": "video/mp4",
+    ".m4a": "audio/mp4",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".mp3": "audio/mpeg",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".ts": "video/mp2t",
+    ".m4s": "video/iso.segment",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".json": "application/json",
+}
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """What was made of a recording, beside it."""
+
+    plan: FollowPlan
+    stretches: int
+    """It has when all files were whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfSettings:
+    """How files are made and kept."""
+
+    h264: bool = True
+    picture: PicturePlan | None = PicturePlan()
+    finish_after_s: float = 600.0
+    """A stopped recording's files are made whole after so long without a further stretch."""
+    keep_uploaded_s: float | None = None
+    """Uploaded files stay here for so long; None: as long as their conference."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    recording: str
+    making: FileMaking | None = None
+    storage: str = ""
+    finishing: asyncio.TimerHandle | None = None
+
+
+class RecordShelf:
+    """On the event loop's thread; disk work that may take time is done in others.
+
+    `uploads` and `storages` (the names of places, the first is the default one) may be left out.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        writer: RecordWriter,
+        settings: ShelfSettings | None = None,
+        *,
+        uploads: Uploads | None = None,
+        storages: tuple[str, ...] = (),
+        title: Callable[[str], str] = lambda recording: "",
+    ) -> None:
+        self._root = root
+        self._writer = writer
+        self._settings = settings or ShelfSettings()
+        self._uploads = uploads
+        self._storages = storages
+        self._title = title
+        self._kept: dict[str, _Kept] = {}
+        self._ordering: set[asyncio.Task[None]] = set()
+
+    async def adopt(self) -> list[str]:
+        """Close what a crash left open; gives the ids of those recordings."""
+        found = await asyncio.to_thread(lambda: list(adopt(self._root)))
+        for one in found:
+            if isinstance(one, NotAdopted):
+                log.error("x recording %s cannot be closed: %s", one.recording, one.why)
+        return [one.recording for one in found if not isinstance(one, NotAdopted)]
+
+    def check(self, storage: str) -> None:
+        """Raises BadInput for the name of a storage that there is not."""
+        if storage and storage not in self._storages:
+            raise BadInput(f"there is no storage {storage[:100]} in this server's configuration")
+
+    def follow(
+        self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
+    ) -> None:
+        """From now on its files are made, as it grows, until it is removed."""
+        kept = self._kept.setdefault(recording, _Kept(recording))
+        if kept.finishing is not None:
+            kept.finishing.cancel()
+            kept.finishing = None
+        kept.storage = storage or (self._storages[0] if self._storages else "")
+        plan = self._plan(recording, formats, participants)
+        old = kept.making
+        if old is not None and old.finished is None and old.plan == plan:
+            return
+        if old is not None:
+            self._background(old.stop())
+        kept.making = FileMaking(recording, plan, on_finished=lambda finished: self._finished(kept, finished))
+        kept.making.go_on()
+
+    async def resume(
+        self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
+    ) -> None:
+        """After a restart, of one that is stopped: what is not whole is made so."""
+        plan = self._plan(recording, formats, participants)
+        if not await asyncio.to_thread(self._is_whole, recording, plan):
+            self.follow(recording, formats, participants, storage)
+            self.rest(recording)
+
+    def rest(self, recording: str) -> None:
+        """It is stopped: unless it goes on soon, its files are made whole."""
+        kept = self._kept.get(recording)
+        if kept is None or kept.making is None or kept.making.finished is not None:
+            return
+        # What is to be uploaded is made whole at once: only then it can go.
+        after_s = 0.0 if kept.storage else self._settings.finish_after_s
+        kept.finishing = asyncio.get_running_loop().call_later(after_s, kept.making.finish)
+
+    async def settle(self, recording: str, within_s: float) -> bool:
+        """Wait until every file has all that was recorded so far; False when that takes longer."""
+        kept = self._kept.get(recording)
+        if kept is None or kept.making is None:
+            return True
+        stretches = await asyncio.to_thread(RecordReader(self._root / recording).stretches)
+        return not stretches or await kept.making.settled(stretches[-1], within_s)
+
+    def trouble(self, recording: str) -> str:
+        """What keeps its files from being made; empty: nothing."""
+        kept = self._kept.get(recording)
+        return kept.making.trouble if kept is not None and kept.making is not None else ""
+
+    def files(self, recording: str) -> list[OutputFile]:
+        """What there is now, but the log."""
+        folder = self._root / recording / FILES_FOLDER
+        uploads = {look.path: look for look in self._uploads.looks(recording)} if self._uploads else {}
+        found = []
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            if not path.is_file():
+                continue
+            complete = path.suffix != PART
+            name = path.relative_to(folder).as_posix().removesuffix(PART)
+            media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
+            size = path.stat().st_size
+            found.append(OutputFile(name, path, media_type, complete, size, _said(uploads.get(path))))
+        return found
+
+    def manifest(self, recording: str) -> bytes | None:
+        """As it was last written; None: not yet."""
+        try:
+            return (self._root / recording / MANIFEST).read_bytes()
+        except OSError:
+            return None
+
+    async def remove(self, recording: str) -> None:
+        """With everything made of it, and what waits to be uploaded. May be called again."""
+        kept = self._kept.pop(recording, None)
+        if kept is not None and kept.finishing is not None:
+            kept.finishing.cancel()
+        if kept is not None and kept.making is not None:
+            await kept.making.stop()
+        self._writer.forget(recording)
+        if self._uploads is not None:
+            await self._uploads.forget(recording)
+        if _NAME.fullmatch(recording):
+            await asyncio.to_thread(_remove, self._root / recording)
+
+    async def close(self) -> None:
+        """Nobody works at files any more; the next start goes on."""
+        making = [kept.making for kept in self._kept.values() if kept.making is not None]
+        for kept in self._kept.values():
+            if kept.finishing is not None:
+                kept.finishing.cancel()
+        await asyncio.gather(*(one.stop() for one in making))
+        if self._ordering:
+            await asyncio.gather(*self._ordering, return_exceptions=True)
+
+    # --- inside ---
+
+    def _plan(self, recording: str, formats: tuple[str, ...], participants: bool) -> FollowPlan:
+        program: list[ProgramForm] = []
+        alone: list[SoundForm] = []
+        for name in dict.fromkeys(formats):
+            match name:
+                case "mp4":
+                    program.append("mp4")
+                    alone.append("m4a")
+                case "wav" | "flac" | "ogg":
+                    program.append(name)
+                    alone.append(name)
+                case "hls":
+                    program.append("hls-ts")
+        settings = self._settings
+        return FollowPlan(
+            str((self._root / recording).absolute()),
+            tuple(program),
+            tuple(alone) if participants else (),
+            ("wav",) if "stereo" in formats else (),
+            picture=settings.picture,
+            h264=settings.h264,
+            title=self._title(recording),
+            follow=True,
+        )
+
+    def _is_whole(self, recording: str, plan: FollowPlan) -> bool:
+        directory = self._root / recording
+        try:
+            made = msgspec.json.decode((directory / PLAN).read_bytes(), type=_Plan)
+        except (OSError, msgspec.DecodeError):
+            return False
+        return made.plan == plan and made.stretches == len(RecordReader(directory).stretches())
+
+    def _finished(self, kept: _Kept, finished: Finished) -> None:
+        log.info("- the files of recording %s are whole", kept.recording)
+        self._background(self._after_finish(kept, finished))
+
+    async def _after_finish(self, kept: _Kept, finished: Finished) -> None:
+        making = kept.making
+        if making is None:
+            return
+        directory = self._root / kept.recording
+        await asyncio.to_thread(_write_plan, directory, making.plan)
+        if self._uploads is None or not kept.storage:
+            return
+        names = [one.name for one in finished.files if not one.name.endswith(PART)]
+        for name in dict.fromkeys([*names, MANIFEST]):
+            media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
+            key = f"{kept.recording}/{name.removeprefix(FILES_FOLDER + '/')}"
+            await self._uploads.put(kept.recording, directory / name, kept.storage, key, media_type)
+
+    def _background(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._ordering.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ordering.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("x what follows a recording failed", exc_info=task.exception())
+
+
+def _said(look: UploadLook | None) -> str:
+    if look is None:
+        return ""
+    return f"{look.stage}: {look.problem}" if look.problem else look.stage
+
+
+def _write_plan(directory: Path, plan: FollowPlan) -> None:
+    stretches = len(RecordReader(directory).stretches())
+    part = directory / f"{PLAN}{PART}"
+    part.write_bytes(msgspec.json.encode(_Plan(plan, stretches)))
+    part.replace(directory / PLAN)
+
+
+def _remove(directory: Path) -> None:
+    """The log last: as long as it is there, the rest can be made again."""
+    for path in (directory / FILES_FOLDER, directory):
+        shutil.rmtree(path, ignore_errors=False) if path.exists() else None
+    parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)

@@ -1,0 +1,252 @@
+"""The streamings of all conferences: published by RTMP or offered as HLS until the conference ends.
+
+They are kept, and taken up again after a restart. One that fails goes on trying; `alive` says how it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+
+from bridge.changes import Change, ConferenceClosed
+from bridge.core.ports import HlsSpec, OutputLook, PictureCoding, PushSpec, SoundCoding
+from bridge.directory import Directory
+from bridge.errors import BadInput, BridgeError, LimitReached, NoSuchRoom, Refused
+from bridge.output_desk import OutputDesk
+from bridge.people import Conference
+from bridge.records import KeptStreaming, StreamingRecords
+from bridge.tokens import hash_of, new_token
+
+log = logging.getLogger(__name__)
+
+RTMP_SCHEMES = ("rtmp", "rtmps")
+_MP3_RATE_HZ = 44_100
+"""The highest that FLV has for MP3."""
+
+
+class NoSuchStreaming(Refused):
+    """No streaming of that id in that conference."""
+
+
+class SoundWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the sound is to be coded."""
+
+    codec: Literal["aac", "mp3", "opus"] = "aac"
+    bitrate: int = 64_000
+    channels: Literal[1, 2] = 1
+
+    def __post_init__(self) -> None:
+        if not 8_000 <= self.bitrate <= 320_000:
+            raise ValueError("`bitrate` of sound is 8000 to 320000")
+
+
+class PictureWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How the picture is to be coded."""
+
+    width: int = 640
+    height: int = 360
+    fps: int = 10
+    bitrate: int = 300_000
+
+    def __post_init__(self) -> None:
+        if self.width % 2 or self.height % 2 or not (160 <= self.width <= 1920 and 90 <= self.height <= 1080):
+            raise ValueError("a picture has even sides, 160x90 to 1920x1080")
+        if not 1 <= self.fps <= 30:
+            raise ValueError("`fps` is 1 to 30")
+        if not 50_000 <= self.bitrate <= 8_000_000:
+            raise ValueError("`bitrate` of a picture is 50000 to 8000000")
+
+
+class HlsWishes(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """How it is to be cut."""
+
+    container: Literal["ts", "fmp4"] = "fmp4"
+    segment_seconds: float = 6.0
+    part_seconds: float | None = None
+    """With it, low latency."""
+    window: int = 6
+    whole: bool = False
+    """Everything since the beginning can be seen, instead of a window."""
+    protected: bool = False
+    """Only with a token, which is in the address that its creation gives, and is shown this once."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.segment_seconds <= 15:
+            raise ValueError("`segmentSeconds` is 1 to 15")
+        if not 3 <= self.window <= 100:
+            raise ValueError("`window` is 3 to 100 segments")
+        if self.part_seconds is not None:
+            if self.container != "fmp4":
+                raise ValueError("`partSeconds` needs fmp4")
+            if not 0.1 <= self.part_seconds <= min(2.0, self.segment_seconds / 2):
+                raise ValueError("`partSeconds` is 0.1 to 2, and at most half a segment")
+
+
+class StreamingWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a streaming is to be."""
+
+    audio: SoundWishes = SoundWishes()
+    picture: PictureWishes | None = PictureWishes()
+    hls: HlsWishes | None = None
+    token_hash: str = ""
+    """Of a protected HLS; set here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """One, as it is now."""
+
+    id: str
+    url: str
+    """Where it is published to, or can be seen: holds a key, or (at its creation only) a token."""
+    alive: bool
+    look: OutputLook | None
+
+
+class Streamings:
+    """`load` after the directory's. `check` judges an address (EgressRefused); `hls_url` names a playlist."""
+
+    def __init__(
+        self,
+        records: StreamingRecords,
+        directory: Directory,
+        desk: OutputDesk,
+        check: Callable[[str], object],
+        hls_url: Callable[[str, str], str],
+        per_conference: int = 20,
+    ) -> None:
+        self._records = records
+        self._directory = directory
+        self._desk = desk
+        self._check = check
+        self._hls_url = hls_url
+        self._per_conference = per_conference
+        self._kept: dict[str, dict[str, KeptStreaming]] = {}
+        """Conference id → streaming id → it."""
+        directory.subscribe(self._changed)
+
+    async def load(self) -> None:
+        """Go on with everything that was being streamed."""
+        for kept in await self._records.load_streamings():
+            conference = self._directory.find(kept.conference_id)
+            if conference is None:
+                continue
+            try:
+                await self._begin(conference, kept)
+            except BridgeError as error:
+                log.error(
+                    "x a streaming could not be taken up again: %s", error, extra={"room": conference.id}
+                )
+
+    async def create(self, conference: Conference, url: str, wishes: StreamingWishes) -> Streaming:
+        """Begin one; without `url` it is HLS. Raises BadInput, EgressRefused, LimitReached, NoSuchRoom."""
+        token = ""
+        if url:
+            if wishes.hls is not None:
+                raise BadInput("a streaming has a `url` or is `hls`")
+            self._check(url)
+        elif wishes.hls is None:
+            raise BadInput("`url` is missing: where to publish to")
+        else:
+            if wishes.audio.codec == "opus" and wishes.hls.container == "ts":
+                raise BadInput("HLS in TS has no opus")
+            token = new_token() if wishes.hls.protected else ""
+            wishes = msgspec.structs.replace(wishes, token_hash=hash_of(token) if token else "")
+        if len(self._kept.get(conference.id, ())) >= self._per_conference:
+            raise LimitReached("streamings_per_conference", self._per_conference)
+        kept = KeptStreaming(str(uuid4()), conference.id, url, msgspec.to_builtins(wishes))
+        if self._directory.find(conference.id) is None:
+            raise NoSuchRoom("no such conference")
+        await self._records.add_streaming(kept)
+        try:
+            await self._begin(conference, kept)
+        except BaseException:
+            self._kept.get(conference.id, {}).pop(kept.id, None)
+            await self._records.remove_streamings([kept.id])
+            raise
+        log.info("- streaming %s begins", kept.id, extra={"room": conference.id})
+        return self._streaming(kept, token)
+
+    def all_of(self, conference: Conference) -> list[Streaming]:
+        """All of a conference, in the order of creation."""
+        return [self._streaming(kept) for kept in self._kept.get(conference.id, {}).values()]
+
+    def get(self, conference: Conference, streaming_id: str) -> Streaming:
+        """Raises NoSuchStreaming."""
+        return self._streaming(self._find(conference, streaming_id))
+
+    async def delete(self, conference: Conference, streaming_id: str) -> None:
+        """End it. Raises NoSuchStreaming."""
+        await self._remove(conference, [self._find(conference, streaming_id)])
+
+    async def delete_all(self, conference: Conference) -> None:
+        """End all of a conference."""
+        await self._remove(conference, [*self._kept.get(conference.id, {}).values()])
+
+    # --- inside ---
+
+    def _find(self, conference: Conference, streaming_id: str) -> KeptStreaming:
+        kept = self._kept.get(conference.id, {}).get(streaming_id)
+        if kept is None:
+            raise NoSuchStreaming("no such streaming")
+        return kept
+
+    def _streaming(self, kept: KeptStreaming, token: str = "") -> Streaming:
+        look = self._desk.look(kept.id)
+        url = kept.url or self._hls_url(kept.id, token)
+        return Streaming(kept.id, url, look is not None and look.state == "running", look)
+
+    async def _begin(self, conference: Conference, kept: KeptStreaming) -> None:
+        self._kept.setdefault(conference.id, {})[kept.id] = kept
+        await self._desk.start(conference, kept.id, spec_of(kept))
+
+    async def _remove(self, conference: Conference, leaving: list[KeptStreaming]) -> None:
+        await self._records.remove_streamings([kept.id for kept in leaving])
+        for kept in leaving:
+            self._kept.get(conference.id, {}).pop(kept.id, None)
+        ends: list[Awaitable[None]] = [self._desk.stop(kept.id, "stopped") for kept in leaving]
+        await asyncio.gather(*ends)
+
+    def _changed(self, change: Change) -> None:
+        if isinstance(change, ConferenceClosed):
+            self._kept.pop(change.conference_id, None)
+
+
+def wishes_of(kept: KeptStreaming) -> StreamingWishes:
+    """What was asked for; what this version does not know is left out."""
+    try:
+        return msgspec.convert(dict(kept.settings), StreamingWishes)
+    except msgspec.ValidationError:
+        return StreamingWishes(hls=None if kept.url else HlsWishes())
+
+
+def spec_of(kept: KeptStreaming) -> PushSpec | HlsSpec:
+    """The output that does it."""
+    wishes = wishes_of(kept)
+    audio = wishes.audio
+    picture = None
+    if wishes.picture is not None:
+        picture = PictureCoding(
+            wishes.picture.width, wishes.picture.height, wishes.picture.fps, wishes.picture.bitrate
+        )
+    if kept.url:
+        rate_hz = _MP3_RATE_HZ if audio.codec == "mp3" else 48_000
+        return PushSpec(kept.url, SoundCoding(audio.codec, audio.bitrate, audio.channels, rate_hz), picture)
+    hls = wishes.hls or HlsWishes()
+    return HlsSpec(
+        kept.id,
+        SoundCoding(audio.codec, audio.bitrate, audio.channels),
+        picture,
+        hls.container,
+        hls.segment_seconds,
+        hls.part_seconds,
+        hls.window,
+        hls.whole,
+        token_hash=wishes.token_hash,
+    )

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.people import Conference, Role
+from bridge.recordings import RecordingWishes
+from tests.kit.mind import APP, Mind
+from tests.kit.mind import mind as running_mind
+
+pytestmark = pytest.mark.unit
+
+SOUND = bytes(range(256)) * 40
+
+
+@pytest.fixture
+async def mind() -> AsyncIterator[Mind]:
+    async with running_mind() as mind:
+        yield mind
+
+
+def path_of(conference: Conference, below: str = "") -> str:
+    return f"/{APP}/{conference.id}/recording{below}"
+
+
+async def begin(mind: Mind, conference: Conference, **body: object) -> str:
+    answer = await mind.call("POST", path_of(conference, "/start"), json=body)
+    assert (answer.status_code, answer.content) == (200, b"")
+    recording = mind.recordings.find(conference.id)
+    assert recording is not None
+    return recording.id
+
+
+def file(folder: Path, name: str, content: bytes = SOUND) -> Path:
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+async def test_everybody_is_told_that_it_is_recorded_but_who_asked_for_it(mind: Mind) -> None:
+    conference = await mind.conference()
+    lead, token = await mind.person(conference, "Ann", Role.MODERATOR, online=True)
+    guest, _ = await mind.person(conference, "Bob", online=True)
+    watching = await mind.watch(conference)
+    mind.board.sent.clear()
+    await mind.call("POST", path_of(conference, "/start"), token, json={})
+    told = [json.loads(text) for text in watching.sent]
+    assert [(one["type"], one["location"]) for one in told] == [("updated", "/")]
+    assert told[0]["resource"]["recording"] == {"started": True}
+    assert [who for _, who, _ in mind.board.sent] == [guest.id]
+    assert (await mind.call("GET", f"/{APP}/{conference.id}")).json()["recording"] == {"started": True}
+    await mind.call("POST", path_of(conference, "/stop"), json={})
+    assert len(watching.sent) == 1  # the application knows what it did itself
+    assert {who for _, who, _ in mind.board.sent[1:]} == {lead.id, guest.id}
+    assert (await mind.call("GET", f"/{APP}/{conference.id}")).json()["recording"] == {"started": False}
+
+
+async def test_what_is_asked_for_is_made_and_the_rest_is_refused(mind: Mind) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference, formats=["wav", "flac"], participants=True)
+    assert mind.shelf.followed[recording_id] == RecordingWishes(("wav", "flac"), participants=True)
+    other = await mind.conference()
+    assert mind.shelf.followed[await begin(mind, other)] == RecordingWishes()
+    for wrong in ({"formats": ["avi"]}, {"formats": "mp4"}, {"participants": "yes"}, []):
+        answer = await mind.call("POST", path_of(await mind.conference(), "/start"), json=wrong)
+        assert answer.status_code == 400, wrong
+
+
+async def test_the_whole_recording_is_given_with_ranges(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    await mind.call("POST", path_of(conference, "/stop"))
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4")
+    whole = await mind.call("GET", path_of(conference))
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
+    assert whole.content == SOUND
+    part = await mind.call("GET", path_of(conference), headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, SOUND[100:200])
+    assert part.headers["content-range"] == f"bytes 100-199/{len(SOUND)}"
+    beyond = await mind.call("GET", path_of(conference), headers={"Range": f"bytes={len(SOUND)}-"})
+    assert beyond.status_code == 416
+
+
+async def test_a_plain_link_has_the_token_in_its_query(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    _, token = await mind.person(conference, "Ann", Role.MODERATOR)
+    recording_id = await begin(mind, conference)
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4")
+    got = await mind.call("GET", path_of(conference) + f"?access_token={token}", token=None)
+    assert (got.status_code, got.content) == (200, SOUND)
+    _, guest = await mind.person(conference, "Bob")
+    assert (
+        await mind.call("GET", path_of(conference) + f"?access_token={guest}", token=None)
+    ).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "video/mp4"),
+        ("*/*", "video/mp4"),
+        ("video/mp4", "video/mp4"),
+        ("image/jpeg", "image/jpeg"),
+        ("image/*", "image/jpeg"),
+        ("image/jpeg, */*", "image/jpeg"),
+        ("image/jpeg;q=0.5, video/mp4", "video/mp4"),
+        ("video/mp4;q=0.2, image/jpeg; q=0.9", "image/jpeg"),
+        ("text/html,application/xhtml+xml,image/avif,*/*;q=0.8", "video/mp4"),
+        ("image/jpeg;q=nonsense", "video/mp4"),
+    ],
+)
+async def test_accept_decides_between_video_and_picture(
+    mind: Mind, tmp_path: Path, accept: str, kind: str
+) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4")
+    mind.shelf.put(recording_id, file(tmp_path, "thumbnail.jpg", b"\xff\xd8"), "image/jpeg")
+    got = await mind.call("GET", path_of(conference), headers={"Accept": accept})
+    assert (got.status_code, got.headers["content-type"]) == (200, kind)
+
+
+async def test_preview_manifest_and_other_files_have_paths_of_their_own(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    mind.shelf.put(recording_id, file(tmp_path, "preview.webp", b"RIFF"), "image/webp")
+    mind.shelf.put(recording_id, file(tmp_path, "program.wav"), "audio/wav")
+    preview = await mind.call("GET", path_of(conference, "/preview"))
+    assert (preview.content, preview.headers["content-type"]) == (b"RIFF", "image/webp")
+    sound = await mind.call("GET", path_of(conference, "/files/program.wav"))
+    assert (sound.content, sound.headers["content-type"]) == (SOUND, "audio/wav")
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).status_code == 404
+    mind.shelf.manifests[recording_id] = b'{"version": 1}'
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"version": 1}
+
+
+async def test_names_reach_nothing_but_the_recordings_own_files(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    await mind.call("POST", path_of(conference, "/stop"))
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4")
+    for name in ("../program.mp4", "%2e%2e%2fprogram.mp4", "/etc/passwd", "program.mp4/", "other.mp4"):
+        assert (await mind.call("GET", path_of(conference, f"/files/{name}"))).status_code == 404, name
+
+
+async def test_while_it_grows_what_there_is_now_is_given_whole(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    early = await mind.call("GET", path_of(conference))
+    assert (early.status_code, "Retry-After" in early.headers) == (503, True)
+    growing = file(tmp_path, "program.mp4")
+    mind.shelf.put(recording_id, growing, "video/mp4", complete=False)
+    with growing.open("ab") as more:
+        more.write(b"later")
+    got = await mind.call("GET", path_of(conference))
+    assert got.content == SOUND + b"later"
+    assert got.headers["content-length"] == str(len(SOUND) + 5)
+
+
+async def test_one_that_is_still_being_finished_asks_for_patience(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    await mind.call("POST", path_of(conference, "/stop"))
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4", complete=False)
+    mind.shelf.unsettled = True
+    got = await mind.call("GET", path_of(conference))
+    assert (got.status_code, "Retry-After" in got.headers) == (503, True)
+
+
+async def test_a_conference_that_was_never_recorded_has_none(mind: Mind) -> None:
+    conference = await mind.conference()
+    got = await mind.call("GET", path_of(conference))
+    assert (got.status_code, got.json()["status"]) == (404, 404)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from bridge.core.ports import HlsSpec, OutputPort, OutputSpec, PictureCoding, PushSpec, SoundCoding
+from bridge.directory import Directory
+from bridge.errors import BadInput, EgressRefused, LimitReached, NoSuchRoom
+from bridge.output_desk import OutputDesk
+from bridge.people import Actor, Conference
+from bridge.records import KeptStreaming
+from bridge.streamings import (
+    HlsWishes,
+    NoSuchStreaming,
+    PictureWishes,
+    SoundWishes,
+    Streamings,
+    StreamingWishes,
+)
+from bridge.tokens import hash_of
+from tests.kit.notes import Notes, Rooms
+from tests.kit.records import MemoryRecords, MemoryStreamings
+
+pytestmark = pytest.mark.unit
+
+BY = Actor.application("app")
+URL = "rtmps://live.example/app/a-secret-key"
+PLAIN = StreamingWishes()
+
+
+def check(url: str) -> None:
+    if not url.startswith(("rtmp://", "rtmps://")):
+        raise EgressRefused("the URL must begin with rtmp:// or rtmps://")
+
+
+class House:
+    def __init__(self) -> None:
+        self.people, self.records = MemoryRecords(), MemoryStreamings()
+        self.fails: Exception | None = None
+
+    async def start(self) -> None:
+        self.made: list[tuple[OutputSpec, Notes]] = []
+        rooms = Rooms()
+        self.directory = Directory(self.people, rooms)
+        factories = {PushSpec: self._make, HlsSpec: self._make}
+        self.desk = OutputDesk(rooms, self.directory, factories, lambda: 0, lambda: 0)
+        self.streamings = Streamings(
+            self.records,
+            self.directory,
+            self.desk,
+            check,
+            lambda stream_id, token: f"http://here/hls/{stream_id}/{token}",
+            per_conference=3,
+        )
+        await self.directory.load()
+        await self.streamings.load()
+
+    async def stop(self) -> None:
+        await self.desk.close()
+        await self.directory.close()
+
+    async def again(self) -> None:
+        await self.stop()
+        await self.start()
+
+    def _make(self, port: OutputPort, spec: OutputSpec) -> Notes:
+        made = Notes(port, spec)
+        made.fails = self.fails
+        self.made.append((spec, made))
+        return made
+
+    async def conference(self) -> Conference:
+        return await self.directory.open_conference("app", by=BY)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    house = House()
+    await house.start()
+    yield house
+    await house.stop()
+
+
+async def test_one_is_published_until_it_is_deleted(house: House) -> None:
+    conference = await house.conference()
+    made = await house.streamings.create(conference, URL, PLAIN)
+    assert (made.url, made.alive) == (URL, True)
+    assert house.made[0][0] == PushSpec(URL)
+    assert URL not in repr(house.made[0][0])
+    assert house.streamings.get(conference, made.id).id == made.id
+    await house.streamings.delete(conference, made.id)
+    assert house.made[0][1].told == [("stopped", "stopped")]
+    with pytest.raises(NoSuchStreaming):
+        house.streamings.get(conference, made.id)
+    assert house.records.kept == {}
+
+
+async def test_they_go_on_after_a_restart_and_keep_their_ids(house: House) -> None:
+    conference = await house.conference()
+    wishes = StreamingWishes(SoundWishes("mp3", 96_000, 2), PictureWishes(320, 180, 5, 100_000))
+    push = await house.streamings.create(conference, URL, wishes)
+    hls = await house.streamings.create(
+        conference, "", StreamingWishes(picture=None, hls=HlsWishes("ts", 2.0))
+    )
+    await house.again()
+    assert [one.id for one in house.streamings.all_of(conference)] == [push.id, hls.id]
+    assert [spec for spec, _ in house.made] == [
+        PushSpec(URL, SoundCoding("mp3", 96_000, 2, 44_100), PictureCoding(320, 180, 5, 100_000)),
+        HlsSpec(hls.id, container="ts", segment_s=2.0),
+    ]
+
+
+async def test_a_protected_one_shows_its_token_once_and_keeps_only_its_hash(house: House) -> None:
+    conference = await house.conference()
+    wishes = StreamingWishes(hls=HlsWishes(protected=True))
+    made = await house.streamings.create(conference, "", wishes)
+    token = made.url.rpartition("/")[2]
+    assert len(token) > 20
+    spec = house.made[0][0]
+    assert isinstance(spec, HlsSpec)
+    assert spec.token_hash == hash_of(token)
+    assert token not in str(house.records.kept)
+    assert house.streamings.get(conference, made.id).url.endswith("/")
+
+
+async def test_the_end_of_a_conference_ends_them(house: House) -> None:
+    conference = await house.conference()
+    await house.streamings.create(conference, URL, PLAIN)
+    await house.directory.close_conference(conference, by=BY)
+    await house.desk.close()
+    assert house.made[0][1].told == [("stopped", "conference ended")]
+    assert house.streamings.all_of(conference) == []
+    with pytest.raises(NoSuchRoom):
+        await house.streamings.create(conference, URL, PLAIN)
+
+
+async def test_all_of_one_conference_are_deleted_and_no_others(house: House) -> None:
+    conference, other = await house.conference(), await house.conference()
+    for _ in range(2):
+        await house.streamings.create(conference, URL, PLAIN)
+    kept = await house.streamings.create(other, URL, PLAIN)
+    await house.streamings.delete_all(conference)
+    assert house.streamings.all_of(conference) == []
+    assert [one.id for one in house.streamings.all_of(other)] == [kept.id]
+    with pytest.raises(NoSuchStreaming):
+        house.streamings.get(conference, kept.id)
+
+
+async def test_what_cannot_be_is_refused_and_leaves_nothing(house: House) -> None:
+    conference = await house.conference()
+    for url, wishes, error in (
+        ("http://x/y", PLAIN, EgressRefused),
+        ("", PLAIN, BadInput),
+        (URL, StreamingWishes(hls=HlsWishes()), BadInput),
+        ("", StreamingWishes(SoundWishes("opus"), hls=HlsWishes("ts")), BadInput),
+    ):
+        with pytest.raises(error):
+            await house.streamings.create(conference, url, wishes)
+    house.fails = BadInput("no encoder")
+    with pytest.raises(BadInput):
+        await house.streamings.create(conference, URL, PLAIN)
+    assert house.records.kept == {}
+    assert house.streamings.all_of(conference) == []
+
+
+async def test_there_are_only_so_many_in_a_conference(house: House) -> None:
+    conference = await house.conference()
+    for _ in range(3):
+        await house.streamings.create(conference, URL, PLAIN)
+    with pytest.raises(LimitReached, match="streamings_per_conference"):
+        await house.streamings.create(conference, URL, PLAIN)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"audio": {"codec": "he-aac"}},
+        {"audio": {"bitrate": 1}},
+        {"audio": {"channels": 3}},
+        {"picture": {"width": 641}},
+        {"picture": {"fps": 0}},
+        {"hls": {"segmentSeconds": 0.1}},
+        {"hls": {"partSeconds": 5}},
+        {"hls": {"container": "ts", "partSeconds": 0.5}},
+        {"hls": {"window": 1}},
+        {"other": 1},
+    ],
+)
+def test_wishes_out_of_bounds_are_named(wrong: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(wrong, StreamingWishes)
+
+
+async def test_settings_of_another_version_do_not_keep_the_server_from_starting(house: House) -> None:
+    conference = await house.conference()
+    house.records.kept["s"] = KeptStreaming("s", conference.id, URL, {"audio": {"codec": "future"}})
+    await house.again()
+    assert [spec for spec, _ in house.made] == [PushSpec(URL)]
