@@ -59,11 +59,13 @@ class MemoryLog:
 
 
 def write_log(directory: Path, stretch: int, log: MemoryLog, ticks: int | None = None) -> None:
-    """What the scribe would have written of a stretch, up to a tick."""
+    """What the scribe would have written of a stretch, up to a tick; goes on with what is there."""
     path = log_path(directory, stretch)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(opening(stretch.to_bytes(8, "little")))
-        for sequence, told in enumerate(log.told(stretch), 1):
-            if ticks is None or told.until <= ticks:
-                file.write(frame(sequence, told.since, told.until, pack(told.records)))
+    batches = [opening(stretch.to_bytes(8, "little"))]
+    for sequence, told in enumerate(log.told(stretch), 1):
+        if ticks is None or told.until <= ticks:
+            batches.append(frame(sequence, told.since, told.until, pack(told.records)))
+    written = path.stat().st_size if path.exists() else 0
+    with path.open("ab") as file:
+        file.write(b"".join(batches)[written:])
