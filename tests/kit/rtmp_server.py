@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.kit.needs import missing, program
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 
@@ -79,11 +79,9 @@ class RtmpServer:
 
 
 def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if nginx is None or not MODULE.exists():
-        raise RuntimeError(
-            "nginx with its RTMP module is missing: apt-get install libnginx-mod-rtmp nginx-light"
-        )
+    nginx = program("nginx", "nginx libnginx-mod-rtmp")
+    if not MODULE.exists():
+        missing("nginx has no RTMP module: apt-get install libnginx-mod-rtmp")
     process = subprocess.Popen(
         [nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", str(folder / "error.log")],
         stdin=subprocess.DEVNULL,
