@@ -25,7 +25,9 @@ async def show(path: Path) -> str:
     """Everything worth knowing. Raises ConfigError and BadCapture."""
     capture = read_capture(path)
     result = await replay_call(capture)
-    return "\n".join([*_head(capture), *_counts(capture), *_strips(result), *_turns(result), *_end(capture)])
+    lines = [*_head(capture), *_counts(capture), *_strips(result), *_turns(result), *_end(capture)]
+    # Ids and reasons are the far side's: a terminal must not obey them.
+    return "\n".join("".join(sign if sign.isprintable() else "\ufffd" for sign in line) for line in lines)
 
 
 def _head(capture: Capture) -> list[str]:

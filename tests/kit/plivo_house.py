@@ -15,7 +15,7 @@ from bridge.core.ports import CallStart, CallTrack
 from bridge.core.settings import CoreSettings
 from bridge.directory import Directory
 from bridge.dispatch import Dispatch
-from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings
+from bridge.facades.plivo import PlivoAccounts, PlivoFacade, PlivoSettings, StreamDefaults
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.people import Actor, Conference, Participant
 from bridge.secret import Secret
@@ -63,6 +63,8 @@ class PlivoHouse:
 
     grace_s: float = 5.0
     public_base_url: str = BASE_URL
+    captures: bool = False
+    """Whether calls may be captured."""
     accounts: list[Account] = field(
         default_factory=lambda: [
             Account(Secret(AUTH_TOKEN), APP, AUTH_ID),
@@ -83,7 +85,11 @@ class PlivoHouse:
             KnownApplications(),
             PlivoAccounts(self.accounts, KnownApplications()),
             self.legs.new_link,
-            PlivoSettings(public_base_url=self.public_base_url, grace_s=self.grace_s),
+            PlivoSettings(
+                public_base_url=self.public_base_url,
+                grace_s=self.grace_s,
+                streams=StreamDefaults(captures=self.captures),
+            ),
         )
         self.conference: Conference
 
