@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from bridge.legs.capture_wire import Ack, End, Frame, Head, Key, Media, Message,
 from bridge.legs.plivo_play_wire import read_from_service
 from bridge.legs.plivo_wire import WireError
 
+R = TypeVar("R", bound=msgspec.Struct)
 Redacted = Literal["audio", "digits", "names"]
 ALL: tuple[Redacted, ...] = ("audio", "digits", "names")
 _BROKEN = {
@@ -75,7 +76,7 @@ class Redaction:
         linear = AudioFormat(Encoding.L16, head.rate_hz)
         self._frame_format = linear if head.place == "caller" else head.audio_format
         redacted = tuple(one for one in ALL if one in head.redacted or one in self._what)
-        changed: Head = _with(head, redacted=redacted)
+        changed = _with(head, redacted=redacted)
         if not self._names:
             return changed
         about = {
@@ -143,5 +144,5 @@ def redact(path: Path, new: Path, what: Collection[Redacted]) -> None:
         raise
 
 
-def _with(record: Any, **changes: object) -> Any:
+def _with(record: R, **changes: object) -> R:
     return msgspec.structs.replace(record, **changes)
