@@ -16,10 +16,10 @@ from bridge.harness.capture_reading import Capture, read_capture
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from bridge.harness.replay_run import replay_call
 from bridge.harness.sound import SAMPLE, load
-from bridge.legs.capture_wire import Frame, Key, Media, Tick
+from bridge.legs.capture_wire import Frame, Key, Media, Rate, Tick
 from bridge.replay import assert_replays, replay
 from tests.kit.ears import until
-from tests.kit.forking import REACHES_ALL, all_online, metric, stream_url
+from tests.kit.forking import REACHES_ALL, all_online, forked_call, metric, stream_url
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN, Invited, RunningBridge
 from tests.kit.service_socket import ServiceSocket
@@ -249,6 +249,30 @@ async def test_what_a_killed_server_kept_can_be_read(tmp_path: Path) -> None:
         assert last > 1.5e9
     assert sum(isinstance(record, Media) for record in captures["call"].records) > 75
     assert replay(list(captures.values()), alone=True).same
+
+
+async def test_a_bot_among_browsers_replays_but_for_rounding_and_a_restart_ends_captures_well(
+    tmp_path: Path,
+) -> None:
+    bridge = RunningBridge(tmp_path, capturing(tmp_path))
+    await bridge.start()
+    async with StreamService() as service, forked_call(bridge) as call:
+        await call.account.start(
+            call.conference, service.url, bidirectional=True, content_type="audio/x-l16;rate=16000",
+            name="Bot", capture=True,
+        )  # fmt: skip
+        bot = await service.socket()
+        for number in range(3):
+            await bot.play(load(SAMPLE, 16_000)[:16_000])
+            await bot.mark(f"{number}")
+            await bot.event("playedStream", name=f"{number}")
+        assert await bridge.stop() == 0
+    (capture,) = map(read_capture, files(bridge))
+    assert capture.end is not None and capture.end.reason == "closed"
+    assert Rate(48_000) in capture.records
+    done = replay([capture])
+    assert done.same and done.acks == 3, str(done)
+    assert done.rounded < 0.02 * 320 * done.frames["own"]
 
 
 async def test_who_asks_for_a_capture_where_none_is_kept_is_told(tmp_path: Path) -> None:
