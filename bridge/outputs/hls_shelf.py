@@ -79,6 +79,11 @@ class HlsShelf:
             self._forget(path)
         shelved.stream.end()
 
+    def close(self) -> None:
+        """Take everything off: whatever waits is answered, so that a server can go down."""
+        for stream_id in [*self._streams]:
+            self.remove(stream_id)
+
     def forget(self, directory: Path, files: list[str]) -> None:
         """These are deleted."""
         for file in files:

@@ -184,7 +184,9 @@ class LiveEncoder:
         return known
 
     def _send(self, command: Command) -> bool:
-        return self._child is not None and self._child.send(encode(command))
+        if self._child is None or self._stopping:
+            return False
+        return self._child.send(encode(command))
 
     def _received(self, message: bytes) -> None:
         event = decode_event(message)

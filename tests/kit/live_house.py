@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from numpy.typing import NDArray
 
 from bridge.outputs.hls_shelf import HlsShelf, token_digest
@@ -92,12 +93,14 @@ async def live_house(directory: Path) -> AsyncIterator[LiveHouse]:
     house = LiveHouse(directory)
     app = FastAPI()
     app.include_router(HlsPages(house.shelf).router())
+    app.add_api_route("/player", lambda: HTMLResponse("<!doctype html><link rel=icon href=data:><body>"))
     await house.encoder.start()
     try:
         async with served([], app=app) as server:
             house.http = server.http
-            yield house
-            for name in [*house.lives]:
-                house.shelf.remove(name)  # ends all requests that wait
+            try:
+                yield house
+            finally:
+                house.shelf.close()
     finally:
         await house.encoder.stop()
