@@ -25,7 +25,7 @@ LOUD = 600.0
 PAUSE_FRAMES = 35
 """700 ms without speech: the caller's turn is over."""
 
-CHIME = ((660, 0.3), (550, 0.3), (440, 0.6))
+CHIME = ((660, 0.15), (550, 0.15), (440, 0.3))
 BEEP = ((880, 0.15), (0, 0.1))
 """Tones: their frequency in Hz (0: silence) and how long they last, in seconds."""
 
@@ -118,7 +118,7 @@ class Conversation:
         if self._encoding == "audio/x-mulaw":
             # The three bits of the segment are a fair measure of loudness on a logarithmic scale.
             segment = 7 - ((np.frombuffer(frame, np.uint8) >> 4) & 7)
-            return float(np.mean(33.0 * 2.0**segment)) - 100.0
+            return float(np.mean(190.0 * (2.0**segment - 1)))
         return float(np.abs(np.frombuffer(frame, "<i2").astype(np.float32)).mean())
 
     async def _say(self, message: dict[str, object]) -> None:

@@ -28,8 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--bot-command", metavar="COMMAND", help="starts the bot to be tested; {port} stands for its port"
     )
     group.addoption("--bot-report", metavar="DIR", help="write a report of all simulated calls there")
+    group.addoption(
+        "--bot-late", metavar="MS", type=float, help="how late the harness itself may be, at worst (100)"
+    )
     parser.addini("bot_url", "as --bot-url", default="")
     parser.addini("bot_command", "as --bot-command; runs in the folder of this file", default="")
+    parser.addini("bot_late", "as --bot-late", default="")
     parser.addini("bot_path", "path of the WebSocket of the bot that the command starts", default="/")
 
 
@@ -78,11 +82,13 @@ def pytest_terminal_summary(
 
 
 @pytest.fixture(scope="session")
-def bot_late_limits() -> LateLimits:
+def bot_late_limits(pytestconfig: pytest.Config) -> LateLimits:
     """How late the harness itself may be; a test whose calls it delayed for longer ends with HarnessLate."""
     from bridge.harness.lateness import LateLimits
+    from bridge.harness.testing import CALL_LIMITS
 
-    return LateLimits()
+    worst_ms = pytestconfig.getoption("bot_late") or float(pytestconfig.getini("bot_late") or 0)
+    return LateLimits(worst_s=worst_ms / 1000, late_share=1.0) if worst_ms else CALL_LIMITS
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ from bridge.harness.scenario_faults import Fault
 from bridge.harness.sound import CODECS
 from bridge.harness.thresholds import read_threshold
 
+CALL_LIMITS = LateLimits(late_share=0.05)
+"""Of a single call: where there are few ticks, one of them is more than 1 %."""
 GOODBYE_S = 10.0
 """So long may a call take to end that was hung up."""
 TOLD = 20
@@ -72,7 +74,7 @@ async def calling(
     call it; with `report` its sound is kept there. `on_run` is told what came of it.
 
     Raises CallFailed when the bot does not take the call, and HarnessLate after the block when the harness
-    was later than `limits` allow.
+    was later than `limits` (`CALL_LIMITS`) allow.
     """
     audio_format, around = CODECS[codec], background or Background()
     lots = random.randrange(2**31) if seed is None else seed
@@ -88,7 +90,7 @@ async def calling(
             line.on_moment = measured.notes.add
 
     part = Part(voice, name, line, attach)
-    plan = RunPlan(url, [0.0], lambda _: part, audio_format, (), lots, limits or LateLimits())
+    plan = RunPlan(url, [0.0], lambda _: part, audio_format, (), lots, limits or CALL_LIMITS)
     test = BotTest(plan, report)
     running = asyncio.ensure_future(test.run())
     call.follow(running)

@@ -56,7 +56,7 @@ def test_a_command_is_started_once_for_all_tests_and_each_call_is_reported(
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*NotMet: the checkpoint “goodbye” was not reached within 200ms (at 1.* s of the call)",
+            "E*NotMet: the checkpoint “goodbye” was not reached within 200ms (at 0.* s of the call)",
             f"report of the simulated calls: {session.path}/report/index.html",
         ]
     )
@@ -164,6 +164,11 @@ def test_a_call_that_the_machine_was_too_slow_for_does_not_pass(session: pytest.
     result = run(session)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*HarnessLate: The harness itself was * ms late*"])
+    session.makeconftest("")
+    result = run(session, "--bot-late", "0.000001")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*HarnessLate: The harness itself was * ms late*"])
+    run(session, "--bot-late", "2000").assert_outcomes(passed=1)
 
 
 def test_each_worker_of_a_parallel_session_has_a_report_of_its_own(session: pytest.Pytester) -> None:
