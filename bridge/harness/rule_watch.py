@@ -41,10 +41,12 @@ class RuleWatch(Witness):
 
     def took(self, what: FromService, message: bytes, is_text: bool) -> None:
         """Look at a message before anything comes of it."""
-        self._look_at_frame(is_text)
+        if not is_text or not self._timeline.begun:
+            self._look_at_frame(is_text)
+        if isinstance(what, PlayAudio):  # nearly all are
+            self._look_at_audio(what.media)
+            return
         match what:
-            case PlayAudio(media):
-                self._look_at_audio(media)
             case Checkpoint(name):
                 self._look_at_checkpoint(name, message)
             case ClearAudio():
