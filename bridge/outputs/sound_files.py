@@ -88,6 +88,8 @@ class SoundFiles:
         """
         channels = 2 if of == SIDES and not stem else 1
         self._stem = stem or of
+        # There may be many participants, and mostly one of them speaks.
+        self._quick = bool(stem)
         self.made: list[MadeFile] = []
         self._channels = channels
         self._wavs: list[WavFile] = []
@@ -108,7 +110,7 @@ class SoundFiles:
             return
         codec = _CODECS[form]
         bitrate = (plan.opus_bitrate if codec == "opus" else plan.bitrate) * self._channels
-        settings = AudioSettings(codec, bitrate, 1 if self._channels == 1 else 2)
+        settings = AudioSettings(codec, bitrate, 1 if self._channels == 1 else 2, quick=self._quick)
         if settings not in self._encoders:
             self._encoders[settings] = AudioEncoder(settings)
         encoder = self._encoders[settings]
