@@ -45,6 +45,22 @@ def test_everything_asked_for_is_pinned() -> None:
     assert names <= pins(), names - pins()
 
 
+def test_a_wheel_holds_every_file_of_the_packages() -> None:
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    told = set()
+    for package, patterns in setuptools["package-data"].items():
+        folder = ROOT / ("codecs" if package == "mediacodecs" else "") / package.replace(".", "/")
+        told |= {file for pattern in patterns for file in folder.glob(pattern)}
+    there = {
+        file
+        for folder in (ROOT / "bridge", ROOT / "codecs" / "mediacodecs")
+        for file in folder.rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    assert {"caller.flac", "report.html", "__init__.pyi"} <= {file.name for file in there}
+    assert not there - told, there - told
+
+
 @pytest.mark.parametrize("script", [".ci/run", "tests/kit/install_browser.sh"])
 def test_scripts_can_be_run_and_stop_at_the_first_error(script: str) -> None:
     file = ROOT / script
