@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -18,11 +18,28 @@ ACCESS_KEY, SECRET_KEY = "an-access-key", "a-secret-key"
 
 
 @dataclass
+class Gate:
+    """In front of the server's application."""
+
+    refusing: bool = False
+
+    def around(self, application: Any) -> Any:
+        def answer(environ: Any, start_response: Any) -> Any:
+            if self.refusing and environ["REQUEST_METHOD"] in ("PUT", "POST"):
+                start_response("503 Service Unavailable", [("Content-Length", "0")])
+                return [b""]
+            return application(environ, start_response)
+
+        return answer
+
+
+@dataclass
 class ObjectStorage:
     """A running one."""
 
     endpoint: str
     client: Any
+    gate: Gate = field(default_factory=lambda: Gate())
 
     def place(self, name: str = "main", **more: str) -> Place:
         """Where to upload to."""
@@ -37,6 +54,14 @@ class ObjectStorage:
     def media_type(self, key: str) -> str:
         """As it was given."""
         return str(self.client.head_object(Bucket=BUCKET, Key=key)["ContentType"])
+
+    def refuse(self) -> None:
+        """From now on everything is answered by 503."""
+        self.gate.refusing = True
+
+    def take(self) -> None:
+        """It works again."""
+        self.gate.refusing = False
 
     def _read(self, key: str) -> bytes:
         read: bytes = self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
@@ -60,6 +85,9 @@ def object_storage() -> Iterator[ObjectStorage]:
             region_name="us-east-1",
         )
         client.create_bucket(Bucket=BUCKET)
-        yield ObjectStorage(endpoint, client)
+        gate = Gate()
+        assert server._server is not None
+        server._server.app = gate.around(server._server.app)
+        yield ObjectStorage(endpoint, client, gate)
     finally:
         server.stop()
