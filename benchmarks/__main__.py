@@ -31,6 +31,7 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
     "forked_streams": (["forked_streams.py"], ["--streams", "20", "--calls", "4", "--seconds", "3"]),
     "harness_calls": (["harness_calls.py"], ["--seconds", "2", "--start", "20", "--most", "40"]),
     "harness_accuracy": (["harness_accuracy.py"], ["--calls", "4", "--turns", "3"]),
+    "live_hls": (["live_hls.py"], ["--quick"]),
     "delay": (["delay.py"], ["--pairs", "4", "--bursts", "8"]),
 }  # fmt: skip
 """Script and arguments, and what makes it quicker."""
