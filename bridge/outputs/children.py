@@ -95,7 +95,7 @@ class Child:
 
     def send(self, message: bytes) -> bool:
         """Hand it over. False when too much waits already or the child is gone: it was not taken."""
-        if self._wire is None or not self.alive:
+        if self._wire is None or not self.alive or self._wire.said_all:
             return False
         if self._wire.waiting_bytes + len(message) > self._queue_bytes:
             return False
@@ -166,7 +166,7 @@ class Child:
 
     def _ping(self) -> None:
         assert self._hang_s is not None
-        if not self.alive or self._wire is None:
+        if not self.alive or self._wire is None or self._wire.said_all:  # `stop` has a deadline of its own
             return
         now = time.monotonic()
         if self._pinged_at is None:
@@ -221,6 +221,7 @@ class _ChildWire(asyncio.Protocol):
         self._cutter = FrameCutter()
         self._transport: asyncio.Transport | None = None
         self.ended = asyncio.Event()
+        self.said_all = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its type
@@ -243,13 +244,14 @@ class _ChildWire(asyncio.Protocol):
         self.ended.set()
 
     def write(self, kind: FrameKind, payload: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self.said_all:
             self._transport.write(head(kind, len(payload)))
             self._transport.write(payload)
 
     def end(self) -> None:
         """Nothing more comes from us; what waits is still sent."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self.said_all:
+            self.said_all = True
             self._transport.write_eof()
 
     def abort(self) -> None:

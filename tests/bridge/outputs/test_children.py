@@ -98,6 +98,20 @@ async def test_what_was_said_before_it_is_asked_to_end_is_heard_and_answered(beg
     assert watched.said.get_nowait() == b"500"
 
 
+async def test_one_that_takes_its_time_to_end_is_told_nothing_more(
+    begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched = begin("hang", ChildLimits(hang_s=0.2))
+    await watched.child.start()
+    assert await watched.next() == b"here"
+    stopping = asyncio.create_task(watched.child.stop(0.5))
+    await asyncio.sleep(0)
+    assert not watched.child.send(b"late")
+    await stopping
+    assert watched.exits == [-signal.SIGKILL]
+    assert not [record for record in caplog.records if record.name == "asyncio"], "no ping was tried"
+
+
 async def test_it_sees_nothing_of_the_server(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIABRIDGE_SECRET", "nobody")
     kept_open = os.dup(0)
