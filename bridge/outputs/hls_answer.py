@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from bridge.outputs.hls_names import content_type
 _KEPT_S = 3_600
 """Files never change under their name; streams are over, or have moved on, after a while."""
 _WORTH_COMPRESSING = 300
+_LONG = 16_384
+"""Compressing so much takes a millisecond: a thread does it."""
 
 _ALL = {
     # Players are pages of other sites, and media is no page.
@@ -35,19 +38,28 @@ class PlaylistText:
 
     def __init__(self, text: str) -> None:
         self.plain = text.encode()
-        self._compressed: bytes | None = None
+        self._compressing: asyncio.Future[bytes] | None = None
 
-    def answer(self, file: str, *, gzip_accepted: bool, max_age_s: int, private: bool) -> HlsAnswer:
+    async def answer(self, file: str, *, gzip_accepted: bool, max_age_s: int, private: bool) -> HlsAnswer:
         """The text as a response; `max_age_s` 0: to be asked for anew each time."""
         body, headers = self.plain, _headers(file, max_age_s, private=private)
         if len(body) >= _WORTH_COMPRESSING:
             headers["Vary"] = "Accept-Encoding"
             if gzip_accepted:
-                if self._compressed is None:
-                    self._compressed = gzip.compress(body, 5, mtime=0)
-                body = self._compressed
+                body = await self._compressed()
                 headers["Content-Encoding"] = "gzip"
         return HlsAnswer(200, headers, body)
+
+    async def _compressed(self) -> bytes:
+        if self._compressing is None:
+            loop = asyncio.get_running_loop()
+            if len(self.plain) > _LONG:
+                self._compressing = loop.run_in_executor(None, gzip.compress, self.plain, 5)
+            else:
+                self._compressing = loop.create_future()
+                self._compressing.set_result(gzip.compress(self.plain, 5, mtime=0))
+        # Whoever gives up waiting must not take it away from the others.
+        return await asyncio.shield(self._compressing)
 
 
 def file_answer(file: str, content: bytes, *, private: bool) -> HlsAnswer:

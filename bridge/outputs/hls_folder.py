@@ -16,7 +16,8 @@ from typing import Final, Literal
 from bridge.outputs.encoders import AudioEncoder, Coded, PictureEncoder
 from bridge.outputs.fmp4 import Fmp4
 from bridge.outputs.h264_units import parameter_sets
-from bridge.outputs.hls_playlist import MasterPlaylist, MediaPlaylist, Segment, Variant
+from bridge.outputs.hls_master import MasterPlaylist, Variant
+from bridge.outputs.hls_playlist import MediaPlaylist, Segment
 from bridge.outputs.kept_file import sync_directory, sync_file, write_whole
 from bridge.outputs.media_units import CLOCK_HZ, PictureTrack, SoundTrack, Unit
 from bridge.outputs.mpegts import TransportStream

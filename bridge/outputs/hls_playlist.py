@@ -1,4 +1,4 @@
-"""HLS playlists as values, and their text (RFC 8216, and for low latency draft-pantos-hls-rfc8216bis).
+"""HLS media playlists as values, and their text (RFC 8216, and for low latency draft-pantos-hls-rfc8216bis).
 
 A value says what is in a playlist; the text follows from it, so the same value always gives the same bytes.
 Nothing here decides when a segment enters or leaves: that is `hls_window`.
@@ -6,15 +6,18 @@ Nothing here decides when a segment enters or leaves: that is `hls_window`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_tags import Attributes, attribute_list, date_time, decimal, quoted, uri
 
 Kind = Literal["live", "event", "vod"]
 """`live` slides; `event` only grows; `vod` never changes again."""
 
+_LATER = "\x01"
+"""Stands for a query that is not known yet; no URI holds it."""
 SKIP_BOUNDARY_TARGETS = 6
 """RFC 8216bis §4.4.3.8: what a delta update may leave out lies at least six target durations back."""
 
@@ -45,55 +48,6 @@ class Segment:
     parts: tuple[Part, ...] = ()
     gap: bool = False
     """It is missing: players are not to ask for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DateRange:
-    """Timed metadata: what is said about a span of time. `attributes` are the sender's own, named `X-…`."""
-
-    id: str
-    start_ms: float
-    duration_s: float | None = None
-    attributes: tuple[tuple[str, str | float | bytes], ...] = ()
-    end_ms: float | None = None
-    planned_duration_s: float | None = None
-    kind: str | None = None
-    """The CLASS attribute."""
-    end_on_next: bool = False
-
-    def line(self) -> str:
-        """The tag. ID, START-DATE, DURATION and the X- attributes come first and in this order.
-
-        100ms' player for Android finds them by a regular expression with exactly that order. Raises
-        ValueError where a text cannot be written (RFC 8216 §4.2 knows no escape).
-        """
-        told: Attributes = [("ID", quoted(self.id)), ("START-DATE", quoted(date_time(self.start_ms)))]
-        if self.duration_s is not None:
-            if not self.duration_s >= 0:
-                raise ValueError("a date range cannot last less than nothing")
-            told.append(("DURATION", decimal(self.duration_s)))
-        for name, value in self.attributes:
-            if not name.startswith("X-"):
-                raise ValueError(f"{name!r}: a client's own attribute begins with X-")
-            told.append((name, _own(value)))
-        if self.end_ms is not None:
-            told.append(("END-DATE", quoted(date_time(self.end_ms))))
-        if self.planned_duration_s is not None:
-            told.append(("PLANNED-DURATION", decimal(self.planned_duration_s)))
-        if self.kind is not None:
-            told.append(("CLASS", quoted(self.kind)))
-        if self.end_on_next:
-            if self.kind is None or self.duration_s is not None or self.end_ms is not None:
-                raise ValueError("END-ON-NEXT needs a CLASS and neither duration nor end (RFC 8216 §4.3.2.7)")
-            told.append(("END-ON-NEXT", "YES"))
-        return "#EXT-X-DATERANGE:" + attribute_list(told)
-
-    @property
-    def until_ms(self) -> float:
-        """Up to when it says something, Unix ms."""
-        if self.end_ms is not None:
-            return self.end_ms
-        return self.start_ms + 1_000 * (self.duration_s or self.planned_duration_s or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +98,24 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The text of the oldest segments of a playlist from which nothing leaves.
+
+    It is kept: to write hours of it anew for every part would take longer than a tick.
+    """
+
+    count: int = 0
+    text: str = ""
+    header: str | None = None
+    """Which fMP4 header holds behind them."""
+
+    def with_next(self, segment: Segment) -> Settled:
+        """One more, whose parts are not told any more."""
+        lines = "\n".join(_segment_lines(segment, self.header, _LATER))
+        return Settled(self.count + 1, f"{self.text}{lines}\n", segment.map_uri)
+
+
+@dataclass(frozen=True, slots=True)
 class MediaPlaylist:
     """One rendition of a stream: its segments, oldest first, with consecutive numbers."""
 
@@ -167,6 +139,8 @@ class MediaPlaylist:
     control: ServerControl | None = None
     date_ranges: tuple[DateRange, ...] = ()
     reports: tuple[Report, ...] = ()
+    settled: Settled = Settled()
+    """Of the first segments, the text as it was written before."""
 
     @property
     def next_sequence(self) -> int:
@@ -184,7 +158,7 @@ class MediaPlaylist:
             return 10 if skip.removed or skip.date_ranges else 9
         if any(segment.gap for segment in self.segments):
             return 8
-        return 6 if any(s.map_uri for s in self.segments) or self.open_map_uri else 3
+        return 6 if self.open_map_uri or any(segment.map_uri for segment in self.segments) else 3
 
     def text(self, skip: Skip | None = None, query: str = "") -> str:
         """The playlist; as a delta update when something may be skipped. `query` is put behind every URI."""
@@ -210,16 +184,14 @@ class MediaPlaylist:
             if skip.removed:
                 told.append(("RECENTLY-REMOVED-DATERANGES", quoted("\t".join(skip.removed))))
             yield "#EXT-X-SKIP:" + attribute_list(told)
+        elif self.settled.count:
+            left_out = self.settled.count
+            yield self.settled.text.replace(f"?{_LATER}", f"?{query}" if query else "").removesuffix("\n")
         # What was said in a skipped segment need not be said again: the client carries it on.
         header = self.segments[left_out - 1].map_uri if left_out else None
         for segment in self.segments[left_out:]:
-            yield from _opening(segment.discontinuity, segment.map_uri, header, segment.began_ms, query)
+            yield from _segment_lines(segment, header, query)
             header = segment.map_uri
-            yield from (_part(part, query) for part in segment.parts)
-            if segment.gap:
-                yield "#EXT-X-GAP"
-            yield f"#EXTINF:{segment.duration_s:.6f},"
-            yield uri(segment.uri, query)
         if self.open_parts:
             yield from _opening(self.open_discontinuity, self.open_map_uri, header, self.open_began_ms, query)
             yield from (_part(part, query) for part in self.open_parts)
@@ -238,52 +210,6 @@ class MediaPlaylist:
             yield "#EXT-X-RENDITION-REPORT:" + attribute_list(told)
 
 
-@dataclass(frozen=True, slots=True)
-class Subtitles:
-    """The captions of a stream, as its master playlist names them."""
-
-    uri: str
-    language: str = "en-US"
-    name: str = "English CC (auto)"
-    group: str = "subs"
-    default: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One encoding of the stream."""
-
-    uri: str
-    bandwidth: int
-    """The most bits a second any stretch of a target duration takes."""
-    codecs: str
-    average_bandwidth: int | None = None
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MasterPlaylist:
-    """What there is to choose from."""
-
-    variants: Sequence[Variant]
-    subtitles: Subtitles | None = None
-    independent_segments: bool = field(default=True)
-
-    def text(self, query: str = "") -> str:
-        """The playlist; `query` is put behind every URI."""
-        lines = ["#EXTM3U", "#EXT-X-VERSION:6"]
-        if self.independent_segments:
-            lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
-        if self.subtitles is not None:
-            lines.append(_subtitles(self.subtitles, query))
-        for variant in self.variants:
-            lines.append(_variant(variant, self.subtitles))
-            lines.append(uri(variant.uri, query))
-        return "\n".join(lines) + "\n"
-
-
 def _opening(
     discontinuity: bool, map_uri: str | None, header: str | None, began_ms: float, query: str
 ) -> Iterator[str]:
@@ -294,46 +220,17 @@ def _opening(
     yield f"#EXT-X-PROGRAM-DATE-TIME:{date_time(began_ms)}"
 
 
+def _segment_lines(segment: Segment, header: str | None, query: str) -> Iterator[str]:
+    yield from _opening(segment.discontinuity, segment.map_uri, header, segment.began_ms, query)
+    yield from (_part(part, query) for part in segment.parts)
+    if segment.gap:
+        yield "#EXT-X-GAP"
+    yield f"#EXTINF:{segment.duration_s:.6f},"
+    yield uri(segment.uri, query)
+
+
 def _part(part: Part, query: str) -> str:
     told: Attributes = [("DURATION", f"{part.duration_s:.6f}"), ("URI", quoted(uri(part.uri, query)))]
     if part.independent:
         told.append(("INDEPENDENT", "YES"))
     return "#EXT-X-PART:" + attribute_list(told)
-
-
-def _subtitles(subtitles: Subtitles, query: str) -> str:
-    return "#EXT-X-MEDIA:" + attribute_list(
-        [
-            ("TYPE", "SUBTITLES"),
-            ("GROUP-ID", quoted(subtitles.group)),
-            ("LANGUAGE", quoted(subtitles.language)),
-            ("NAME", quoted(subtitles.name)),
-            ("AUTOSELECT", "YES"),
-            ("DEFAULT", "YES" if subtitles.default else "NO"),
-            ("URI", quoted(uri(subtitles.uri, query))),
-            ("FORCED", "NO"),
-            ("CHARACTERISTICS", quoted("public.accessibility.transcribes-spoken-dialog")),
-        ]
-    )
-
-
-def _variant(variant: Variant, subtitles: Subtitles | None) -> str:
-    told: Attributes = []
-    if variant.width is not None and variant.height is not None:
-        told.append(("RESOLUTION", f"{variant.width}x{variant.height}"))
-    told.append(("BANDWIDTH", str(variant.bandwidth)))
-    if variant.average_bandwidth is not None:
-        told.append(("AVERAGE-BANDWIDTH", str(variant.average_bandwidth)))
-    told.append(("CODECS", quoted(variant.codecs)))
-    if variant.fps is not None:
-        told.append(("FRAME-RATE", f"{variant.fps:.3f}"))
-    if subtitles is not None:
-        told.append(("SUBTITLES", quoted(subtitles.group)))
-    return "#EXT-X-STREAM-INF:" + attribute_list(told)
-
-
-def _own(value: str | float | bytes) -> str:
-    """A client's own value: a text, a number or bytes (RFC 8216 §4.3.2.7)."""
-    if isinstance(value, bytes):
-        return "0x" + value.hex().upper()
-    return quoted(value) if isinstance(value, str) else decimal(value)

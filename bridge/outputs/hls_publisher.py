@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from bridge.outputs.back_off import BackOff, Failures
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA
-from bridge.outputs.hls_playlist import DateRange
 from bridge.outputs.hls_stream import HlsStream, Told
 from bridge.outputs.live_wire import CaptionsMade, Closed, HlsSpec, Opened, PartMade, SegmentMade
 

@@ -136,7 +136,7 @@ class HlsShelf:
         age_s = 0 if shelved.digest is not None else 1
         if stream.ended:
             age_s = 60
-        return text.answer(
+        return await text.answer(
             name, gzip_accepted=gzip_accepted, max_age_s=age_s, private=shelved.digest is not None
         )
 

@@ -7,16 +7,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.outputs.date_range import DateRange
+from bridge.outputs.hls_master import MasterPlaylist, Subtitles, Variant
 from bridge.outputs.hls_names import CAPTIONS, MEDIA, part_file, segment_file
-from bridge.outputs.hls_playlist import (
-    DateRange,
-    MasterPlaylist,
-    MediaPlaylist,
-    Part,
-    Segment,
-    Subtitles,
-    Variant,
-)
+from bridge.outputs.hls_playlist import MediaPlaylist, Part, Segment
 from bridge.outputs.hls_window import HlsWindow, control_for
 from bridge.outputs.live_wire import AddHls, CaptionsMade, Closed, HlsSpec, Opened, PartMade, SegmentMade
 from bridge.outputs.media_units import CLOCK_HZ

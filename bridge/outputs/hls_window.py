@@ -10,22 +10,25 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_delivery import Directives
 from bridge.outputs.hls_names import part_file
 from bridge.outputs.hls_playlist import (
     SKIP_BOUNDARY_TARGETS,
-    DateRange,
     MediaPlaylist,
     Part,
     Report,
     Segment,
     ServerControl,
+    Settled,
     Skip,
 )
 
 MAX_DATE_RANGES = 1_000
 _LIVE_EDGE_TARGETS = 3
 """Parts further from the end than so many target durations leave the playlist."""
+_SETTLED_AFTER = 20
+"""So many of the newest segments of what only grows are written anew each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class HlsWindow:
         self._removed: deque[tuple[str, float]] = deque()
         self._leaving: deque[_Leaving] = deque()
         self._ended = False
+        self._settled = Settled()
         self._playlist: MediaPlaylist | None = None
 
     # --- what there is ---
@@ -76,6 +80,7 @@ class HlsWindow:
                 open_map_uri=map_uri if self._open else None,
                 hint_uri=None if self._base.part_target_s is None else self.hint,
                 date_ranges=tuple(told for told, _ in self._ranges.values()),
+                settled=self._settled,
             )
         if other is None or self._ended or self._base.control is None:
             return self._playlist
@@ -151,6 +156,7 @@ class HlsWindow:
         self._slide(duration_s)
         self._drop_parts(now_ms)
         self._drop_ranges(now_ms)
+        self._settle()
         self._playlist = None
 
     def add_date_range(self, told: DateRange, now_ms: float) -> None:
@@ -219,6 +225,15 @@ class HlsWindow:
                 self._leaving.extend(_Leaving(part.uri, from_ms) for part in segment.parts)
                 self._segments[index] = replace(segment, parts=())
             behind_s += segment.duration_s
+
+    def _settle(self) -> None:
+        if self._length is not None:
+            return
+        while self._settled.count < len(self._segments) - _SETTLED_AFTER:
+            segment = self._segments[self._settled.count]
+            if segment.parts:
+                return
+            self._settled = self._settled.with_next(segment)
 
     def _drop_ranges(self, now_ms: float) -> None:
         if self._length is None or not self._segments:

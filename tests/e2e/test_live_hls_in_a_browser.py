@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from bridge.outputs.hls_playlist import DateRange
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PictureSpec
 from tests.bridge.web.browser import chromium, open_page
 from tests.e2e.test_live_hls import steady

@@ -4,18 +4,9 @@ import re
 
 import pytest
 
-from bridge.outputs.hls_playlist import (
-    DateRange,
-    MasterPlaylist,
-    MediaPlaylist,
-    Part,
-    Report,
-    Segment,
-    ServerControl,
-    Skip,
-    Subtitles,
-    Variant,
-)
+from bridge.outputs.date_range import DateRange
+from bridge.outputs.hls_master import MasterPlaylist, Subtitles, Variant
+from bridge.outputs.hls_playlist import MediaPlaylist, Part, Report, Segment, ServerControl, Skip
 from bridge.outputs.hls_tags import date_time
 from tests.kit.hls_reader import attributes_of, faults, read
 

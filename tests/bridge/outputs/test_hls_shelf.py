@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.outputs import hls_shelf
-from bridge.outputs.hls_playlist import DateRange
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PartMade, PictureSpec
 from tests.kit.hls_house import HlsHouse
 from tests.kit.hls_reader import ReadPlaylist, attributes_of, faults, read

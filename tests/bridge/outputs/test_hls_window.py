@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_delivery import Directives
 from bridge.outputs.hls_names import part_file, segment_file
-from bridge.outputs.hls_playlist import DateRange, MediaPlaylist, Part, Segment
+from bridge.outputs.hls_playlist import MediaPlaylist, Part, Segment
 from bridge.outputs.hls_window import HlsWindow, control_for
 from tests.kit.hls_reader import ReadPlaylist, faults, read
 
