@@ -19,6 +19,7 @@ examples:
   mediabridge test ws://127.0.0.1:9000
   mediabridge test wss://bot.example.com/stream --calls 50 --arrivals 2/s --hold 60 --report out \\
       --threshold 'response_p95<800ms' --threshold 'barge_in_clear_p95<300ms' --threshold 'gaps<1'
+  mediabridge test ws://127.0.0.1:9000 --find-capacity --at-least 50 --threshold 'response_p95<1s'
   mediabridge test --answer-url https://bot.example.com/answer --hangup-url https://bot.example.com/hangup
 
 Each caller says the file, waits for the answer (10 s at most), and hangs up; with --hold it begins again

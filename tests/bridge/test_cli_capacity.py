@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from bridge.cli import main
+from bridge import cli_capacity, cli_test
+from bridge.errors import ConfigError
 
 pytestmark = pytest.mark.unit
 
 URL = "ws://127.0.0.1:9/"
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli_test.add_options(parser)
+    return parser.parse_args([URL, *arguments])
 
 
 @pytest.mark.parametrize(
@@ -26,22 +36,28 @@ URL = "ws://127.0.0.1:9/"
         (["--find-capacity", "--scenario", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
-def test_wrong_use_is_one_line_and_exit_code_2(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["test", URL, *arguments]) == 2
-    told = capsys.readouterr().err
-    assert said in told and told.count("\n") == 1
+def test_what_does_not_go_together_is_told_before_anything_is_called(arguments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        cli_test.run(parsed(*arguments), {})
+
+
+def test_without_being_asked_for_there_is_no_search() -> None:
+    options = parsed()
+    cli_capacity.check(options)
+    assert cli_capacity.run(options, None) is None
 
 
 @pytest.mark.e2e
-def test_a_bot_that_is_not_there_holds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bot_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     wav = tmp_path / "hello.wav"
     soundfile.write(wav, np.full(1_600, 9_000, np.int16), 16_000)
     report = tmp_path / "report"
-    command = ["test", URL, "--find-capacity", "--calls", "2", "--hold", "1", "--wav", str(wav)]
-    assert main([*command, "--report", str(report)]) == 1
-    told = capsys.readouterr()
-    assert "FAILED: does not hold 1 call" in told.out
-    assert "2 calls: broke, 2 of 2 calls failed (connect failed)" in told.err
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "test", URL, "--find-capacity", "--calls", "2", "--hold", "1",
+         "--wav", str(wav), "--report", str(report)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "FAILED: does not hold 1 call" in done.stdout
+    assert "2 calls: broke, 2 of 2 calls failed (connect failed)" in done.stderr
     assert [step["calls"] for step in json.loads((report / "report.json").read_text())["steps"]] == [2, 1]

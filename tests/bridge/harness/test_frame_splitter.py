@@ -121,6 +121,7 @@ def test_one_byte_at_a_time() -> None:
         b"\x81\x7f" + (1 << 62).to_bytes(8, "big"),  # larger than anything
         b"\x89\x7e\x01\x00" + bytes(256),  # a ping of more than 125 bytes
     ],
+    ids=["masked", "reserved", "opcode", "continuation", "interrupted", "huge", "ping"],
 )
 def test_what_breaks_the_rules_is_left_to_the_library(broken: bytes) -> None:
     for cuts in ([], list(range(1, 40))):
