@@ -36,13 +36,14 @@ class SoundCoding:
     track: SoundTrack = field(init=False)
 
     def __post_init__(self) -> None:
-        settings = AudioSettings(self.spec.codec, self.spec.bitrate, self.spec.channels)
+        spec = self.spec
+        settings = AudioSettings(spec.codec, spec.bitrate, spec.channels, spec.rate_hz)
         self.encoder = AudioEncoder(settings, self.tick * FRAME_SAMPLES)
         self.track = SoundTrack(self.spec.codec, self.spec.channels, _header_of(self.encoder))
 
     @property
     def frame(self) -> int:
-        """Samples in a coded frame."""
+        """Samples in a coded frame, at the encoder's rate."""
         return self.encoder.frame_samples
 
     def encode(self, pcm: NDArray[np.int16]) -> Coding:
@@ -57,7 +58,15 @@ class SoundCoding:
     def _coding(self, packets: Iterable[Coded]) -> Coding:
         # At its end FLAC gives a packet without anything in it, which only tells of its header.
         full = [packet for packet in packets if packet.size]
-        return Coding(full, [Unit(bytes(p), p.pts or 0, self.frame) for p in full])
+        units = []
+        for packet in full:
+            at, end = self._at(packet.pts or 0), self._at((packet.pts or 0) + self.frame)
+            units.append(Unit(bytes(packet), at, end - at))
+        return Coding(full, units)
+
+    def _at(self, sample: int) -> int:
+        """From the encoder's rate to the clock's."""
+        return sample if self.spec.rate_hz == CLOCK_HZ else round(sample * CLOCK_HZ / self.spec.rate_hz)
 
 
 class Painter(Protocol):

@@ -16,6 +16,7 @@ from bridge.outputs.hls_output import HlsOutput
 from bridge.outputs.live_codings import Coding, Painter, PictureCoding, SoundCoding
 from bridge.outputs.live_wire import (
     AddHls,
+    AddPush,
     Caption,
     Closed,
     Command,
@@ -25,6 +26,7 @@ from bridge.outputs.live_wire import (
     Remove,
     SoundSpec,
 )
+from bridge.outputs.push_output import PushOutput
 from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Lost, Sound
 from bridge.outputs.scene import Scene, View
 from bridge.outputs.webvtt import Cue
@@ -35,6 +37,8 @@ _SLICE_TICKS = 50
 """So much is coded at once: sound and pictures stay close to each other."""
 _LONGEST_TICKS = 500
 """More at once is not caught up with, but taken for a hole."""
+
+_JOIN_S = 4.5
 
 NOTHING = Coding()
 
@@ -79,7 +83,8 @@ class LiveRoom:
         self._origin_ms: float | None = None
         self._shift = 0
         self._at = 0
-        self._waiting: list[AddHls] = []
+        self._waiting: list[AddHls | AddPush] = []
+        self._ending: list[PushOutput] = []
 
     @property
     def figures(self) -> tuple[int, int, int]:
@@ -95,24 +100,32 @@ class LiveRoom:
                 at, until = (tick_at(tick + self._shift) for tick in (command.tick, command.until))
                 for output in self._outputs.values():
                     output.caption(Cue(at, until, command.text, command.speaker))
-            case AddHls():
+            case AddHls() | AddPush():
                 self._add(command)
             case Remove():
                 self._remove(command.output)
 
     def close(self) -> None:
-        """Finish everything."""
+        """Finish everything; connections are waited for, each no longer than it may take."""
         for name in [*self._outputs]:
             self._remove(name)
+        for push in self._ending:
+            push.join(_JOIN_S)
 
-    def _add(self, order: AddHls) -> None:
+    def _add(self, order: AddHls | AddPush) -> None:
         if self._origin_ms is None:  # nobody knows yet what time it is
             self._waiting.append(order)
             return
-        if order.output in self._outputs:
+        if isinstance(order, AddPush):
+            self._drop(order.output)
+        elif order.output in self._outputs:
             return
         try:
-            output: Output = HlsOutput(order, self._origin_ms, self._tell)
+            output: Output
+            if isinstance(order, AddPush):
+                output = PushOutput(order, self._tell)
+            else:
+                output = HlsOutput(order, self._origin_ms, self._tell)
             self._begin(output)
         except ValueError as error:
             self._tell(Closed(order.output, str(error)))
@@ -125,6 +138,21 @@ class LiveRoom:
             self._waiting = [order for order in self._waiting if order.output != name]
             self._tell(Closed(name))
             return
+        output.take(*self._release(output), tick_at(self._at))
+        output.close()
+        if isinstance(output, PushOutput):
+            self._ending = [push for push in self._ending if not push.over] + [output]
+
+    def _drop(self, name: str) -> None:
+        """Without a word: its connection is gone, or another one takes its place."""
+        output = self._outputs.get(name)
+        if isinstance(output, PushOutput):
+            del self._outputs[name]
+            self._release(output)
+            output.abandon()
+
+    def _release(self, output: Output) -> tuple[Coding, Coding]:
+        """What nobody else needs is not coded any more; gives what was left of it."""
         others = [*self._outputs.values()]
         last_sound = last_picture = NOTHING
         if not any(other.sound == output.sound for other in others):
@@ -133,8 +161,7 @@ class LiveRoom:
         if picture is not None and not any(other.picture == picture for other in others):
             last_picture = self._pictures.pop(picture).flush()
             del self._painters[picture]
-        output.take(last_sound, last_picture, tick_at(self._at))
-        output.close()
+        return last_sound, last_picture
 
     def _begin(self, output: Output) -> None:
         if output.sound not in self._sounds:
@@ -163,6 +190,8 @@ class LiveRoom:
                         self._views.append((record.tick + self._shift, self._scene.view))
         if self._origin_ms is None:
             return
+        for name in [name for name, output in self._outputs.items() if _is_over(output)]:
+            self._drop(name)
         for order in self._waiting:
             self._add(order)
         self._waiting.clear()
@@ -222,6 +251,11 @@ class LiveRoom:
             )
             output.cut()
             self._begin(output)
+
+
+def _is_over(output: Output) -> bool:
+    """Its connection ended by itself."""
+    return isinstance(output, PushOutput) and output.over
 
 
 def tick_at(tick: int) -> int:

@@ -10,10 +10,11 @@ from typing import Literal
 import msgspec
 
 from bridge.errors import BadInput
-from bridge.outputs.record import Record
+from bridge.outputs.record import RATE_HZ, Record
 
 SHORTEST_SEGMENT_S, LONGEST_SEGMENT_S = 1.0, 15.0
 SHORTEST_PART_S, LONGEST_PART_S = 0.1, 2.0
+_PUSH_RATES_HZ = {"aac": (RATE_HZ, 44_100), "mp3": (44_100,), "opus": (RATE_HZ,)}
 
 
 class Word(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -21,11 +22,12 @@ class Word(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class SoundSpec(Word, frozen=True):
-    """How sound is coded, at 48 kHz. Outputs that ask for the same share one encoder."""
+    """How sound is coded. Outputs that ask for the same share one encoder."""
 
     codec: Literal["aac", "mp3", "opus", "flac"] = "aac"
     bitrate: int = 64_000
     channels: Literal[1, 2] = 1
+    rate_hz: int = RATE_HZ
 
 
 class PictureSpec(Word, frozen=True):
@@ -76,6 +78,22 @@ class HlsSpec(Word, frozen=True):
                 )
         if self.container == "ts" and self.sound.codec not in ("aac", "mp3"):
             raise BadInput(f"MPEG-TS holds aac and mp3, not {self.sound.codec}")
+        if self.sound.rate_hz != RATE_HZ:
+            raise BadInput(f"HLS has sound at {RATE_HZ} Hz")
+
+
+class PushSpec(Word, frozen=True):
+    """A stream that is published by RTMP. Raises BadInput for what cannot be."""
+
+    sound: SoundSpec = SoundSpec()
+    picture: PictureSpec | None = None
+
+    def __post_init__(self) -> None:
+        rates = _PUSH_RATES_HZ.get(self.sound.codec, ())
+        if not rates:
+            raise BadInput(f"RTMP has no {self.sound.codec}")
+        if self.sound.rate_hz not in rates:
+            raise BadInput(f"RTMP has {self.sound.codec} at {' or '.join(map(str, rates))} Hz")
 
 
 class SegmentMade(Word, frozen=True):
@@ -131,13 +149,30 @@ class AddHls(Word, frozen=True):
     """Segments before whose captions were not written yet."""
 
 
+class AddPush(Word, frozen=True):
+    """Publish to `port` of this machine, where the server carries it on. What was there of that name ends."""
+
+    output: str
+    attempt: int
+    """What the encoder says of this connection has this number in it."""
+    spec: PushSpec
+    port: int
+    path: str
+    """And the query: holds the stream's key."""
+    base: int | None = None
+    """The time (samples) that is the stream's 0, when there was a connection before."""
+
+    def __repr__(self) -> str:
+        return f"AddPush({self.output!r}, attempt={self.attempt}, port={self.port}, path=…)"
+
+
 class Remove(Word, frozen=True):
     """End an output: what is in the making is finished, then `Closed` follows."""
 
     output: str
 
 
-Command = Passed | Caption | AddHls | Remove
+Command = Passed | Caption | AddHls | AddPush | Remove
 
 
 # --- from the encoder ---
@@ -185,6 +220,34 @@ class Trouble(Word, frozen=True):
     why: str
 
 
+class Publishing(Word, frozen=True):
+    """The peer has taken the stream, and its first frames were sent. `base`: see `AddPush`."""
+
+    output: str
+    attempt: int
+    base: int
+
+
+class PushLook(Word, frozen=True):
+    """How a connection does, about once a second."""
+
+    output: str
+    attempt: int
+    sent_bytes: int
+    waiting_ms: int
+    """Not sent yet."""
+    dropped_ms: int
+    """Left out so far because too much waited."""
+
+
+class PushEnded(Word, frozen=True):
+    """A connection is over without an order; the output is gone. `why` is empty when nobody said why."""
+
+    output: str
+    attempt: int
+    why: str = ""
+
+
 class Closed(Word, frozen=True):
     """An output is over, by order or (`why`) because it cannot be."""
 
@@ -201,7 +264,18 @@ class Spent(Word, frozen=True):
     outputs: int
 
 
-Event = Opened | PartMade | SegmentMade | CaptionsMade | Trouble | Closed | Spent
+Event = (
+    Opened
+    | PartMade
+    | SegmentMade
+    | CaptionsMade
+    | Publishing
+    | PushLook
+    | PushEnded
+    | Trouble
+    | Closed
+    | Spent
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _COMMANDS: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

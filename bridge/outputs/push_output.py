@@ -1,0 +1,141 @@
+"""A live output that publishes by RTMP, where it is coded: frames in, one connection's tags out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from bridge.outputs.child_link import LinkEnded
+from bridge.outputs.flv import FlvStream, Tag
+from bridge.outputs.live_codings import Coding, PictureCoding, SoundCoding
+from bridge.outputs.live_wire import AddPush, Closed, Event, Publishing, PushEnded, PushLook
+from bridge.outputs.media_units import CLOCK_HZ
+from bridge.outputs.push_line import LineLimits, PushLine
+from bridge.outputs.tag_queue import TagQueue
+from bridge.outputs.webvtt import Cue
+
+_LOOK_EVERY = CLOCK_HZ
+
+
+class PushOutput:
+    """One connection, which begins when the output does: when it ends, the output is `over`.
+
+    An `Output` of `bridge.outputs.live_room`.
+    """
+
+    def __init__(
+        self, order: AddPush, tell: Callable[[Event], None], limits: LineLimits | None = None
+    ) -> None:
+        """`tell` is called on the line's thread too."""
+        self.sound, self.picture = order.spec.sound, order.spec.picture
+        self._order = order
+        self._tell = tell
+        self._queue = TagQueue()
+        self._line = PushLine(
+            order.port, order.path, order.base, self._queue,
+            publishing=self._publishing, ended=self._ended, limits=limits,
+        )  # fmt: skip
+        self._stream: FlvStream
+        self._sounds: deque[Tag] = deque()
+        self._pictures: deque[Tag] = deque()
+        self._sound_until = 0
+        self._looked = 0
+        self._started = False
+        self._state = threading.Lock()
+        self._is_over = self._closing = self._silenced = False
+
+    @property
+    def over(self) -> bool:
+        """The connection is gone, and nothing comes of what is taken."""
+        return self._is_over
+
+    def begin(self, sound: SoundCoding, picture: PictureCoding | None) -> None:
+        """Who codes from now on."""
+        spec = self._order.spec
+        track = None if picture is None else picture.track
+        self._stream = FlvStream(sound.track, track, spec.sound, spec.picture)
+        self._queue.begin(self._stream)
+        if not self._started:
+            self._started = True
+            self._line.start()
+
+    def take(self, sound: Coding, picture: Coding, now: int) -> None:
+        """What was coded up to `now` (samples)."""
+        self._sounds += [self._stream.sound_tag(unit) for unit in sound.units]
+        self._pictures += [self._stream.picture_tag(unit) for unit in picture.units]
+        if sound.units:
+            self._sound_until = sound.units[-1].until
+        # Sound comes out of its encoder later than pictures do.
+        self._pass_on(min(now, self._sound_until))
+        if now - self._looked >= _LOOK_EVERY and not self._is_over:
+            self._looked = now
+            self._tell(self._look())
+
+    def caption(self, cue: Cue) -> None:
+        """RTMP has none."""
+
+    def cut(self) -> None:
+        """Time jumps."""
+        self._pass_on(None)
+
+    def close(self, why: str = "") -> None:
+        """Send what there is, unpublish; `Closed` follows soon."""
+        self._pass_on(None)
+        with self._state:
+            self._closing = True
+            over = self._is_over
+        if over or not self._started:
+            self._tell(Closed(self._order.output, why))
+        else:
+            self._line.finish()
+
+    def abandon(self) -> None:
+        """End it without a word: another one takes its place."""
+        with self._state:
+            self._silenced = True
+        if self._started:
+            self._line.finish()
+
+    def join(self, within_s: float) -> None:
+        """Wait for the end of what was closed."""
+        if self._started:
+            self._line.join(within_s)
+
+    def _pass_on(self, until: int | None) -> None:
+        """All there is of before `until`, in the order of its times."""
+        ready: list[Tag] = []
+        for held in (self._sounds, self._pictures):
+            while held and (until is None or held[0].at < until):
+                ready.append(held.popleft())
+        ready.sort(key=lambda tag: tag.at)
+        if ready:
+            self._queue.put(ready)
+            self._line.wake()
+
+    def _look(self) -> PushLook:
+        waiting_ms, dropped_ms = (
+            samples * 1000 // CLOCK_HZ for samples in (self._queue.waiting, self._queue.left_out)
+        )
+        order = self._order
+        return PushLook(order.output, order.attempt, self._line.sent_bytes, waiting_ms, dropped_ms)
+
+    # --- on the line's thread ---
+
+    def _publishing(self, base: int) -> None:
+        if not self._silenced:
+            self._say(Publishing(self._order.output, self._order.attempt, base))
+
+    def _ended(self, why: str) -> None:
+        with self._state:
+            self._is_over = True
+            closing, silenced = self._closing, self._silenced
+        if silenced:
+            return
+        output = self._order.output
+        self._say(Closed(output) if closing else PushEnded(output, self._order.attempt, why))
+
+    def _say(self, event: Event) -> None:
+        with suppress(LinkEnded):  # there is nobody any more to be told
+            self._tell(event)
