@@ -21,7 +21,7 @@ PRECISION = 0.1
 """The search is over when what broke is at most this share above what held."""
 MOST_CALLS = 10_000
 TRIES = 2
-"""The harness has been late at some number of calls when it was so often: once may have been an accident."""
+"""The harness counts as late at some number of calls when it was so often: once may have been an accident."""
 
 
 class CapacitySearch:
@@ -35,6 +35,7 @@ class CapacitySearch:
     def __init__(
         self, start: int = 1, *, at_least: int | None = None, most: int = MOST_CALLS,
         precision: float = PRECISION,
+        tries: int = TRIES,
     ) -> None:  # fmt: skip
         self.at_least = start if at_least is None else at_least
         """What is asked for: is tried itself, when it lies between what held and what broke."""
@@ -48,6 +49,7 @@ class CapacitySearch:
         self.late_at: int | None = None
         self._start = start
         self._most = most
+        self._tries = tries
         self._late: Counter[int] = Counter()
         self._interrupted = False
 
@@ -80,7 +82,7 @@ class CapacitySearch:
                 self._interrupted = True
             case "harness late":
                 self._late[calls] += 1
-                if self._late[calls] >= TRIES:
+                if self._late[calls] >= self._tries:
                     self.late_at = calls if self.late_at is None else min(self.late_at, calls)
 
     @property

@@ -38,7 +38,7 @@ def parsed(*arguments: str) -> argparse.Namespace:
 )
 def test_what_does_not_go_together_is_told_before_anything_is_called(arguments: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        cli_test.run(parsed(*arguments), {})
+        _ = cli_test.run(parsed(*arguments), {})
 
 
 def test_without_being_asked_for_there_is_no_search() -> None:
