@@ -15,6 +15,7 @@ from bridge.outputs.child_limits import ChildLimits
 from bridge.outputs.children import Child
 from bridge.outputs.live_wire import (
     AddHls,
+    AddPush,
     Caption,
     Closed,
     Command,
@@ -39,8 +40,11 @@ NICENESS = 5
 class LiveTarget(Protocol):
     """One output, as the server sees it."""
 
-    def order(self) -> AddHls:
-        """What the encoder is told to begin it, or to go on with it after another encoder died."""
+    def order(self) -> AddHls | AddPush | None:
+        """What the encoder is told to begin it, or to go on with it after another encoder died.
+
+        None: nothing for now; the target asks for its `order` itself.
+        """
 
     def told(self, event: Event) -> None:
         """Something the encoder says of it; the last thing is `Closed`."""
@@ -82,6 +86,7 @@ class LiveEncoder:
         self._make = child
         self._child: Child | None = None
         self._targets: dict[str, LiveTarget] = {}
+        self._leaving: set[str] = set()
         self._begun: Begun | None = None
         self._scene = Scene()
         self._until = 0
@@ -108,19 +113,28 @@ class LiveEncoder:
         self._child, self._began = child, began
         self._children += 1
         self._missed = True  # it knows nothing of what was before
-        for target in self._targets.values():
-            self._send(target.order())
+        for name in self._targets:
+            self.order(name)
 
     def add(self, name: str, target: LiveTarget) -> None:
         """One more output. Raises BridgeError when it is there already."""
         if name in self._targets:
             raise BridgeError(f"the live output {name} is there already")
         self._targets[name] = target
-        self._send(target.order())
+        self.order(name)
+
+    def order(self, name: str) -> bool:
+        """Ask the output for its order, and give it. False when there is none, or nobody to take it."""
+        target = self._targets.get(name)
+        order = None if target is None else target.order()
+        return order is not None and self._send(order)
 
     def remove(self, name: str) -> None:
         """End an output; its `Closed` follows when all that was said before is in it."""
-        if name in self._targets and not self._send(Remove(name)):
+        if name not in self._targets:
+            return
+        self._leaving.add(name)
+        if not self._send(Remove(name)):
             self._closed(Closed(name, "the encoder is gone"))
 
     def passed(self, since: int, until: int, records: list[Record]) -> None:
@@ -199,6 +213,7 @@ class LiveEncoder:
 
     def _closed(self, event: Closed) -> None:
         target = self._targets.pop(event.output, None)
+        self._leaving.discard(event.output)
         if target is not None:
             target.told(event)
 
@@ -208,6 +223,8 @@ class LiveEncoder:
         self._spent = Spent(0.0, 0, 0, 0)
         if self._stopping:
             return
+        for name in [*self._leaving]:  # whoever comes next must not begin them again
+            self._closed(Closed(name, "the encoder is gone"))
         pause_s = self._failures.failed(time.monotonic() - self._began)
         log.error("x the live encoder of room %s ended (%d); again in %.1f s", self._room, code, pause_s)
         self._on_trouble("the live encoder ended")
