@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,6 +63,8 @@ class _Running:
     conference_id: str
     output: Output
     taps: RoomTaps
+    changed_at: float
+    troubled: bool = False
     stopping: asyncio.Task[None] | None = None
 
 
@@ -75,12 +78,14 @@ class OutputDesk:
         factories: Mapping[type, OutputFactory],
         tick: Callable[[], int],
         sound_ms: Callable[[], int],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._rooms = rooms
         self._people = people
         self._factories = dict(factories)
         self._tick = tick
         self._sound_ms = sound_ms
+        self._now = now
         self._running: dict[str, _Running] = {}
         self._listeners: list[Callable[[OutputTrouble], None]] = []
         self._background = Background(log, "an output did not end cleanly")
@@ -97,7 +102,7 @@ class OutputDesk:
             conference.id, self._tick, self._sound_ms,
             lambda trouble: self._report(conference.id, output_id, trouble),
         )  # fmt: skip
-        running = _Running(conference.id, self._factories[type(spec)](taps, spec), taps)
+        running = _Running(conference.id, self._factories[type(spec)](taps, spec), taps, self._now())
         self._running[output_id] = running
         try:
             await running.output.start()
@@ -121,6 +126,11 @@ class OutputDesk:
         """How it goes; None when there is none of that id."""
         running = self._running.get(output_id)
         return running.output.look() if running else None
+
+    def changed_at(self, output_id: str) -> float | None:
+        """When it began, or its trouble began or ended: Unix seconds."""
+        running = self._running.get(output_id)
+        return running.changed_at if running else None
 
     def looks(self) -> list[OutputLook]:
         """All of them, for the metrics."""
@@ -157,6 +167,9 @@ class OutputDesk:
         ]
 
     def _report(self, conference_id: str, output_id: str, trouble: str) -> None:
+        running = self._running.get(output_id)
+        if running is not None and running.troubled != bool(trouble):
+            running.troubled, running.changed_at = bool(trouble), self._now()
         for listener in self._listeners:
             listener(OutputTrouble(conference_id, output_id, trouble))
 

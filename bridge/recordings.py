@@ -65,6 +65,9 @@ class Shelf(Protocol):
     async def settle(self, recording: str, within_s: float) -> bool:
         """Wait until every file has all that was recorded so far; False when that takes longer."""
 
+    def trouble(self, recording: str) -> str:
+        """What keeps its files from being made; empty: nothing."""
+
     def files(self, recording: str) -> list[OutputFile]:
         """What there is now."""
 

@@ -107,6 +107,7 @@ class Streaming:
     """Where it is published to, or can be seen: holds a key, or (at its creation only) a token."""
     alive: bool
     look: OutputLook | None
+    wishes: StreamingWishes = StreamingWishes()
 
 
 class Streamings:
@@ -200,7 +201,8 @@ class Streamings:
     def _streaming(self, kept: KeptStreaming, token: str = "") -> Streaming:
         look = self._desk.look(kept.id)
         url = kept.url or self._hls_url(kept.id, token)
-        return Streaming(kept.id, url, look is not None and look.state == "running", look)
+        alive = look is not None and look.state == "running"
+        return Streaming(kept.id, url, alive, look, wishes_of(kept))
 
     async def _begin(self, conference: Conference, kept: KeptStreaming) -> None:
         self._kept.setdefault(conference.id, {})[kept.id] = kept

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,17 +169,22 @@ class RecordShelf:
         return kept.making.trouble if kept is not None and kept.making is not None else ""
 
     def files(self, recording: str) -> list[OutputFile]:
-        """What there is now, but the log."""
+        """What there is now, but the log. May be called in a thread."""
         folder = self._root / recording / FILES_FOLDER
         uploads = {look.path: look for look in self._uploads.looks(recording)} if self._uploads else {}
         found = []
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-            if not path.is_file():
+        # Unlike a glob, a walk takes no offence at a folder that goes away under it.
+        for path in sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names):
+            try:
+                found_there = path.stat()
+            except FileNotFoundError:  # it has got its name meanwhile, or was begun again
+                continue
+            if not stat.S_ISREG(found_there.st_mode):
                 continue
             complete = path.suffix != PART
             name = path.relative_to(folder).as_posix().removesuffix(PART)
             media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
-            size = path.stat().st_size
+            size = found_there.st_size
             found.append(OutputFile(name, path, media_type, complete, size, _said(uploads.get(path))))
         return found
 

@@ -133,8 +133,8 @@ class Uploads:
         self._begin(order, file)
 
     def looks(self, recording: str) -> list[UploadLook]:
-        """Of all files of a recording that were ordered."""
-        return [_look(job) for job in self._jobs.values() if job.order.recording == recording]
+        """Of all files of a recording that were ordered. May be called in a thread."""
+        return [_look(job) for job in list(self._jobs.values()) if job.order.recording == recording]
 
     def is_done(self, recording: str) -> bool:
         """Whether everything that was ordered of it is confirmed."""

@@ -152,3 +152,15 @@ async def test_trouble_is_passed_on_until_it_ends(house: House) -> None:
     await house.desk.stop("o", "stopped")
     port.report("too late")
     assert [(one.output_id, one.text) for one in house.troubles] == [("o", "the disk is full"), ("o", "")]
+
+
+async def test_when_an_output_began_and_when_its_trouble_began_is_known(house: House) -> None:
+    house.desk._now = lambda: 100.0
+    await house.desk.start(house.conference, "r-1", SPEC)
+    assert house.desk.changed_at("r-1") == 100.0
+    for at, trouble, changed_at in ((110, "full", 110), (120, "gone", 110), (130, "", 130), (140, "", 130)):
+        house.desk._now = lambda at=at: at  # type: ignore[misc]
+        house.made[0].port.report(trouble)
+        assert house.desk.changed_at("r-1") == changed_at
+    await house.desk.stop("r-1", "stopped")
+    assert house.desk.changed_at("r-1") is None

@@ -15,7 +15,7 @@ from tests.kit.switchboards import FakeSwitchboard
 
 
 class Notes:
-    """An output that writes down what it is told; `hold` keeps it from ending."""
+    """An output that writes down what it is told, looks as it is said, and with `hold` does not end."""
 
     kind = "notes"
 
@@ -25,6 +25,7 @@ class Notes:
         self.fails: Exception | None = None
         self.hold: asyncio.Event | None = None
         self.hold_start: asyncio.Event | None = None
+        self.shown: OutputLook | None = None
 
     async def start(self) -> None:
         if self.hold_start is not None:
@@ -50,7 +51,7 @@ class Notes:
         self.told.append(("stopped", why))
 
     def look(self) -> OutputLook:
-        return OutputLook(self.kind, "running")
+        return self.shown or OutputLook(self.kind, "running")
 
 
 class Rooms(FakeSwitchboard):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.core.ports import HlsSpec, OutputPort, OutputSpec, PushSpec, RecordingSpec
+from bridge.core.ports import (
+    HlsSpec,
+    OutputFactory,
+    OutputLook,
+    OutputPort,
+    OutputSpec,
+    PushSpec,
+    RecordingSpec,
+)
 from bridge.directory import Directory
 from bridge.egress import EgressGate, EgressSettings
 from bridge.output_desk import OutputDesk
+from bridge.output_looks import OutputLooks
 from bridge.recordings import Recordings
 from bridge.streamings import RTMP_SCHEMES, Streamings
 from tests.kit.notes import Notes, Rooms
@@ -17,15 +26,20 @@ from tests.kit.shelves import MemoryShelf
 
 @dataclass
 class NotedOutputs:
-    """Of one directory; `made` has what was begun, in order."""
+    """Of one directory; `made` has what was begun, in order, and `notes` what became of it."""
 
     directory: Directory
     rooms: Rooms = field(default_factory=Rooms)
     shelf: MemoryShelf = field(default_factory=MemoryShelf)
     made: list[OutputSpec] = field(default_factory=list)
+    notes: list[Notes] = field(default_factory=list)
+    fails: Exception | None = None
+    """Of what is begun from now on."""
 
     def __post_init__(self) -> None:
-        factories = {spec: self._note for spec in (RecordingSpec, PushSpec, HlsSpec)}
+        factories: dict[type, OutputFactory] = {
+            spec: self._note for spec in (RecordingSpec, PushSpec, HlsSpec)
+        }
         self.desk = OutputDesk(self.rooms, self.directory, factories, lambda: 0, lambda: 0)
         self.recordings = Recordings(MemoryRecordings(), self.directory, self.desk, self.shelf)
         gate = EgressGate(EgressSettings(), _nobody)
@@ -34,16 +48,29 @@ class NotedOutputs:
             self.directory,
             self.desk,
             lambda url: gate.check(url, RTMP_SCHEMES),
-            lambda stream_id, token: f"http://bridge/hls/{stream_id}/{token}",
+            lambda stream_id, token: (
+                f"http://bridge/hls/{stream_id}/{token + '/' if token else ''}index.m3u8"
+            ),
         )
+        self.looks = OutputLooks(self.recordings, self.streamings, self.desk, ("bucket",))
 
     async def close(self) -> None:
         await self.desk.close()
         await self.recordings.close()
 
+    def show(self, look: OutputLook, number: int = -1) -> None:
+        """How the output that was begun as that one looks from now on."""
+        self.notes[number].shown = look
+
+    def trouble(self, text: str, number: int = -1) -> None:
+        """It says that it is in trouble; without a text, that it is well again."""
+        self.notes[number].port.report(text)
+
     def _note(self, port: OutputPort, spec: OutputSpec) -> Notes:
         self.made.append(spec)
-        return Notes(port, spec)
+        self.notes.append(Notes(port, spec))
+        self.notes[-1].fails = self.fails
+        return self.notes[-1]
 
 
 async def _nobody(host: str) -> list[str]:

@@ -21,6 +21,7 @@ class MemoryShelf:
     removed: list[str] = field(default_factory=list)
     stock: dict[str, list[OutputFile]] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
     unsettled: bool = False
     remove_waits: asyncio.Event | None = None
 
@@ -47,6 +48,9 @@ class MemoryShelf:
     async def settle(self, recording: str, within_s: float) -> bool:
         return not self.unsettled
 
+    def trouble(self, recording: str) -> str:
+        return self.troubles.get(recording, "")
+
     def files(self, recording: str) -> list[OutputFile]:
         return self.stock.get(recording, [])
 
@@ -60,7 +64,10 @@ class MemoryShelf:
         self.stock.pop(recording, None)
         self.removed.append(recording)
 
-    def put(self, recording: str, path: Path, media_type: str, *, complete: bool = True) -> None:
+    def put(
+        self, recording: str, path: Path, media_type: str, *, complete: bool = True, name: str = "",
+        state: str = "",
+    ) -> None:  # fmt: skip
         """A file of that recording, as it lies at `path` now."""
-        made = OutputFile(path.name, path, media_type, complete, path.stat().st_size)
+        made = OutputFile(name or path.name, path, media_type, complete, path.stat().st_size, state)
         self.stock.setdefault(recording, []).append(made)
