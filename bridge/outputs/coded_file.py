@@ -53,6 +53,10 @@ class CodedFile:
         """What has been written is on the disk."""
         self.file.sync()
 
+    def branch(self) -> None:
+        """After a fork: go on in a copy."""
+        self.file.branch()
+
     def finish(self) -> None:
         """It is whole."""
         self._container.close()

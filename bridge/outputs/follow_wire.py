@@ -75,7 +75,10 @@ class Progress(Message, frozen=True):
 
 
 class Waiting(Message, frozen=True):
-    """The recording is paused: the files are synced, and wait for its next stretch or for `finish`."""
+    """The recording is paused: all files are whole for now, and wait for its next stretch or for `finish`.
+
+    When it goes on they are in the making again, and have no names until the next pause or the end.
+    """
 
     at_ms: int
     stretch: int

@@ -5,12 +5,17 @@ Begun again, after it died or the log has grown, it gives the same files.
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
+import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from bridge.outputs.child_link import ChildLink
+from bridge.outputs.child_link import ChildLink, LinkEnded
 from bridge.outputs.follow_wire import (
     FINISH,
     Finished,
@@ -29,7 +34,18 @@ from bridge.outputs.weave import Block, Weaver
 
 _PAUSE_S: Final = 0.2
 """How long is waited when there is nothing new in the log."""
+_STILLS_TICKS: Final = 1_500
+"""How often thumbnail and preview are drawn while the recording goes on; the first after so long."""
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _REPORT_S: Final = 1.0
+
+
+def die_with_parent(parent: int) -> None:
+    """A forked process must not outlive its parent, and write beside the one that comes after that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(errno.EIO)
 
 
 class _NoMore(Exception):
@@ -54,12 +70,14 @@ class _Follower:
         self._files: RecordingFiles | None = None
         self._told_to_finish = False
         self._last_look = False
+        self._drawn = 0
         self._reported = self._breathed = time.monotonic()
 
     def follow(self) -> None:
         """Everything, to the manifest. Raises LinkEnded, OSError, BadLog, ValueError."""
         self._files = files = RecordingFiles(self._plan, self._breathe)
         while (stretch := self._next_stretch(files)) is not None:
+            files.go_on()
             self._read(stretch, files)
         sizes, notes = files.finish(self._told_to_finish or not self._may_go_on())
         self._send(Finished(self._weaver.time.duration_ms, sizes, notes))
@@ -83,10 +101,36 @@ class _Follower:
             if self._told_to_finish or not self._plan.follow or not self._may_go_on():
                 return None
             if not told and self._weaver.time.stretches:
-                files.sync()
+                self._make_whole(files)
                 self._send(Waiting(self._weaver.time.duration_ms, self._last()))
                 told = True
             self._listen(_PAUSE_S)
+
+    def _make_whole(self, files: RecordingFiles) -> None:
+        """Finish copies of all files, in a copy of this process: coders cannot be finished and then go on."""
+        files.sync()
+        parent = os.getpid()
+        process = os.fork()
+        if process == 0:
+            code = errno.EIO
+            try:
+                die_with_parent(parent)
+                files.finish_copies()
+                code = 0
+            except OSError as wrong:
+                code = wrong.errno or errno.EIO
+            finally:
+                os._exit(code)
+        try:
+            while (ended := os.waitpid(process, os.WNOHANG))[0] == 0:
+                self._listen(_PAUSE_S / 10)
+        except LinkEnded:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            raise
+        if (code := os.waitstatus_to_exitcode(ended[1])) != 0:
+            code = code if code > 0 else errno.EIO
+            raise OSError(code, os.strerror(code))
 
     def _last(self) -> int:
         stretches = self._weaver.time.stretches
@@ -114,6 +158,9 @@ class _Follower:
         if now - self._reported >= _REPORT_S:
             self._reported = now
             files.sync()
+            if self._plan.follow and files.tick - self._drawn >= _STILLS_TICKS:
+                self._drawn = files.tick
+                files.draw_stills()
             self._send(Progress(self._weaver.time.duration_ms, self._last(), files.sizes()))
 
     def _await(self) -> None:

@@ -103,6 +103,9 @@ class HlsFolder:
         if len(self._segments) > written:
             self._tell(ended=False)
 
+    def branch(self) -> None:
+        """After a fork: nothing, since segments are files of their own, and the playlist is written anew."""
+
     def finish(self) -> None:
         """The rest, and a playlist that says that nothing will follow."""
         self.sync()

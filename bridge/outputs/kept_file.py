@@ -9,6 +9,9 @@ from typing import Final
 PART: Final = ".part"
 """What a file's name ends in while it grows; what is in it can be read meanwhile."""
 
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+_PIECE: Final = 1 << 20
+
 
 class KeptFile:
     """A file for one writer. It has what a container library asks of a file: `write`, `seek`, `tell`.
@@ -20,8 +23,7 @@ class KeptFile:
         """The directory must be there. Raises OSError."""
         self.path = path
         self.part = path.with_name(path.name + PART)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(self.part, flags, 0o600)
+        self._descriptor = os.open(self.part, _NEW, 0o600)
         self._at = 0
         self._unsynced = False
         self.closed = False
@@ -84,6 +86,13 @@ class KeptFile:
             sync_directory(self.path.parent)
         self._close()
 
+    def branch(self) -> None:
+        """After a fork: go on in a copy, so that the other process goes on in the original."""
+        original = self._descriptor
+        self.part = self.path.with_name(f"{self.path.name}.{os.getpid()}{PART}")
+        self._descriptor = os.open(self.part, _NEW, 0o600)
+        _copy(original, self._descriptor)
+
     def abandon(self) -> None:
         """It is not wanted any more. May be called at any time, again too; what is finished stays."""
         if not self.closed:
@@ -93,6 +102,21 @@ class KeptFile:
     def _close(self) -> None:
         self.closed = True
         os.close(self._descriptor)
+
+
+def link(file: KeptFile) -> None:
+    """Give what a file is so far its name, while it goes on growing under the temporary one."""
+    other = file.path.with_name(f"{file.path.name}.{os.getpid()}{PART}")
+    os.link(file.part, other)
+    os.replace(other, file.path)
+    sync_directory(file.path.parent)
+
+
+def _copy(source: int, target: int) -> None:
+    at = 0
+    while piece := os.pread(source, _PIECE, at):
+        os.pwrite(target, piece, at)
+        at += len(piece)
 
 
 def sync_file(path: Path) -> None:

@@ -130,7 +130,7 @@ class RecordingFiles:
             self._breathe()
         self._attendance.finish(self._tick)
         entries = [entry for made in self._made() for entry in self._entries(made)]
-        entries += self._draw_stills()
+        entries += [self._entry(path, PROGRAM, path.suffix[1:], path.stem) for path in self.draw_stills()]
         account = Account(
             self._begun,
             self._plan.title,
@@ -143,6 +143,35 @@ class RecordingFiles:
         )
         write_whole(self._directory / MANIFEST, manifest(account))
         return tuple(FileSize(entry.name, entry.size) for entry in entries), tuple(self._notes)
+
+    def draw_stills(self) -> list[Path]:
+        """Thumbnail and preview of what there is so far; where they are. Raises OSError."""
+        if self._stills is None:
+            return []
+        self._stills.finish(self._tick)
+        drawn = {
+            THUMBNAIL: thumbnail(self._stills.best(), self._painter),
+            PREVIEW: preview(self._stills.choice(), self._painter),
+        }
+        for name, content in drawn.items():
+            write_whole(self._folder / name, content)
+        return [self._folder / name for name in drawn]
+
+    def finish_copies(self) -> None:
+        """In a forked process, after a sync: make everything whole as it is now, then exit.
+
+        The other process goes on with the files in the making as if nothing had happened.
+        """
+        self._breathe = lambda: None
+        for files in self._all():
+            files.branch()
+        self.finish(over=False)
+
+    def go_on(self) -> None:
+        """After a pause: what was whole for its time is not any more."""
+        for made in self._made():
+            if made.path.is_file():
+                made.path.unlink()
 
     def abandon(self) -> None:
         """They are not wanted; those that are finished stay."""
@@ -236,18 +265,6 @@ class RecordingFiles:
             role=role,
             **more,  # type: ignore[arg-type]
         )
-
-    def _draw_stills(self) -> Iterator[FileEntry]:
-        if self._stills is None:
-            return
-        self._stills.finish(self._tick)
-        for name, content in (
-            (THUMBNAIL, thumbnail(self._stills.best(), self._painter)),
-            (PREVIEW, preview(self._stills.choice(), self._painter)),
-        ):
-            path = self._folder / name
-            write_whole(path, content)
-            yield self._entry(path, PROGRAM, path.suffix[1:], path.stem)
 
 
 def make_files(plan: FollowPlan, log: Log) -> tuple[tuple[FileSize, ...], tuple[str, ...]]:

@@ -45,6 +45,7 @@ class Growing(Protocol):
     def put_sound(self, packets: Iterable[Coded]) -> None: ...  # noqa: D102
     def put_picture(self, packets: Iterable[Coded]) -> None: ...  # noqa: D102
     def sync(self) -> None: ...  # noqa: D102
+    def branch(self) -> None: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
     def abandon(self) -> None: ...  # noqa: D102
 
@@ -160,6 +161,11 @@ class SoundFiles:
         """What was put is on the disk."""
         for file in self._all():
             file.sync()
+
+    def branch(self) -> None:
+        """After a fork: leave the files in the making to the other process, and finish copies of them."""
+        for file in self._all():
+            file.branch()
 
     def finish(self, pictures: Sequence[Coded] = ()) -> None:
         """No more comes but these pictures: the files are whole afterwards."""

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.outputs.kept_file import KeptFile
+from bridge.outputs.kept_file import KeptFile, link
 from bridge.outputs.record import RATE_HZ
 
 RIFF_LIMIT: Final = 0xFFFF_FFFF
@@ -44,6 +44,7 @@ class WavFile:
         self.file = KeptFile(path)
         self._channels, self._limit = channels, limit
         self._samples = 0
+        self._branched = False
         self.file.write(wav_head(channels, 0, limit))
 
     def put(self, pcm: NDArray[np.int16] | None, samples: int) -> None:
@@ -59,8 +60,15 @@ class WavFile:
         self._tell()
         self.file.sync()
 
+    def branch(self) -> None:
+        """After a fork: finish under the name only, since what is synced is as good as finished."""
+        self._branched = True
+
     def finish(self) -> None:
         """It is whole."""
+        if self._branched:
+            link(self.file)
+            return
         self._tell()
         self.file.finish()
 

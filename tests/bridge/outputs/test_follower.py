@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -136,19 +137,29 @@ async def test_files_grow_with_the_log_over_a_pause(tmp_path: Path, follow: Call
     following = await follow(plan(tmp_path, follow=True))
     # Nothing says that more comes, so the first second must be there by itself.
     async with asyncio.timeout(20):
-        await until_there(part := tmp_path / "files" / "program.wav.part", 96_000)
+        await until_there(tmp_path / "files" / "program.wav.part", 96_000)
     write_log(tmp_path, 0, paused)
     waiting = await following.until(Waiting)
     assert waiting == Waiting(6_000, 0)
-    assert len(pcm_of(part)) == 300 * FRAME_SAMPLES
-    with av.open(str(tmp_path / "files" / "program.mp4.part")) as growing:
-        assert sum(frame.samples for frame in growing.decode(growing.streams.audio[0])) > 100 * FRAME_SAMPLES
+    # In the pause every file is whole, to the last word, and in the manifest.
+    assert len(pcm_of(tmp_path / "files" / "program.wav")) == 300 * FRAME_SAMPLES
+    with av.open(str(tmp_path / "files" / "program.mp4")) as whole:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in whole.decode(whole.streams.audio[0])])
+        assert whole.duration == 6_000_000
+    assert np.abs(heard[299 * FRAME_SAMPLES : 300 * FRAME_SAMPLES]).max() > 0.05
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["over"] is False and manifest["duration_ms"] == 6_000
+    for entry in manifest["files"]:
+        content = (tmp_path / entry["name"]).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+    assert len(list((tmp_path / "files").glob("*.part"))) == 3
     both = (
         MemoryLog().stretch(BEGAN, 150, [], "paused").stretch(BEGAN + 60_000, 60, sound(ANN, 5, burst(600)))
     )
     write_log(tmp_path, 1, both)
     finished = await following.until(Finished)
     assert finished.duration_ms == 7_200 and await following.ended() == 0
+    assert not list((tmp_path / "files").glob("*.part"))
     ann = pcm_of(tmp_path / "files" / "ann-1.wav")
     assert (ann[305 * FRAME_SAMPLES : 306 * FRAME_SAMPLES] == burst(600)).all()
 
