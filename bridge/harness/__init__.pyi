@@ -3,7 +3,7 @@
 
 # A call in which the test takes part, and whole runs.
 from bridge.harness.live_call import LiveCall as LiveCall
-from bridge.harness.live_call import NotMet as NotMet
+from bridge.harness.live_course import NotMet as NotMet
 from bridge.harness.live_sound import Heard as Heard
 from bridge.harness.testing import HarnessLate as HarnessLate
 from bridge.harness.testing import RunFailed as RunFailed
@@ -27,6 +27,11 @@ from bridge.harness.bench import RunCalls as RunCalls
 from bridge.harness.bench import RunScenario as RunScenario
 from bridge.harness.bench import SimulatedCall as SimulatedCall
 from bridge.harness.bench import VoiceBot as VoiceBot
+
+# What the vendor knows of a bot: its answer URL, the account, the REST API that hangs up.
+from bridge.harness.account import Account as Account
+from bridge.harness.answer_course import AnswerSettings as AnswerSettings
+from bridge.harness.exchange import ExchangeSettings as ExchangeSettings
 
 # What came of it.
 from bridge.harness.results import CallResult as CallResult

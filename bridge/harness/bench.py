@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigError
 from bridge.harness.bot_host import START_S, Serves, running_bot
@@ -17,7 +18,10 @@ from bridge.harness.scenario_faults import Fault
 from bridge.harness.session_report import SessionReport
 from bridge.harness.testing import calling, check, play
 
-__tracebackhide__ = True  # as in live_call.py
+if TYPE_CHECKING:
+    from bridge.harness.exchange import ExchangeSettings
+
+__tracebackhide__ = True  # as in live_course.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,21 @@ class Bench:
     """Of the test's file: sounds and scenarios are looked for from there."""
     called: str
     """The test's name."""
+    exchange: ExchangeSettings | None = None
+    """Where the bot is told of its calls and hangs up, if it does so."""
     limits: LateLimits = field(default_factory=LateLimits, repr=False)
     report: SessionReport | None = field(default=None, repr=False)
 
     def address(self, url: str) -> str:
         """`url`, or that of the session's bot. Raises ConfigError when there is none."""
-        if not (url or self.url):
+        answer = None if self.exchange is None else self.exchange.answer
+        found = url or (answer.url if answer is not None else self.url)
+        if not found:
             raise ConfigError(
                 "nobody has said which bot to call: --bot-url, --bot-command (or the settings bot_url and "
                 "bot_command), a fixture bot_url of your own, or url=… in the test"
             )
-        return url or self.url
+        return found
 
     def keep(self, run: RunResult) -> None:
         """Put it into the session's report."""
@@ -67,7 +75,7 @@ class SimulatedCall:
         bench = self.bench
         return calling(
             bench.address(url), codec=codec, folder=bench.folder, background=background, faults=faults,
-            seed=seed, limits=bench.limits, report=bench.report, on_run=bench.keep,
+            seed=seed, limits=bench.limits, exchange=bench.exchange, report=bench.report, on_run=bench.keep,
         )  # fmt: skip
 
 
@@ -99,7 +107,7 @@ class RunCalls:
             bench.address(url), scenario, folder=None if isinstance(scenario, Path) else bench.folder,
             wav=None if wav is None else bench.folder / wav, calls=calls, ramp_per_s=ramp_per_s,
             arrivals_per_s=arrivals_per_s, hold_s=hold_s, codec=codec, seed=seed, thresholds=thresholds,
-            limits=bench.limits, report=bench.report,
+            limits=bench.limits, exchange=bench.exchange, report=bench.report,
         )  # fmt: skip
         bench.keep(run)
         check(run)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -47,15 +47,19 @@ class BotProcess:
 
     def __init__(
         self, command: str | Sequence[str], *, path: str = "/", folder: Path | None = None,
-        start_s: float = START_S,
+        environment: Mapping[str, str] | None = None, start_s: float = START_S,
     ) -> None:  # fmt: skip
-        """`path` is that of its WebSocket; it runs in `folder` (the working directory)."""
+        """`path` is that of its WebSocket; it runs in `folder` (the working directory).
+
+        `environment` is all that it gets to know of its own; None: as this process.
+        """
         words = shlex.split(command) if isinstance(command, str) else list(command)
         if not any("{port}" in word for word in words):
             raise ValueError("the command must say where the port belongs: {port}")
         self._words = words
         self._path = path
         self._folder = folder
+        self._environment = environment
         self._start_s = start_s
         self._process: subprocess.Popen[bytes] | None = None
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - it lasts as long as the bot
@@ -94,6 +98,7 @@ class BotProcess:
             self._process = subprocess.Popen(
                 words,
                 cwd=self._folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=self._printed,
                 stderr=subprocess.STDOUT,

@@ -10,13 +10,9 @@ import asyncio
 from pathlib import Path
 from typing import Unpack
 
-from bridge.core.ports import AudioFormat
-from bridge.harness.call_socket import CallFailed
 from bridge.harness.clips import Clip, load_clip
+from bridge.harness.live_course import LiveCourse, NotMet
 from bridge.harness.live_sound import Heard, How, Sound, Speaking, ms, said
-from bridge.harness.measured_call import MeasuredCall
-from bridge.harness.performer import title_of
-from bridge.harness.prompted import Prompted
 from bridge.harness.results import CallResult, RunResult
 from bridge.harness.scenario import (
     Backchannel,
@@ -37,17 +33,9 @@ from bridge.harness.scenario import (
 )
 from bridge.harness.scenario_kinds import Keys
 from bridge.harness.sound import Samples
-from bridge.harness.witness import Witness
-
-SHOWN = 8
-"""So much of what has happened last is told by a failure."""
 
 _KEYS = Keys()
-__tracebackhide__ = True  # pytest shows the line of the test, and not those in here
-
-
-class NotMet(AssertionError):
-    """What a test waited for or expected did not come true; the text says what happened instead."""
+__tracebackhide__ = True  # as in live_course.py
 
 
 class LiveCall:
@@ -57,16 +45,11 @@ class LiveCall:
     not before the call is over, raises NotMet.
     """
 
-    def __init__(self, voice: Prompted, audio_format: AudioFormat, folder: Path) -> None:
+    def __init__(self, course: LiveCourse, folder: Path) -> None:
         """Files are looked for from `folder`."""
-        self._voice = voice
-        self._format = audio_format
+        self._course = course
         self._folder = folder
         self._mouth = asyncio.Lock()
-        self._watched: MeasuredCall | None = None
-        self._begun = asyncio.Event()
-        self._running: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
-        self._run: RunResult | None = None
 
     # --- what the caller does ---
 
@@ -103,10 +86,7 @@ class LiveCall:
 
     async def hang_up(self) -> CallResult:
         """End the call, if it has not ended, and give what came of it."""
-        if not self._running.done():
-            self._note("step", title_of(HangUp()))
-            self._voice.over = True
-            await asyncio.wait((self._running,))
+        await self._course.hang_up()
         return self.result
 
     async def do(self, step: Step) -> None:
@@ -115,14 +95,14 @@ class LiveCall:
             await self._utter(step)
         elif isinstance(step, Digits):
             async with self._mouth:
-                await self._prompt(step)
+                await self._course.do(step)
         elif isinstance(step, HangUp):
             await self.hang_up()
         elif isinstance(step, Repeat):
             for one in step.steps * step.times:
                 await self.do(one)
         else:
-            await self._prompt(step)
+            await self._course.do(step)
 
     # --- what the bot is to do ---
 
@@ -140,8 +120,8 @@ class LiveCall:
         began_ms = self.utterances[-1][0]
         await self.silence(silence, within=at_most)
         ended_ms = self.utterances[-1][1]
-        sound = self._voice.heard(began_ms, ended_ms)
-        return Heard(sound, self._format.rate_hz, began_ms, ended_ms)
+        sound = self._course.voice.heard(began_ms, ended_ms)
+        return Heard(sound, self.rate_hz, began_ms, ended_ms)
 
     async def checkpoint(self, name: str = "", *, within: float = 30) -> None:
         """Returns when all before a checkpoint has been heard: the one of that name, or any."""
@@ -177,7 +157,7 @@ class LiveCall:
 
     async def ended(self, *, within: float = 10) -> CallResult:
         """Returns when the bot has ended the call, with what came of it."""
-        if not self._running.done():
+        if not self._course.over:
             await self.do(WaitForHangUp(within_ms=ms(within)))
         if self.result.end == "caller hung up":
             raise NotMet("it was the caller who ended the call")
@@ -188,42 +168,42 @@ class LiveCall:
     @property
     def now_ms(self) -> int:
         """The time of the call."""
-        return self._voice.now_ms
+        return self._course.voice.now_ms
 
     @property
     def rate_hz(self) -> int:
         """Of its sound."""
-        return self._format.rate_hz
+        return self._course.call.caller.format.rate_hz
 
     @property
     def call_id(self) -> str:
         """By which the bot knows it."""
-        return self._call.caller.call.call_id
+        return self._course.call.caller.call.call_id
 
     @property
     def heard(self) -> Samples:
         """All that has been heard (the last 10 minutes of it): int16 [n]."""
-        return self._voice.heard()
+        return self._course.voice.heard()
 
     @property
     def utterances(self) -> list[tuple[int, int]]:
         """When the bot was heard, from and to; the last may go on."""
-        return self._voice.utterances
+        return self._course.voice.utterances
 
     @property
     def checkpoints(self) -> list[str]:
         """Those that were reached."""
-        return [name for _, name in self._voice.reached]
+        return [name for _, name in self._course.voice.reached]
 
     @property
     def clears(self) -> list[int]:
         """When the bot took back what it had queued."""
-        return list(self._voice.cleared_ms)
+        return list(self._course.voice.cleared_ms)
 
     @property
     def keys_heard(self) -> str:
         """All that the bot has played."""
-        return self._voice.keys_heard
+        return self._course.voice.keys_heard
 
     @property
     def result(self) -> CallResult:
@@ -233,47 +213,9 @@ class LiveCall:
     @property
     def run(self) -> RunResult:
         """The same as a run of one call: what reports are made of."""
-        if self._run is not None:
-            return self._run
-        if not self._running.done():
-            raise RuntimeError("the call goes on: hang up, or leave its block, and then look at its result")
-        return self._running.result()
-
-    # --- for whoever makes the call ---
-
-    def watch(self, call: MeasuredCall) -> None:
-        """That is the call; it is about to be dialled."""
-        self._watched = call
-        call.caller.witnesses = (*call.caller.witnesses, _Beginning(self._begun))
-
-    def follow(self, running: asyncio.Future[RunResult]) -> None:
-        """`running` is done when the call is over."""
-        self._running = running
-
-    async def taken(self) -> None:
-        """Returns when the service has taken the call. Raises CallFailed."""
-        begun = asyncio.ensure_future(self._begun.wait())
-        try:
-            await asyncio.wait((begun, self._running), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            begun.cancel()
-        if not self._begun.is_set():
-            raise CallFailed(self.result.end_detail or self.result.end)
-
-    def close(self, run: RunResult) -> None:
-        """That is what came of it, with what the test thought of it."""
-        self._run = run
+        return self._course.run
 
     # --- inside ---
-
-    @property
-    def _call(self) -> MeasuredCall:
-        if self._watched is None:
-            raise RuntimeError("the call has not begun")
-        return self._watched
-
-    def _note(self, kind: str, text: str) -> None:
-        self._call.notes.note(kind, text, self.now_ms)
 
     async def _speak(self, kind: Speaking, sound: Sound | None, how: How, **more: int) -> None:
         await self._utter(*said(kind, sound, how, self.rate_hz, **more))
@@ -282,52 +224,7 @@ class LiveCall:
         if clip is None:
             clip = await asyncio.to_thread(load_clip, step, self._folder, self.rate_hz)
         async with self._mouth:
-            await self._prompt(step, clip)
-
-    async def _prompt(self, step: Step, clip: Clip | None = None) -> None:
-        if self._running.done():
-            raise self._not_met(f"{title_of(step)}: too late")
-        self._note("step", title_of(step))
-        done: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-
-        def told(unmet: list[str]) -> None:
-            if not done.done():
-                done.set_result(unmet)
-
-        prompt = self._voice.ask(step, told, clip)
-        try:
-            await asyncio.wait((done, self._running), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._voice.forget(prompt)
-        if done.done():
-            if done.result():
-                self._note("failure", done.result()[0])
-                raise self._not_met("; ".join(done.result()))
-        elif not isinstance(step, WaitForHangUp):
-            raise self._not_met(f"{title_of(step)}: the call ended before that")
-
-    def _not_met(self, why: str) -> NotMet:
-        heard = ", ".join(
-            f"{began / 1000:.2f}–{ended / 1000:.2f} s" for began, ended in self.utterances[-SHOWN:]
-        )
-        lines = [
-            f"{why} (at {self.now_ms / 1000:.2f} s of the call)",
-            f"the bot was heard: {heard or 'never'}",
-        ]
-        if moments := self._call.notes.moments()[-SHOWN:]:
-            lines.append("what happened last:")
-            lines += [f"  {one.at_ms / 1000:6.2f} s  {one.kind} {one.text}".rstrip() for one in moments]
-        if self._running.done():
-            lines.append(f"the call is over: {self.result.end} {self.result.end_detail}".rstrip())
-        return NotMet("\n".join(lines))
-
-
-class _Beginning(Witness):
-    def __init__(self, begun: asyncio.Event) -> None:
-        self._begun = begun
-
-    def began(self) -> None:
-        self._begun.set()
+            await self._course.do(step, clip)
 
 
 def _some_ms(seconds: float | None) -> int | None:

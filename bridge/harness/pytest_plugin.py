@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from bridge.harness import LateLimits, RunCalls, RunScenario, SessionReport, SimulatedCall, VoiceBot
+    from bridge.harness import (
+        ExchangeSettings,
+        LateLimits,
+        RunCalls,
+        RunScenario,
+        SessionReport,
+        SimulatedCall,
+        VoiceBot,
+    )
     from bridge.harness.bench import Bench
 
 REPORT = pytest.StashKey[Path]()
@@ -52,6 +60,12 @@ def bot_url(pytestconfig: pytest.Config) -> Iterator[str]:
 
     with BotProcess(command, path=pytestconfig.getini("bot_path"), folder=pytestconfig.rootpath) as bot:
         yield bot.url
+
+
+@pytest.fixture(scope="session")
+def bot_exchange() -> ExchangeSettings | None:
+    """Define your own for a bot that has an answer URL, or that hangs up by REST."""
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -102,13 +116,15 @@ def _no_long_pauses() -> None:
 def _bench(
     request: pytest.FixtureRequest,
     bot_url: str,
+    bot_exchange: ExchangeSettings | None,
     bot_report: SessionReport | None,
     bot_late_limits: LateLimits,
     _no_long_pauses: None,
 ) -> Bench:
     from bridge.harness.bench import Bench
 
-    return Bench(bot_url, request.path.parent, request.node.name, bot_late_limits, bot_report)
+    here, name = request.path.parent, request.node.name
+    return Bench(bot_url, here, name, bot_exchange, bot_late_limits, bot_report)
 
 
 @pytest.fixture

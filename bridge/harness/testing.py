@@ -13,14 +13,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bridge.core.ports import AudioFormat
 from bridge.errors import BridgeError
-from bridge.harness.bot_test import BotTest, Part, RunPlan
+from bridge.harness.bot_test import BotTest, Cast, Part, RunPlan
 from bridge.harness.call_socket import CallFailed
 from bridge.harness.clips import load_clips
 from bridge.harness.faults import FaultyLine
 from bridge.harness.lateness import LateLimits
 from bridge.harness.live_call import LiveCall
+from bridge.harness.live_course import LiveCourse
 from bridge.harness.measured_call import MeasuredCall
 from bridge.harness.prompted import Prompted
 from bridge.harness.results import RunResult
@@ -32,13 +35,16 @@ from bridge.harness.scenario_faults import Fault
 from bridge.harness.sound import CODECS
 from bridge.harness.thresholds import read_threshold
 
+if TYPE_CHECKING:
+    from bridge.harness.exchange import ExchangeSettings
+
 CALL_LIMITS = LateLimits(late_share=0.05)
 """Of a single call: where there are few ticks, one of them is more than 1 %."""
 GOODBYE_S = 10.0
 """So long may a call take to end that was hung up."""
 TOLD = 20
 """Failed calls that are told of in full."""
-__tracebackhide__ = True  # as in live_call.py
+__tracebackhide__ = True  # as in live_course.py
 
 
 class HarnessLate(BridgeError):
@@ -64,6 +70,7 @@ async def calling(
     seed: int | None = None,
     name: str = "",
     limits: LateLimits | None = None,
+    exchange: ExchangeSettings | None = None,
     report: ReportFolder | None = None,
     on_run: Callable[[RunResult], None] | None = None,
 ) -> AsyncIterator[LiveCall]:
@@ -71,42 +78,56 @@ async def calling(
 
     Sound files are looked for from `folder` (the working directory). `codec` is one of `sound.CODECS`. What
     is drawn by lot (the call's ids, faults, noise) is the same for the same `seed`. `name` is what reports
-    call it; with `report` its sound is kept there. `on_run` is told what came of it.
+    call it; with `report` its sound is kept there. `on_run` is told what came of it. With an `exchange` the
+    bot can hang up by REST, and `url` may be its answer URL, which then says the codec.
 
     Raises CallFailed when the bot does not take the call, and HarnessLate after the block when the harness
     was later than `limits` (`CALL_LIMITS`) allow.
     """
-    audio_format, around = CODECS[codec], background or Background()
+    answered = exchange is not None and exchange.answer is not None
+    formats = CODECS.values() if answered else [CODECS[codec]]
+    around, files = background or Background(), folder or Path()
     lots = random.randrange(2**31) if seed is None else seed
     noises = Scenario(steps=(Pause(for_ms=0),), background=around)
-    clips = await asyncio.to_thread(load_clips, noises, folder or Path(), audio_format.rate_hz)
-    voice = Prompted(clips, around, str(lots))
-    line = FaultyLine(faults, audio_format, str(lots)) if faults else None
-    call = LiveCall(voice, audio_format, folder or Path())
+    course = LiveCourse()
 
-    def attach(measured: MeasuredCall) -> None:
-        call.watch(measured)
-        if line is not None:
-            line.on_moment = measured.notes.add
+    def cast_in(audio_format: AudioFormat) -> Cast:
+        clips = load_clips(noises, files, audio_format.rate_hz)
 
-    part = Part(voice, name, line, attach)
-    plan = RunPlan(url, [0.0], lambda _: part, audio_format, (), lots, limits or CALL_LIMITS)
+        def cast(number: int) -> Part:
+            voice = Prompted(clips, around, str(lots))
+            line = FaultyLine(faults, audio_format, str(lots)) if faults else None
+
+            def attach(measured: MeasuredCall) -> None:
+                course.place(measured, voice)
+                if line is not None:
+                    line.on_moment = measured.notes.add
+
+            return Part(voice, name, line, attach)
+
+        return cast
+
+    casts = {one: await asyncio.to_thread(cast_in, one) for one in formats}
+    plan = RunPlan(
+        url, [0.0], casts[CODECS[codec]], CODECS[codec], (), lots, limits or CALL_LIMITS,
+        exchange=exchange, casts=casts,
+    )  # fmt: skip
     test = BotTest(plan, report)
     running = asyncio.ensure_future(test.run())
-    call.follow(running)
+    course.follow(running)
     failed: BaseException | None = None
     try:
-        await call.taken()
-        yield call
+        await course.taken()
+        yield LiveCall(course, files)
     except BaseException as error:
         failed = error
         raise
     finally:
-        voice.over = True
+        course.let_go()
         run = await _over(test, running, patient=not isinstance(failed, asyncio.CancelledError))
         if failed is not None and not isinstance(failed, CallFailed):
             run = _with_failure(run, failed)
-        call.close(run)
+        course.close(run)
         _tell(test)
         if on_run is not None:
             on_run(run)
@@ -130,6 +151,7 @@ async def play(
     seed: int = 0,
     thresholds: Sequence[str] = (),
     limits: LateLimits | None = None,
+    exchange: ExchangeSettings | None = None,
     report: ReportFolder | None = None,
 ) -> RunResult:
     """Calls that play a scenario, or the one in a file; without one they say a sound and wait for the answer.
@@ -143,7 +165,7 @@ async def play(
         partial(
             plan_run, url, scenario=scenario, folder=folder, wav=wav, calls=calls,
             ramp_per_s=ramp_per_s, arrivals_per_s=arrivals_per_s, hold_s=hold_s, codec=codec, seed=seed,
-            thresholds=asked, limits=limits,
+            thresholds=asked, limits=limits, exchange=exchange,
         )
     )  # fmt: skip
     test = BotTest(plan, report)

@@ -13,7 +13,10 @@ import pytest
 import soundfile
 
 from bridge.harness import (
+    Account,
+    AnswerSettings,
     CallFailed,
+    ExchangeSettings,
     HarnessLate,
     Jitter,
     LateLimits,
@@ -21,6 +24,7 @@ from bridge.harness import (
     Loss,
     NotMet,
     Repeat,
+    RunFailed,
     Say,
     WaitForCheckpoint,
     WaitForClear,
@@ -29,10 +33,13 @@ from bridge.harness import (
     WaitForSilence,
     WaitForSpeech,
     calling,
+    check,
+    play,
 )
 from bridge.harness.scenario import Backchannel, Background, BargeIn, Digits, HangUp, Noise
 from bridge.harness.sound import Samples
 from tests.kit import bots
+from tests.kit.answering_bots import AUTH_ID, AUTH_TOKEN, AnsweringBot, stream_xml
 from tests.kit.rehearsal import sound_file
 from tests.kit.tones import level_of, tone
 
@@ -250,6 +257,34 @@ async def test_a_harness_that_was_late_says_so_and_nothing_else_counts() -> None
             async with calling(url, limits=LateLimits(worst_s=0.0)) as call:
                 await call.checkpoint(within=0.1)
     assert "The harness itself was" in missed.value.__notes__[0]
+
+
+async def test_a_bot_is_called_by_its_answer_url_in_the_codec_it_asks_for() -> None:
+    async with AnsweringBot(
+        bots.Bot, xml=lambda bot, asked: stream_xml(bot.socket_url, contentType="audio/x-mulaw;rate=8000")
+    ) as bot:
+        account = Account(AUTH_ID, AUTH_TOKEN)
+        exchange = ExchangeSettings(account, AnswerSettings(bot.url))
+        async with calling(bot.url, exchange=exchange, limits=EASY) as call:
+            assert call.rate_hz == 8_000
+            await call.say(words(rate_hz=8_000))
+            await call.expect(response_within=0.5)
+            await asyncio.to_thread(bot.client(bot.asked[0]).calls.delete, call.call_id)
+            result = await call.ended(within=2)
+        assert result.end == "bot hung up"
+        assert [asked.fields["CallUUID"] for asked in bot.at("/answer")] == [call.call_id]
+        run = await play(bot.url, exchange=exchange, limits=EASY, hold_s=0.5)
+        assert run.settings["codec"] == "as the answer URL says"
+        with pytest.raises(RunFailed, match="call 1, talks: caller hung up\n  never_heard: "):
+            check(run)
+
+
+async def test_a_bot_whose_answer_is_no_stream_is_not_reached() -> None:
+    async with AnsweringBot(xml=lambda bot, asked: (500, "out of order")) as bot:
+        exchange = ExchangeSettings(Account(AUTH_ID, AUTH_TOKEN), AnswerSettings(bot.url))
+        with pytest.raises(CallFailed, match="500"):
+            async with calling(bot.url, exchange=exchange, limits=EASY):
+                pytest.fail("there is no call")
 
 
 async def test_lots_are_drawn_anew_unless_there_is_a_seed() -> None:

@@ -60,7 +60,7 @@ def test_a_command_is_started_once_for_all_tests_and_each_call_is_reported(
             f"report of the simulated calls: {session.path}/report/index.html",
         ]
     )
-    assert "live_call.py" not in result.stdout.str(), "it is the test's own line that counts"
+    assert "bridge/harness" not in result.stdout.str(), "it is the test's own line that counts"
     written = json.loads((session.path / "report" / "report.json").read_bytes())
     assert [call["scenario"] for call in written["calls"]] == ["test_greeting", "test_silence"]
     assert [bool(call["failures"]) for call in written["calls"]] == [False, True]
