@@ -173,6 +173,7 @@ class Bridge:
             self.readings.server,
             config.webrtc.ice_servers,
             streams=ForkLooks(self.plivo.forks),
+            outputs=self.outputs.looks,
         )
         self.web_sockets = make_protocol(
             [self.plivo.door, self.pages.door, self.mind.door],

@@ -11,6 +11,7 @@ from bridge.directory import Directory
 from bridge.egress import EgressGate
 from bridge.errors import BadInput, ConfigError
 from bridge.output_desk import OutputDesk
+from bridge.output_looks import OutputLooks
 from bridge.outputs.follow_wire import PicturePlan
 from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
 from bridge.outputs.record_writer import RecordWriter
@@ -66,6 +67,9 @@ class OutputParts:
             self.desk,
             lambda url: gate.check(url, RTMP_SCHEMES),
             lambda stream_id, token: hls_address(config, stream_id, token),
+        )
+        self.looks = OutputLooks(
+            self.recordings, self.streamings, self.desk, tuple(place.name for place in config.storage)
         )
 
     async def open(self) -> None:

@@ -1,9 +1,9 @@
 """`/live/{application}/{conference}?access_token=…`: what goes on in a conference, ten times a second.
 
 Browsers cannot set headers on a WebSocket, so the token may come in the query. A participant's token gives
-levels; an application's gives people, looks and streams as well. The timer runs only while somebody is
-watching. A reader that does not keep up misses levels, never a change of people or streams, and is let go
-after a while.
+levels; an application's gives people, looks, streams and outputs as well. The timer runs only while somebody
+is watching. A reader that does not keep up misses levels, never a change of people, streams or outputs, and
+is let go after a while.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bridge.errors import NoSuchRoom
 from bridge.sockets import Accept, Refuse, Socket, UpgradeRequest
 from bridge.status import RoomStatus
 from bridge.web import live_wire
-from bridge.web.ports import People, Rooms, Streams, Tokens
+from bridge.web.ports import Outputs, People, Rooms, Streams, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ class Watcher:
         self.socket: Socket | None = None
         self.people_told = b""
         self.streams_told = b""
+        self.outputs_told = b""
         self.skipped = 0
         self._live = live
 
@@ -109,6 +110,7 @@ class Live:
         switchboard: Rooms,
         applications: Tokens,
         streams: Streams,
+        outputs: Outputs,
         *,
         call_later: CallLater = _loop_call_later,
     ) -> None:
@@ -116,6 +118,7 @@ class Live:
         self._switchboard = switchboard
         self._applications = applications
         self._streams = streams
+        self._outputs = outputs
         self._call_later = call_later
         self._watches: dict[tuple[str, str], _Watch] = {}
         self._timer: Timer | None = None
@@ -206,7 +209,7 @@ class Live:
         due = levels != watch.levels or watch.beats - watch.levels_beat >= BEATS_PER_REPEAT
         if due:
             watch.levels, watch.levels_beat = levels, watch.beats
-        people = looks = streams = b""
+        people = looks = streams = outputs = b""
         operators = [watcher for watcher in watch.watchers if watcher.participant_id is None]
         if operators:
             people = live_wire.people(conference, participants)
@@ -214,6 +217,7 @@ class Live:
             looks = live_wire.looks(status) if look_due else b""
             if look_due or not all(watcher.streams_told for watcher in operators):
                 streams = live_wire.streams(self._streams.look(application_id, conference_id, status))
+                outputs = live_wire.outputs(self._outputs.look(conference))
         for watcher in list(watch.watchers):
             if watcher.participant_id is None:
                 if people != watcher.people_told and self._tell(watcher, people):
@@ -222,6 +226,8 @@ class Live:
                     self._tell(watcher, looks)
                 if streams and streams != watcher.streams_told and self._tell(watcher, streams):
                     watcher.streams_told = streams
+                if outputs and outputs != watcher.outputs_told and self._tell(watcher, outputs):
+                    watcher.outputs_told = outputs
             elif watcher.participant_id not in present:
                 watcher.dismiss(EXPELLED, "expelled")
                 continue

@@ -4,6 +4,7 @@ levels   ten times a second, for everybody: level, talking, kind and mute of eac
 people   when anything of it changed, for applications: the conference and its participants
 looks    twice a second, for applications: every number of every leg and input
 streams  at that pace, when anything of it changed, for applications: the streams to services
+outputs  the same: how the recording and the streamings go
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from bridge.core.ports import InputLook, InputName, LegLook
+from bridge.output_status import OutputsStatus, RecordingStatus, StreamingStatus
 from bridge.people import Audience, Conference, Participant
 from bridge.status import ParticipantStatus, RoomStatus, StreamsStatus, StreamStatus
 
@@ -104,6 +106,14 @@ class Streams(msgspec.Struct, frozen=True, tag_field="type", tag="streams"):
     """Streams and parts there are besides."""
 
 
+class Outputs(msgspec.Struct, frozen=True, tag_field="type", tag="outputs"):
+    """What is kept and given out of a conference."""
+
+    recording: RecordingStatus | None
+    streamings: Sequence[StreamingStatus]
+    storages: Sequence[str]
+
+
 def levels(status: RoomStatus, people: Sequence[Participant]) -> bytes:
     """A `levels` message about the connected ones among `people`."""
     views: dict[str, LevelView] = {}
@@ -139,6 +149,11 @@ def looks(status: RoomStatus) -> bytes:
 def streams(seen: StreamsStatus) -> bytes:
     """A `streams` message."""
     return msgspec.json.encode(Streams(seen.streams, seen.left_out))
+
+
+def outputs(seen: OutputsStatus) -> bytes:
+    """An `outputs` message."""
+    return msgspec.json.encode(Outputs(seen.recording, seen.streamings, seen.storages))
 
 
 def conference_view(conference: Conference) -> ConferenceView:

@@ -4,6 +4,7 @@ GET    /operator/api/server                          how the server does
 GET    /operator/api/conferences                     all conferences of the application
 PATCH  /operator/api/{conference}/participants/{id}  {"muted": bool, "hears": {participant id: gain | null}}
 DELETE /operator/api/{conference}/streams/{id}       a stream to a service, or a part of one, ends
+GET    /operator/api/{conference}/recording/files    what there is of its recording, and how uploads go
 
 Errors are JSON: {"error": text}.
 """
@@ -24,7 +25,7 @@ from bridge.errors import BadInput, BridgeError, Draining, NoSuchParticipant, No
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
 from bridge.web.live_wire import conference_view, person_view
-from bridge.web.ports import FiguresNow, People, Rooms, Streams, Tokens
+from bridge.web.ports import FiguresNow, Outputs, People, Rooms, Streams, Tokens
 
 MAX_GAIN = 4.0
 """About 12 dB: enough to lift a quiet phone, too little to hurt."""
@@ -59,12 +60,14 @@ class OperatorApi:
         applications: Tokens,
         figures: FiguresNow,
         streams: Streams,
+        outputs: Outputs,
     ) -> None:
         self._directory = directory
         self._switchboard = switchboard
         self._applications = applications
         self._figures = figures
         self._streams = streams
+        self._outputs = outputs
         self._changing = asyncio.Lock()
 
     def router(self) -> APIRouter:
@@ -85,6 +88,7 @@ class OperatorApi:
                 self._end_stream,
                 "End a stream to a service, or a part of one",
             ),
+            ("GET", "/{conference_id}/recording/files", self._files, "The files of a recording"),
         ):
             router.add_api_route(
                 path, self._answer(work), methods=[method], summary=summary, response_model=None
@@ -141,6 +145,10 @@ class OperatorApi:
         stream_id: str = request.path_params["stream_id"]
         await self._streams.end(application_id, conference.id, stream_id)
         return {"id": stream_id}
+
+    async def _files(self, request: Request, application_id: str) -> object:
+        conference = self._directory.conference(application_id, request.path_params["conference_id"])
+        return await self._outputs.files(conference)
 
     def _summary(self, conference: Conference) -> dict[str, object]:
         participants = self._directory.participants(conference)

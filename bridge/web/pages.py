@@ -22,21 +22,22 @@ from bridge.sockets import Accept, Refuse, UpgradeRequest
 from bridge.web.ice import IceServer, IceServers
 from bridge.web.live import Live
 from bridge.web.operator import OperatorApi
-from bridge.web.ports import FiguresNow, People, Rooms, Streams, Tokens
+from bridge.web.ports import FiguresNow, Outputs, People, Rooms, Streams, Tokens
 
 ASSETS = Path(__file__).parent / "assets"
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
+_POLICY = (
+    "default-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
 )
+CONTENT_SECURITY_POLICY = "; ".join(_POLICY)
+# Its players are fed by scripts: with files that were fetched with the token, and with segments.
+_MORE_POLICY = {"operator.html": ("img-src 'self' blob:", "media-src 'self' blob:")}
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -91,9 +92,10 @@ class WebPages:
         ice_servers: Sequence[IceServer] = (),
         *,
         streams: Streams,
+        outputs: Outputs,
     ) -> None:
-        self.live = Live(directory, switchboard, applications, streams)
-        self._operator = OperatorApi(directory, switchboard, applications, figures, streams)
+        self.live = Live(directory, switchboard, applications, streams, outputs)
+        self._operator = OperatorApi(directory, switchboard, applications, figures, streams, outputs)
         self._ice = IceServers(directory, applications, ice_servers)
         self._assets = read_assets()
 
@@ -123,7 +125,8 @@ class WebPages:
         asset = self._assets.get(name)
         if asset is None:
             return Response("not found", 404, HEADERS, "text/plain; charset=utf-8")
-        headers = {**HEADERS, "ETag": asset.etag}
+        policy = "; ".join((*_POLICY, *_MORE_POLICY.get(name, ())))
+        headers = {**HEADERS, "Content-Security-Policy": policy, "ETag": asset.etag}
         known = request.headers.get("if-none-match", "")
         if asset.etag in (tag.strip().removeprefix("W/") for tag in known.split(",")):
             return Response(None, 304, headers)

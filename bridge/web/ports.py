@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Unpack
 
+from bridge.output_status import FilesStatus, OutputsStatus
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
 from bridge.status import RoomStatus, StreamsStatus
@@ -48,6 +49,15 @@ class Streams(Protocol):
 
     async def end(self, application_id: str, conference_id: str, stream_id: str) -> None:
         """End a stream, or a part of one. Raises NoSuchRoom when that does not live there."""
+
+
+class Outputs(Protocol):
+    """What is recorded and streamed (`bridge.output_looks.OutputLooks`), as far as the pages use it."""
+
+    def look(self, conference: Conference) -> OutputsStatus: ...
+
+    async def files(self, conference: Conference) -> FilesStatus:
+        """Of its recording."""
 
 
 class Tokens(Protocol):

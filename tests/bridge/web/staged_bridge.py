@@ -15,12 +15,14 @@ from fastapi import FastAPI
 from bridge.directory import Directory
 from bridge.facades.mind.routes import MindFacade
 from bridge.people import Actor, Audience, Conference, Participant, Role
+from bridge.room_taps import RoomTaps
 from bridge.runtime.websocket import make_protocol
 from bridge.sockets import Refuse, UpgradeRequest
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.phone_line import PhoneLine
 from tests.bridge.web.stage import Stage
 from tests.bridge.web.staged_streams import StagedStreams
+from tests.kit.notes import Rooms
 from tests.kit.outputs import NotedOutputs
 from tests.kit.records import MemoryRecords
 from tests.kit.running_bridge import free_port
@@ -53,6 +55,14 @@ class OneApplication:
         return APPLICATION if token == TOKEN else None
 
 
+class AnyRoom(Rooms):
+    """Outputs can be begun in every room, whatever the stage has."""
+
+    def taps(self, room_id: str, *more: Any) -> RoomTaps:
+        self.rooms.add(room_id)
+        return super().taps(room_id, *more)
+
+
 @dataclass
 class StagedBridge:
     """`async with StagedBridge() as bridge`: served on loopback inside."""
@@ -65,7 +75,7 @@ class StagedBridge:
 
     def __post_init__(self) -> None:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
-        self.outputs = NotedOutputs(self.directory)
+        self.outputs = NotedOutputs(self.directory, AnyRoom())
         self.mind = MindFacade(
             self.directory,
             self.stage,
@@ -74,8 +84,9 @@ class StagedBridge:
             self.outputs.streamings,
         )
         self.pages = WebPages(
-            self.directory, self.stage, OneApplication(), self._figures, streams=self.streams
-        )
+            self.directory, self.stage, OneApplication(), self._figures, streams=self.streams,
+            outputs=self.outputs.looks,
+        )  # fmt: skip
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(self.pages.router())
         app.include_router(self.mind.router())

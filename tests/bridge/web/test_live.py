@@ -9,10 +9,12 @@ import pytest
 
 from bridge.core.ports import InputLook, LegLook
 from bridge.errors import NoSuchParticipant, NoSuchRoom
+from bridge.output_status import OutputsStatus
 from bridge.people import Conference, Layout, Participant, Role
 from bridge.sockets import Accept, Refuse, UpgradeRequest
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.web.live import BEATS_PER_REPEAT, MAX_SKIPPED, MAX_UNSENT_BYTES, MAX_WATCHERS_EACH, Live
+from tests.bridge.web.staged_outputs import StagedOutputs, recording
 from tests.bridge.web.staged_streams import StagedStreams, stream
 
 pytestmark = pytest.mark.unit
@@ -132,7 +134,10 @@ class Scene:
         self.rooms = Rooms()
         self.timers = Timers()
         self.streams = StagedStreams()
-        self.live = Live(self.people, self.rooms, Tokens(), self.streams, call_later=self.timers.call_later)
+        self.outputs = StagedOutputs()
+        self.live = Live(
+            self.people, self.rooms, Tokens(), self.streams, self.outputs, call_later=self.timers.call_later
+        )
 
     async def ask(self, token: str | None, path: str = f"/live/{APP}/c1") -> Accept | Refuse | None:
         query = {} if token is None else {"access_token": token}
@@ -241,6 +246,27 @@ async def test_participants_are_told_nothing_of_streams() -> None:
     scene.timers.beat(20)
     assert "streams" not in wire.types()
     assert scene.streams.looks == 0
+
+
+async def test_outputs_are_told_at_once_and_then_when_something_changed() -> None:
+    scene = Scene()
+    wire = await scene.watch("app-token")
+    scene.timers.beat()
+    (told,) = [message for message in wire.sent if message["type"] == "outputs"]
+    assert (told["recording"], told["streamings"], told["storages"]) == (None, [], [])
+    scene.outputs.shown["c1"] = OutputsStatus(recording(trouble="the disk is full", state="troubled"))
+    scene.timers.beat(20)
+    scene.timers.beat(20)
+    recordings = [message["recording"] for message in wire.sent if message["type"] == "outputs"]
+    assert [one and one["trouble"] for one in recordings] == [None, "the disk is full"]
+
+
+async def test_participants_are_told_nothing_of_outputs() -> None:
+    scene = Scene()
+    wire = await scene.watch("token-p1")
+    scene.timers.beat(20)
+    assert "outputs" not in wire.types()
+    assert scene.outputs.looks == 0
 
 
 async def test_a_slow_reader_never_misses_the_last_of_the_streams() -> None:

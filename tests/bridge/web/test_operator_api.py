@@ -10,9 +10,11 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from bridge.directory import Directory
+from bridge.output_status import FilesStatus, FileStatus
 from bridge.people import Actor, Conference, Participant
 from bridge.web import ServerFigures, WebPages
 from tests.bridge.web.stage import Stage
+from tests.bridge.web.staged_outputs import StagedOutputs
 from tests.bridge.web.staged_streams import StagedStreams, stream
 from tests.kit.records import MemoryRecords
 
@@ -39,7 +41,15 @@ class Scene:
         figures = ServerFigures("9.9", 60.0, 6.0, 3000, 2, 0, 0.1, 0.9, 1.0, 2.0)
         app = FastAPI()
         self.streams = StagedStreams()
-        pages = WebPages(self.directory, self.stage, Tokens(), lambda: figures, streams=self.streams)
+        self.outputs = StagedOutputs()
+        pages = WebPages(
+            self.directory,
+            self.stage,
+            Tokens(),
+            lambda: figures,
+            streams=self.streams,
+            outputs=self.outputs,
+        )
         app.include_router(pages.router())
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bridge")
 
@@ -225,3 +235,27 @@ async def test_a_stream_of_another_application_or_conference_is_not_found(scene:
         assert refused.status_code == 404, (stream_id, token, conference)
         assert refused.json()["error"]
     assert scene.streams.ended == []
+
+
+async def test_the_files_of_a_recording_are_listed(scene: Scene) -> None:
+    path = f"/operator/api/{scene.conference.id}/recording/files"
+    assert (await scene.get(path)).json() == {"files": [], "left_out": 0}
+    uploads = {"failing": 1, "uploaded": 2}
+    file = FileStatus(
+        "p-hls-ts/", "application/vnd.apple.mpegurl", 410, False, 3, "index.m3u8", uploads, "no"
+    )
+    scene.outputs.stock[scene.conference.id] = FilesStatus([file], 7)
+    told = (await scene.get(path)).json()
+    assert told["left_out"] == 7
+    assert told["files"] == [
+        {
+            "name": "p-hls-ts/", "media_type": "application/vnd.apple.mpegurl", "size": 410,
+            "complete": False, "files": 3, "playlist": "index.m3u8", "uploads": uploads, "problem": "no",
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("token", "status"), [(None, 401), ("token-b", 404)])
+async def test_files_are_shown_to_nobody_else(scene: Scene, token: str | None, status: int) -> None:
+    path = f"/operator/api/{scene.conference.id}/recording/files"
+    assert (await scene.get(path, token)).status_code == status

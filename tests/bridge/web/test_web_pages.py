@@ -12,6 +12,7 @@ from bridge.web import ServerFigures, WebPages
 from bridge.web.pages import ASSETS, read_assets
 from tests.bridge.web.stage import Stage
 from tests.bridge.web.staged_bridge import OneApplication
+from tests.bridge.web.staged_outputs import StagedOutputs
 from tests.bridge.web.staged_streams import StagedStreams
 from tests.kit.records import MemoryRecords
 
@@ -26,7 +27,14 @@ def http() -> httpx.AsyncClient:
     stage = Stage()
     figures = ServerFigures("0", 0, 0, 0, 0, 0, 0, 0, 0, 0)
     directory = Directory(MemoryRecords(), stage)  # type: ignore[arg-type]
-    pages = WebPages(directory, stage, OneApplication(), lambda: figures, streams=StagedStreams())
+    pages = WebPages(
+        directory,
+        stage,
+        OneApplication(),
+        lambda: figures,
+        streams=StagedStreams(),
+        outputs=StagedOutputs(),
+    )
     app = FastAPI()
     app.include_router(pages.router())
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bridge")
@@ -59,6 +67,16 @@ async def test_every_file_comes_with_its_type_and_the_strict_headers(
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "microphone=(self)" in answer.headers["permissions-policy"]
     assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_only_the_operator_s_page_may_play_what_a_script_fetched(http: httpx.AsyncClient) -> None:
+    policies = {
+        path: (await http.get(path)).headers["content-security-policy"]
+        for path in ("/", "/join", "/operator", "/web/operator/page.js")
+    }
+    assert [path for path, policy in policies.items() if "blob:" in policy] == ["/operator"]
+    allowed = [part for part in policies["/operator"].split("; ") if "blob:" in part]
+    assert allowed == ["img-src 'self' blob:", "media-src 'self' blob:"]
 
 
 async def test_a_file_that_did_not_change_is_not_sent_again(http: httpx.AsyncClient) -> None:
