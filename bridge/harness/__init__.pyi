@@ -17,7 +17,7 @@ from bridge.harness.bot_host import BotProcess as BotProcess
 from bridge.harness.bot_host import running_bot as running_bot
 from bridge.harness.bot_host import serving as serving
 
-# Bots with an answer URL, or that hang up by REST: `exchange=` of `plan_run` (docs/answer_urls.md).
+# Bots with an answer URL, or that hang up by REST: `exchange=` wherever calls are made (docs/answer_urls.md).
 from bridge.harness.account import Account as Account
 from bridge.harness.answer_course import AnswerSettings as AnswerSettings
 from bridge.harness.exchange import ExchangeSettings as ExchangeSettings
@@ -27,11 +27,6 @@ from bridge.harness.bench import RunCalls as RunCalls
 from bridge.harness.bench import RunScenario as RunScenario
 from bridge.harness.bench import SimulatedCall as SimulatedCall
 from bridge.harness.bench import VoiceBot as VoiceBot
-
-# What the vendor knows of a bot: its answer URL, the account, the REST API that hangs up.
-from bridge.harness.account import Account as Account
-from bridge.harness.answer_course import AnswerSettings as AnswerSettings
-from bridge.harness.exchange import ExchangeSettings as ExchangeSettings
 
 # What came of it.
 from bridge.harness.results import CallResult as CallResult

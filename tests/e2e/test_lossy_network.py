@@ -12,15 +12,13 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
-from websockets.asyncio.client import connect
 
-from bridge.core.ports import L16_16K
-from bridge.harness.plivo_caller import new_call
-from bridge.harness.sound import encode
-from bridge.legs.plivo_call_wire import CallWriter
+from bridge.core.ports import L16_16K, TICK_S
+from bridge.harness import Jitter, PlivoCaller
+from bridge.harness.faults import FaultyLine
 from tests.kit.browser_peer import BrowserPeer, Tone, ask_over_http
 from tests.kit.ears import AMPLITUDE
-from tests.kit.frame_ear import FRAME, RATE_HZ, FrameEar
+from tests.kit.frame_ear import RATE_HZ, FrameEar
 from tests.kit.netem import Netem
 from tests.kit.running_bridge import Invited, RunningBridge
 from tests.kit.tones import level_of, tone
@@ -103,24 +101,16 @@ async def over_tcp(bridge: RunningBridge) -> Outcome:
     """A call whose frames come up to 120 ms late, one behind another, and therefore in bursts."""
     conference = await bridge.open_conference()
     speaker, listener = await bridge.invite(conference), await bridge.invite(conference)
-    hums = {
-        hertz: tone(hertz, 1.0, RATE_HZ, AMPLITUDE).astype(np.int16).reshape(-1, FRAME)
-        for hertz in (LOW, HIGH)
-    }
-    writer = CallWriter(new_call())
-    faults = Netem(3, jitter_s=0.12, in_order=True)
-    async with FrameEar(url(bridge, listener)) as ear, connect(url(bridge, speaker), proxy=None) as socket:
-        await socket.send(writer.start(), text=True)
+    tones = [(HIGH, LOW)[second % 2] for second in range(SECONDS)]
+    said = np.concatenate([tone(hertz, 1.0, RATE_HZ, AMPLITUDE) for hertz in tones]).astype(np.int16)
+    late = FaultyLine([Jitter(up_to_ms=120)], L16_16K, "3")
+    async with FrameEar(url(bridge, listener)) as ear:
         await ear.next(0.2)
-        loop = asyncio.get_running_loop()
-        began = loop.time() + 0.1
-        said = [(began + number / 50, number) for number in range(50 * SECONDS)]
-        for at, number in faults.schedule(said):
-            await asyncio.sleep(at - loop.time())
-            frame = hums[(HIGH, LOW)[number // 50 % 2]][number % 50]
-            await socket.send(writer.media("inbound", encode(frame, L16_16K), number * 20), text=True)
-        await ear.next(0.5)
-        changes = [(began + second, (HIGH, LOW)[second % 2]) for second in range(SECONDS)]
+        async with PlivoCaller(url(bridge, speaker), said, line=late) as caller:
+            await caller.finished()
+            await ear.next(0.5)
+        # A frame goes out when its 20 ms have been said.
+        changes = [(caller.began_at + TICK_S + second, hertz) for second, hertz in enumerate(tones)]
         return outcome(ear, changes)
 
 

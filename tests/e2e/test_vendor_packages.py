@@ -16,13 +16,11 @@ from plivo import plivoxml
 from plivo.utils import validate_v3_signature
 from plivo_stream import PlivoWebsocketStreamingHandler
 from plivo_stream.types import CheckpointEvent, ClearAudioEvent, PlayAudioEvent
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat
-from bridge.harness.plivo_caller import PlivoCaller, new_call
-from bridge.legs.plivo_call_wire import CallWriter
-from bridge.legs.plivo_play_wire import write_clear_audio
+from bridge.harness import PlivoCaller, Witness, new_call, serving
+from bridge.legs.plivo_play_wire import FromService, PlayAudio, write_clear_audio
 from bridge.legs.plivo_signature_wire import signature, signed_text
 from tests.kit.ears import until
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN, RunningBridge
@@ -82,11 +80,23 @@ class Service:
         self.over.set()
 
 
+class Messages(Witness):
+    """What a caller was told, as it came."""
+
+    def __init__(self) -> None:
+        self.plays: list[bytes] = []
+        self.checkpoints: list[bytes] = []
+        self.binary = 0
+
+    def took(self, what: FromService, message: bytes, is_text: bool) -> None:
+        self.binary += not is_text
+        (self.plays if isinstance(what, PlayAudio) else self.checkpoints).append(message)
+
+
 @asynccontextmanager
 async def service() -> AsyncIterator[Service]:
     made = Service()
-    async with serve(made.answer, "127.0.0.1", 0) as server:
-        made.url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+    async with serving(made.answer) as made.url:
         yield made
 
 
@@ -117,20 +127,12 @@ async def test_the_vendor_s_types_read_what_the_bridge_says_to_a_call(
 ) -> None:
     conference = await bridge.open_conference()
     url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={bridge.token}"
-    call = new_call(audio_format)
-    writer = CallWriter(call)
-    plays: list[PlayAudioEvent] = []
-    checkpoints: list[CheckpointEvent] = []
-    async with connect(url, proxy=None) as socket, asyncio.timeout(20):
-        await socket.send(writer.start(), text=True)
-        while len(plays) < 20 or not checkpoints:
-            message = await socket.recv()
-            assert isinstance(message, str)
-            if '"playAudio"' in message:
-                plays.append(PlayAudioEvent.model_validate_json(message, strict=True))
-            else:
-                checkpoints.append(CheckpointEvent.model_validate_json(message, strict=True))
-                await socket.send(writer.played(checkpoints[-1].name), text=True)
+    call, messages = new_call(audio_format), Messages()
+    async with PlivoCaller(url, call=call, witnesses=[messages]), asyncio.timeout(20):
+        await until(lambda: len(messages.plays) >= 20 and bool(messages.checkpoints))
+    assert messages.binary == 0
+    plays = [PlayAudioEvent.model_validate_json(one, strict=True) for one in messages.plays]
+    checkpoints = [CheckpointEvent.model_validate_json(one, strict=True) for one in messages.checkpoints]
     for play in plays:
         assert (
             f"{play.media.content_type};rate={play.media.sample_rate}"
