@@ -175,7 +175,7 @@ class MediaPlaylist:
         if self.part_target_s is not None:
             yield f"#EXT-X-PART-INF:PART-TARGET={decimal(self.part_target_s)}"
         yield f"#EXT-X-MEDIA-SEQUENCE:{self.sequence}"
-        if self.kind == "live":
+        if self.kind == "live" or self.discontinuity_sequence:
             yield f"#EXT-X-DISCONTINUITY-SEQUENCE:{self.discontinuity_sequence}"
         left_out = 0
         if skip is not None:

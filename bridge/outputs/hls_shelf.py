@@ -45,7 +45,7 @@ _SECRET_PATH = re.compile(r"t/([A-Za-z0-9_-]{1,200})/(.*)", re.DOTALL)
 
 def token_digest(token: str) -> bytes:
     """What is kept of a token."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class _Shelved:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_master import MasterPlaylist, Subtitles, Variant
@@ -42,8 +42,15 @@ class HlsStream:
     On one event loop's thread; touches no file.
     """
 
-    def __init__(self, spec: HlsSpec, now_ms: Callable[[], float], *, static: bool = False) -> None:
-        """`now_ms`: the wall clock, Unix ms. `static`: given out by what can only give out files."""
+    def __init__(
+        self, spec: HlsSpec, now_ms: Callable[[], float], *, static: bool = False, sequence: int = 0
+    ) -> None:
+        """`now_ms`: the wall clock, Unix ms. `static`: given out by what can only give out files.
+
+        `sequence`: the first segment's number. A stream that is taken up again under the same name must not
+        count from 0 again: numbers never decrease (RFC 8216bis §6.2.2).
+        """
+        self._first = sequence
         self._static = static
         self.spec = spec
         self.changed = asyncio.Event()
@@ -98,7 +105,7 @@ class HlsStream:
     def resumed(self, output: str, directory: str) -> AddHls:
         """The order for another encoder that goes on where one died."""
         if self.media is None:
-            return AddHls(output, self.spec, directory)
+            return AddHls(output, self.spec, directory, self._first)
         sequence = self.media.next_sequence
         if not self._open:
             return AddHls(output, self.spec, directory, sequence, uncaptioned=self._without_captions())
@@ -179,10 +186,14 @@ class HlsStream:
         self._opened = opened
         control = None if self._static else control_for(opened.target_s, opened.part_target_s)
         length = self.spec.window if self.spec.kind == "live" else None
-        begin = MediaPlaylist(opened.target_s, kind=self.spec.kind, control=control)
-        media = MediaPlaylist(
-            opened.target_s, kind=self.spec.kind, control=control, part_target_s=opened.part_target_s
+        begin = MediaPlaylist(
+            opened.target_s,
+            sequence=self._first,
+            discontinuity_sequence=self._first,
+            kind=self.spec.kind,
+            control=control,
         )
+        media = replace(begin, part_target_s=opened.part_target_s)
         low_latency = opened.part_target_s is not None
         self.media = HlsWindow(media, length, MEDIA if low_latency else None)
         if self.spec.captions is not None:

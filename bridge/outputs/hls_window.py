@@ -49,7 +49,7 @@ class HlsWindow:
         self._segments: deque[Segment] = deque()
         self._appeared: deque[float] = deque()
         self._sequence = playlist.sequence
-        self._discontinuities = 0
+        self._discontinuities = playlist.discontinuity_sequence
         self._longest_s = 0.0
         self._open: list[Part] = []
         # When it began, whether it is a discontinuity, its header.

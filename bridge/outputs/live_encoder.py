@@ -35,6 +35,7 @@ QUEUE_BYTES = 1 << 20
 """About ten seconds of sound wait for an encoder that does not keep up; then there is a hole."""
 CLOSE_WITHIN_S = 5.0
 NICENESS = 5
+_GONE = "the encoder is gone"
 
 
 class LiveTarget(Protocol):
@@ -86,6 +87,7 @@ class LiveEncoder:
         self._make = child
         self._child: Child | None = None
         self._targets: dict[str, LiveTarget] = {}
+        self._ending: set[str] = set()
         self._leaving: set[str] = set()
         self._begun: Begun | None = None
         self._scene = Scene()
@@ -166,7 +168,7 @@ class LiveEncoder:
         if self._child is not None:
             await self._child.stop(CLOSE_WITHIN_S)
         for name in [*self._targets]:
-            self._closed(Closed(name, "the encoder is gone"))
+            self._closed(Closed(name, _GONE))
 
     @property
     def outputs(self) -> int:
@@ -212,6 +214,7 @@ class LiveEncoder:
             self._targets[event.output].told(event)
 
     def _closed(self, event: Closed) -> None:
+        self._ending.discard(event.output)
         target = self._targets.pop(event.output, None)
         self._leaving.discard(event.output)
         if target is not None:
@@ -221,6 +224,8 @@ class LiveEncoder:
         self._child = None
         self._spent_before_s += self._spent.cpu_s
         self._spent = Spent(0.0, 0, 0, 0)
+        for name in [*self._ending]:  # nothing is begun again only to be ended
+            self._closed(Closed(name, _GONE))
         if self._stopping:
             return
         for name in [*self._leaving]:  # whoever comes next must not begin them again

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_delivery import Directives
 from bridge.outputs.hls_names import part_file, segment_file
-from bridge.outputs.hls_playlist import MediaPlaylist, Part, Segment
+from bridge.outputs.hls_playlist import MediaPlaylist, Part, Segment, Settled, Skip
 from bridge.outputs.hls_window import HlsWindow, control_for
 from tests.kit.hls_reader import ReadPlaylist, faults, read
 
@@ -94,6 +94,22 @@ def test_an_event_keeps_everything_and_becomes_video_on_demand() -> None:
     stream.window.end()
     assert (stream.read().kind, stream.read().ended) == ("VOD", True)
     assert stream.window.expired(stream.now_ms + 1e9) == []
+
+
+def test_a_long_event_is_told_as_if_it_were_written_anew() -> None:
+    stream = Stream(window(length=None, kind="event", part_s=0.5))
+    for number in range(60):
+        stream.header = f"h{number // 25}.mp4"
+        for _ in range(4):
+            stream.part(0.5, discontinuity=number == 25)
+        stream.segment(discontinuity=number == 25)
+    kept = stream.window.playlist()
+    assert kept.settled.count == 40
+    for query in ("", "token=a%2Bb"):
+        assert kept.text(query=query) == replace(kept, settled=Settled()).text(query=query)
+        skip = Skip(50)
+        assert kept.text(skip, query) == replace(kept, settled=Settled()).text(skip, query)
+    assert faults(read(kept.text())) == []
 
 
 def test_a_segment_out_of_order_is_refused() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -141,6 +143,19 @@ async def test_a_killed_encoder_is_begun_again_and_the_stream_goes_on(server: Se
     heard, _ = heard_in(content)
     assert list(find_tones(heard[RATE : 3 * RATE], RATE)) == [600]
     assert server.encoder.figures().begun == 2
+
+
+async def test_an_output_whose_encoder_dies_while_it_ends_is_over(server: Server) -> None:
+    live, other = server.add("out", HlsSpec()), server.add("other", HlsSpec())
+    server.hear(3)
+    await server.until(lambda: server.encoder.figures().begun == 1 and live.stream.media is not None)
+    os.kill(server.encoder._child.pid, signal.SIGSTOP)  # type: ignore[union-attr, arg-type]
+    server.encoder.remove("out")
+    server.encoder._child.kill()  # type: ignore[union-attr]
+    await server.until(live.closed.is_set)
+    assert live.stream.ended and not other.closed.is_set()
+    await server.until(lambda: server.troubles[-1:] == [""])
+    assert server.encoder.outputs == 1
 
 
 async def test_an_encoder_that_does_not_keep_up_leaves_a_hole(server: Server) -> None:
