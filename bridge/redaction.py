@@ -29,6 +29,8 @@ _SUBSTITUTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(/[^\s?\"'<>/]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
     # a page's link carries its token in the fragment
     (re.compile(r"(/join|https?://[^\s#\"'<>]{0,500})#[^\s\"'<>]+"), rf"\1#{HIDDEN}"),
+    # a live stream's address may carry its token in the path
+    (re.compile(r"(/hls/[^\s/\"']{1,200}/t/)[^\s/\"'?]+"), rf"\1{HIDDEN}"),
     # scheme://user:password@host
     (re.compile(r"\b(\w{1,30}://[^\s/:@\"']*):[^\s/@\"']+@"), rf"\1:{HIDDEN}@"),
     # a header's value runs to the end of the line

@@ -26,6 +26,7 @@ TOKEN = "s3cr3t-v4lue"
         "target b'/a?s3cr3t-v4lue'",
         "join at http://127.0.0.1:8080/join#/app/conf/s3cr3t-v4lue",
         "link /join#/app/conf/s3cr3t-v4lue",
+        '"GET /hls/3f2a/t/s3cr3t-v4lue/media.m3u8 HTTP/1.1" 200 OK',
         "> Authorization: Bearer s3cr3t-v4lue",
         "bearer s3cr3t-v4lue was refused",
         "(b'authorization', b'Basic s3cr3t-v4lue')",
