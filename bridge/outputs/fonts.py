@@ -71,7 +71,8 @@ class FontShelf:
             for path in directory.rglob("*")
             if path.suffix.lower() in (".ttf", ".otf", *_COLLECTIONS)
         ]
-        self._paths: Sequence[Path] = sorted(found, key=self._rank)
+        self.paths: Sequence[Path] = sorted(found, key=self._rank)
+        """Best first."""
         self._coverage: dict[Path, Coverage] = {}
         self._chosen: dict[tuple[str, str], Face | None] = {}
         self._fonts: dict[tuple[Face, int], ImageFont.FreeTypeFont] = {}
@@ -91,7 +92,7 @@ class FontShelf:
         )
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.paths)
 
     def covers(self, face: Face, piece: str) -> bool:
         """Whether `face` has a picture of every character; joiners need none."""
@@ -104,7 +105,7 @@ class FontShelf:
         if key not in self._chosen:
             if len(self._chosen) >= _REMEMBERED:
                 self._chosen.clear()
-            faces = (Face(path, self._index(path, language)) for path in self._paths)
+            faces = (Face(path, self._index(path, language)) for path in self.paths)
             self._chosen[key] = next((face for face in faces if self.covers(face, piece)), None)
         return self._chosen[key]
 

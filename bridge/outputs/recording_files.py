@@ -43,6 +43,7 @@ _MEDIA_TYPES: Final = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".webp": "image/webp",
 }
+_SYNC_BLOCKS: Final = 30
 _PIECE: Final = 1 << 22
 
 
@@ -274,9 +275,10 @@ def make_files(plan: FollowPlan, log: Log) -> tuple[tuple[FileSize, ...], tuple[
     """
     files, weaver = RecordingFiles(plan), Weaver()
     try:
-        for block in woven(log, weaver):
+        for number, block in enumerate(woven(log, weaver), 1):
             files.put(block, weaver.time)
-            files.sync()
+            if number % _SYNC_BLOCKS == 0:
+                files.sync()
         return files.finish(over=True)
     finally:
         files.abandon()

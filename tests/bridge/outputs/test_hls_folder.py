@@ -17,7 +17,7 @@ from bridge.outputs.recording_files import RecordingFiles, make_files
 from bridge.outputs.weave import Weaver, woven
 from tests.kit.logged import MemoryLog, burst, sound
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.e2e
 
 BEGAN = 1_700_000_000_000
 ANN = "ann-1"

@@ -12,16 +12,26 @@ from PIL import Image
 from bridge.outputs.font_coverage import read_coverage
 from bridge.outputs.fonts import FontShelf
 from bridge.outputs.lettering import Lettering, Run, cleaned, clusters
+from tests.kit.needs import missing
 
 pytestmark = pytest.mark.unit
 
 SHELF = FontShelf()
 LETTERS = Lettering(SHELF)
 
-needs_fonts = pytest.mark.skipif(
-    not any(path.name == "NotoSansArabic-Regular.ttf" for path in SHELF._paths),
-    reason="needs the Debian packages fonts-noto-core and fonts-noto-cjk",
-)
+
+@pytest.fixture
+def noto() -> None:
+    """Fonts for all scripts."""
+    for package, font in (
+        ("fonts-noto-core", "NotoSansArabic-Regular"),
+        ("fonts-noto-cjk", "NotoSansCJK-Regular"),
+    ):
+        if not any(path.stem == font for path in SHELF.paths):
+            missing(f"there is no font {font}: apt-get install {package}")
+
+
+needs_fonts = pytest.mark.usefixtures("noto")
 
 NAMES = {
     "Latin": "Łukasz Żółć",

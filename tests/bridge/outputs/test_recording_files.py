@@ -19,8 +19,9 @@ from bridge.outputs.record import FRAME_SAMPLES, Joined, Left, Lost, Named, Reco
 from bridge.outputs.recording_files import NO_H264, make_files
 from bridge.outputs.sound_files import stem_of
 from tests.kit.logged import MemoryLog, burst, sound
+from tests.kit.needs import program
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.e2e
 
 BEGAN = 1_700_000_000_000
 ANN, BOB = "ann-1", "bob-2"
@@ -119,9 +120,20 @@ def test_what_was_said_at_a_tick_is_heard_at_that_tick_in_coded_files(form: str,
 
 def seconds(path: Path, *select: str) -> float:
     """How long ffprobe says that a file's sound is."""
-    asked = ["ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=duration"]
+    asked = [
+        program("ffprobe", "ffmpeg"),
+        "-v",
+        "error",
+        "-select_streams",
+        "a",
+        "-show_entries",
+        "stream=duration",
+    ]
     said = subprocess.run(
-        [*asked, "-of", "csv=p=0", *select, str(path)], capture_output=True, text=True, check=True
+        [*asked, "-show_entries", "stream=duration", "-of", "csv=p=0", *select, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return float(said.stdout.split()[0])
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import struct
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from bridge.outputs.kept_file import PART
+from bridge.outputs.kept_file import PART, KeptFile
 from bridge.outputs.wav_file import HEAD_BYTES, WavFile, wav_head
 
 pytestmark = pytest.mark.unit
@@ -89,3 +90,18 @@ def test_silence_takes_no_disk(tmp_path: Path) -> None:
     found = (tmp_path / "a.wav").stat()
     assert found.st_size == HEAD_BYTES + 2 * 48_000 * 60
     assert found.st_blocks * 512 < 100_000
+
+
+def test_a_branch_is_finished_and_the_original_goes_on(tmp_path: Path) -> None:
+    original = KeptFile(tmp_path / "a")
+    original.write(b"one ")
+    branch = copy(original)  # as a fork does
+    branch.branch()
+    branch.write(b"whole")
+    branch.finish()
+    assert (tmp_path / "a").read_bytes() == b"one whole"
+    original.write(b"two")
+    assert (tmp_path / f"a{PART}").read_bytes() == b"one two"
+    original.finish()
+    assert (tmp_path / "a").read_bytes() == b"one two"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
