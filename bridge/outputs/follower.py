@@ -70,6 +70,7 @@ class _Follower:
         self._files: RecordingFiles | None = None
         self._told_to_finish = False
         self._last_look = False
+        self._caught_up = False
         self._drawn = 0
         self._reported = self._breathed = time.monotonic()
 
@@ -77,7 +78,6 @@ class _Follower:
         """Everything, to the manifest. Raises LinkEnded, OSError, BadLog, ValueError."""
         self._files = files = RecordingFiles(self._plan, self._breathe)
         while (stretch := self._next_stretch(files)) is not None:
-            files.go_on()
             self._read(stretch, files)
         sizes, notes = files.finish(self._told_to_finish or not self._may_go_on())
         self._send(Finished(self._weaver.time.duration_ms, sizes, notes))
@@ -97,6 +97,8 @@ class _Follower:
         while True:
             newer = [number for number in self._reader.stretches() if number > self._last()]
             if newer:
+                if told:
+                    files.go_on()
                 return newer[0]
             if self._told_to_finish or not self._plan.follow or not self._may_go_on():
                 return None
@@ -167,6 +169,10 @@ class _Follower:
         """There is nothing new in the stretch's log: wait, unless it is certain that nothing comes."""
         if self._last_look:
             raise _NoMore
+        if not self._caught_up and self._files is not None:
+            # What an earlier follower made whole is older than what we have by now.
+            self._caught_up = True
+            self._files.go_on()
         # Between the last look into the log and this one something may have come: look once more.
         self._last_look = self._told_to_finish or self._reader.stretches()[-1:] > [self._last()]
         if not self._last_look:

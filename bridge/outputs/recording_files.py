@@ -169,7 +169,7 @@ class RecordingFiles:
         self.finish(over=False)
 
     def go_on(self) -> None:
-        """After a pause: what was whole for its time is not any more."""
+        """What was made whole in a pause, or by an earlier run, is outdated: what grows has more in it."""
         for made in self._made():
             if made.path.is_file():
                 made.path.unlink()

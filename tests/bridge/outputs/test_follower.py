@@ -197,6 +197,10 @@ async def test_killed_and_begun_again_it_gives_the_same_files(tmp_path: Path, fo
         await until_there(tmp_path / "killed" / "files" / "program.wav.part", 1_000_000)
     os.kill(doomed.child.pid, signal.SIGKILL)
     assert await doomed.ended() != 0
+    with av.open(str(tmp_path / "killed" / "files" / "program.mp4.part")) as cut:
+        assert sum(frame.samples for frame in cut.decode(cut.streams.audio[0])) > 4 * 48_000
+    with av.open(str(tmp_path / "killed" / "files" / "program.mp4.part")) as cut:
+        assert sum(1 for _ in cut.decode(cut.streams.video[0])) >= 4
     assert not (tmp_path / "killed" / "manifest.json").exists()
     again = await follow(plan(tmp_path / "killed"))
     assert await again.until(Finished) == wanted
@@ -205,6 +209,24 @@ async def test_killed_and_begun_again_it_gives_the_same_files(tmp_path: Path, fo
     ]
     assert entries[0] == entries[1]
     assert not list((tmp_path / "killed" / "files").glob("*.part"))
+
+
+async def test_what_an_earlier_run_made_stays_until_there_is_more(tmp_path: Path, follow: Callable) -> None:  # type: ignore[type-arg]
+    log = MemoryLog().stretch(BEGAN, 100, sound(ANN, 3, burst(600)), "stopped")
+    log.stretch(BEGAN + 90_000, 200, sound(ANN, 7, burst(800)), "stopped")
+    write_log(tmp_path, 0, log)
+    await (await follow(plan(tmp_path, follow=True))).until(Finished)
+    whole = tmp_path / "files" / "ann-1.wav"
+    assert len(pcm_of(whole)) == 100 * FRAME_SAMPLES
+    write_log(tmp_path, 1, log, ticks=100)
+    again = await follow(plan(tmp_path, follow=True))
+    async with asyncio.timeout(20):
+        while is_there(whole, 1):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert is_there(tmp_path / "files" / "ann-1.wav.part", 2 * 200 * FRAME_SAMPLES)
+    write_log(tmp_path, 1, log)
+    await again.until(Finished)
+    assert len(pcm_of(whole)) == 300 * FRAME_SAMPLES
 
 
 async def test_progress_is_told_with_sizes(tmp_path: Path, follow: Callable) -> None:  # type: ignore[type-arg]
