@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PictureSpec, SoundSpec
 from tests.kit.hls_reader import ReadPlaylist, faults, read
-from tests.kit.live_house import CHUNK_TICKS, live_house
 from tests.kit.live_room import FRAME, RATE
+from tests.kit.served_hls import CHUNK_TICKS, served_hls
 from tests.kit.tones import click_score, find_tones, tone
 
 pytestmark = pytest.mark.e2e
@@ -50,7 +50,7 @@ def decode(url: str) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("name", SPECS)
 async def test_others_programs_read_what_we_serve(tmp_path: Path, name: str) -> None:
-    async with live_house(tmp_path) as house:
+    async with served_hls(tmp_path) as house:
         house.add(name, SPECS[name])
         house.hear(tone(600, 9.0, RATE))
         await house.finish(name)
@@ -110,7 +110,7 @@ def steady(tick: int) -> NDArray[np.int16]:
 
 
 async def test_a_player_of_parts_hears_everything_once_and_soon(tmp_path: Path) -> None:
-    async with live_house(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
+    async with served_hls(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
         spec = HlsSpec("fmp4", segment_s=2.0, part_s=0.3, captions=CaptionSpec())
         live = house.add("low", spec)
         plain = house.add("plain", HlsSpec("ts", segment_s=2.0))
@@ -138,7 +138,7 @@ async def test_a_player_of_parts_hears_everything_once_and_soon(tmp_path: Path) 
 
 
 async def test_a_hinted_part_comes_when_it_is_there_and_not_before(tmp_path: Path) -> None:
-    async with live_house(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
+    async with served_hls(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
         house.add("low", HlsSpec("fmp4", segment_s=2.0, part_s=0.5))
         living = asyncio.create_task(house.go_live(steady))
         await asyncio.sleep(2.6)
@@ -152,7 +152,7 @@ async def test_a_hinted_part_comes_when_it_is_there_and_not_before(tmp_path: Pat
 
 
 async def test_a_slow_reader_holds_up_nobody(tmp_path: Path) -> None:
-    async with live_house(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
+    async with served_hls(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
         spec = HlsSpec("ts", SoundSpec(bitrate=256_000), PictureSpec(1280, 720, 30, 3_000_000), segment_s=4.0)
         live = house.add("big", spec)
         noise = np.random.default_rng(0).integers(-8_000, 8_000, 9 * RATE).astype(np.float32)
@@ -178,7 +178,7 @@ async def test_a_slow_reader_holds_up_nobody(tmp_path: Path) -> None:
 
 
 async def test_the_web_says_what_players_need(tmp_path: Path) -> None:
-    async with live_house(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
+    async with served_hls(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
         house.add("open", HlsSpec("fmp4", segment_s=2.0, window=20))
         house.add("closed", HlsSpec("fmp4", segment_s=2.0), token="tok-1")
         house.hear(tone(600, 9.5, RATE))
@@ -206,7 +206,7 @@ async def test_the_web_says_what_players_need(tmp_path: Path) -> None:
 
 
 async def test_captions_come_over_http(tmp_path: Path) -> None:
-    async with live_house(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
+    async with served_hls(tmp_path) as house, httpx.AsyncClient(timeout=20) as http:
         house.add(
             "said", HlsSpec("fmp4", segment_s=2.0, kind="event", captions=CaptionSpec("de-DE", "Deutsch"))
         )

@@ -15,7 +15,7 @@ from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PictureSpec
 from tests.bridge.web.browser import chromium, open_page
 from tests.e2e.test_live_hls import steady
 from tests.kit.hls_js import hls_js
-from tests.kit.live_house import LiveHouse, live_house
+from tests.kit.served_hls import LiveHouse, served_hls
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
@@ -84,7 +84,7 @@ async def test_chromium_plays_a_live_stream_with_captions_and_metadata(tmp_path:
         part_s=0.5 if low else None,
         captions=CaptionSpec(),
     )
-    async with live_house(tmp_path) as house, chromium() as browser:
+    async with served_hls(tmp_path) as house, chromium() as browser:
         live = house.add("live", spec)
         living = asyncio.create_task(house.go_live(steady))
         # Players stay back from the end: without parts there must be a few segments before they begin.

@@ -16,7 +16,7 @@ CACHED = Path(__file__).resolve().parents[2] / ".cache" / f"hls-{VERSION}.min.js
 
 
 def hls_js() -> str:
-    """Its script. A test skips where npm is missing or gives nothing: what it plays is tested without, too."""
+    """Its script. Where npm is missing or gives nothing a test skips: all else of HLS is tested without."""
     if not CACHED.exists():
         npm = shutil.which("npm")
         if npm is None:
