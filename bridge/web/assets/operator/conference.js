@@ -1,4 +1,4 @@
-// One conference: its head, its people, who hears whom, and how phones reach it.
+// One conference: its head, its people, what is recorded and streamed, who hears whom, and how phones reach it.
 
 import { make, named, setText, toast } from "../shared/dom.js";
 import { icon } from "../shared/icons.js";
@@ -7,6 +7,8 @@ import { Live } from "../shared/live.js";
 import { confirm, copyable, form, show } from "./dialogs.js";
 import { Hearing } from "./hearing.js";
 import { Participants } from "./participants.js";
+import { Recording } from "./recording.js";
+import { Streamings } from "./streamings.js";
 import { Streams } from "./streams.js";
 
 const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -27,6 +29,8 @@ export class ConferenceView {
       this.#try(() => api.route(this.id, listener.id, { hears: { [source.id]: gain } })),
     );
     this.streams = new Streams((stream, whom, what) => this.#endStream(stream, whom, what));
+    this.recording = new Recording(api, this.id);
+    this.streamings = new Streamings(api, this.id);
     this.#build(main, summary);
     this.live = new Live(api.applicationId, this.id, api.token, {
       people: (message) => this.#setPeople(message),
@@ -40,6 +44,10 @@ export class ConferenceView {
         this.streams.setStreams(message);
         this.participants.setForks(this.streams.ofPeople());
       },
+      outputs: (message) => {
+        this.recording.setState(message.recording, message.storages);
+        this.streamings.setStreamings(message.streamings);
+      },
       state: (state) => {
         this.link.className = `pill ${state === "open" ? "good" : "busy"}`;
         setText(this.linkText, state === "open" ? "Live" : "Reconnecting");
@@ -51,6 +59,8 @@ export class ConferenceView {
 
   close() {
     this.live.close();
+    this.recording.close();
+    this.streamings.close();
   }
 
   // --- inside ---
@@ -88,6 +98,8 @@ export class ConferenceView {
         ),
       ),
       make("section", { class: "panel", "aria-labelledby": "people-title" }, make("header", {}, make("h2", { id: "people-title", text: "Participants" }), this.count), this.empty, this.table),
+      this.recording.element,
+      this.streamings.element,
       this.streams.element,
       this.hearing.element,
       make(
@@ -131,6 +143,7 @@ export class ConferenceView {
   #drawPeople() {
     this.participants.setPeople(this.people);
     this.streams.setPeople(this.people);
+    this.recording.setPeople(this.people);
     this.hearing.setPeople(structuredClone(this.people)); // it draws wishes before they are granted
   }
 

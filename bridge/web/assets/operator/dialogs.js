@@ -33,7 +33,7 @@ export function confirm(title, about, text, yes) {
 }
 
 /**
- * A form: `fields` are [label, element] pairs. `submit()` does the work and gives the result; when it raises,
+ * A form: `fields` are [label, element] pairs; check boxes stand before their label. `submit()` does the work and gives the result; when it raises,
  * the dialog stays and shows why.
  */
 export function form(title, fields, yes, submit) {
@@ -43,7 +43,7 @@ export function form(title, fields, yes, submit) {
     const element = make(
       "form",
       { class: "stack" },
-      ...fields.map(([label, field]) => make("label", { class: "field" }, make("span", { text: label }), field)),
+      ...fields.map(([label, field]) => (field.type === "checkbox" ? make("label", { class: "row" }, field, make("span", { text: label })) : make("label", { class: "field" }, make("span", { text: label }), field))),
       problem,
       make("div", { class: "actions" }, make("button", { type: "button", text: "Cancel", on: { click: () => close(null) } }), go),
     );

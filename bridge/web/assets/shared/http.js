@@ -21,19 +21,14 @@ async function textOf(response) {
   }
 }
 
-/** One call; gives the decoded JSON, or null for an empty answer. */
-export async function call(method, path, token, body = undefined) {
-  const headers = { Authorization: `Bearer ${token}`, Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json; charset=UTF-8";
+async function ask(path, token, given) {
   let response;
   try {
     response = await fetch(path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      ...given,
+      headers: { Authorization: `Bearer ${token}`, ...given.headers },
       cache: "no-store",
       credentials: "omit",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch {
     throw new CallError(0, "The server cannot be reached.");
@@ -41,6 +36,25 @@ export async function call(method, path, token, body = undefined) {
   if (!response.ok) {
     throw new CallError(response.status, await textOf(response), Number(response.headers.get("Retry-After")) || null);
   }
+  return response;
+}
+
+/** One call; gives the decoded JSON, or null for an empty answer. */
+export async function call(method, path, token, body = undefined, withinMs = TIMEOUT_MS) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json; charset=UTF-8";
+  const content = body === undefined ? undefined : JSON.stringify(body);
+  const response = await ask(path, token, { method, headers, body: content, signal: AbortSignal.timeout(withinMs) });
   const text = await response.text();
   return text ? JSON.parse(text) : null;
+}
+
+/** A file's content, as a Blob. It is given up when `signal` says so. */
+export async function file(path, token, signal) {
+  const response = await ask(path, token, { headers: { Accept: "*/*" }, signal });
+  try {
+    return await response.blob();
+  } catch {
+    throw new CallError(0, "The connection was lost in the middle of the file.");
+  }
 }
