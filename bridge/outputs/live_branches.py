@@ -46,6 +46,8 @@ class BranchSettings:
     relays: Relays
     h264: bool = True
     back_off: BackOff = BACK_OFF
+    stalled_s: float = 10.0
+    """A peer that reads nothing for so long is given up."""
 
 
 class Branch(Protocol):
@@ -97,6 +99,7 @@ class PushBranch:
         push = LivePush(
             self.name, self._spec, self._url, encoder, self._settings.relays,
             room=self._room, on_trouble=self._on_trouble, back_off=self._settings.back_off,
+            stalled_s=self._settings.stalled_s,
         )  # fmt: skip
         push.start()
         self._push = push

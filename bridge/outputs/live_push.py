@@ -66,10 +66,12 @@ class LivePush:
         room: str = "",
         on_trouble: Callable[[str], None] = lambda why: None,
         back_off: BackOff = BACK_OFF,
+        stalled_s: float = 10.0,
     ) -> None:
         """`name`: for the encoder and, with the room, for the log.
 
-        `on_trouble` is told what is wrong, and "" when it is over.
+        `on_trouble` is told what is wrong, and "" when it is over. A peer that reads nothing for `stalled_s`
+        is given up.
         """
         self.trouble = ""
         self._name, self._spec, self._encoder, self._relays = name, spec, encoder, relays
@@ -78,6 +80,7 @@ class LivePush:
         self._path = rest[rest.find("/") :] if "/" in rest else "/"
         self._on_trouble = on_trouble
         self._failures = Failures(back_off)
+        self._stalled_s = stalled_s
         self._stage: Literal["starting", "going on", "ending", "ended"] = "starting"
         self._attempt = self._published_times = 0
         self._port: int | None = None
@@ -103,7 +106,7 @@ class LivePush:
         if self._port is None:
             return None
         port, self._port = self._port, None
-        return AddPush(self._name, self._attempt, self._spec, port, self._path, self._base)
+        return AddPush(self._name, self._attempt, self._spec, port, self._path, self._base, self._stalled_s)
 
     def told(self, event: Event) -> None:
         """What the encoder says."""
@@ -181,7 +184,7 @@ class LivePush:
                 log.error("x %s cannot be: %s", self._name, why, extra=self._where)
                 return
             pause_s = self._failures.failed(went_well_s)
-            log.warning("x %s: %s; again in %.0f s", self._name, why, pause_s, extra=self._where)
+            log.warning("x %s: %s; again in %.1f s", self._name, why, pause_s, extra=self._where)
             await asyncio.sleep(pause_s)
 
     async def _publish(self) -> str:
@@ -230,7 +233,8 @@ class LivePush:
         relay = self._relay
         if relay is None or self._published_at is None or not relay.connected:
             return False
-        return time.monotonic() - self._taken_at < STALLED_S
+        unread_ms = 0 if self._look is None else self._look.unread_ms
+        return max(time.monotonic() - self._taken_at, unread_ms / 1000) < STALLED_S
 
     def _since_published(self) -> float:
         return 0.0 if self._published_at is None else time.monotonic() - self._published_at

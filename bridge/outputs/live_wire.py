@@ -161,6 +161,8 @@ class AddPush(Word, frozen=True):
     """And the query: holds the stream's key."""
     base: int | None = None
     """The time (samples) that is the stream's 0, when there was a connection before."""
+    stalled_s: float = 10.0
+    """A peer that reads nothing for so long is given up."""
 
     def __repr__(self) -> str:
         return f"AddPush({self.output!r}, attempt={self.attempt}, port={self.port}, path=…)"
@@ -238,6 +240,8 @@ class PushLook(Word, frozen=True):
     """Not sent yet."""
     dropped_ms: int
     """Left out so far because too much waited."""
+    unread_ms: int
+    """How long the peer has not said that it reads, if it ever did."""
 
 
 class PushEnded(Word, frozen=True):

@@ -7,13 +7,14 @@ import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.errors import BadInput
 from bridge.outputs.flv import Tag
 from bridge.outputs.media_units import CLOCK_HZ
-from bridge.outputs.rtmp_publish import PublishRefused, RtmpPublisher, StreamName
+from bridge.outputs.rtmp_publish import WINDOW_BYTES, PublishRefused, RtmpPublisher, StreamName
 from bridge.outputs.tag_queue import TagQueue
 
 _SEND_BUFFER_BYTES = 1 << 15
@@ -34,6 +35,8 @@ class LineLimits:
     """For what waits, once the end was ordered."""
     unpublished_s: float = 1.0
     """Until the peer has said that the stream is over, when it was told so."""
+    stalled_s: float = 10.0
+    """Without a word of a peer that used to say what it has read."""
 
 
 class PushLine:
@@ -65,6 +68,9 @@ class PushLine:
         self._finish_until: float | None = None
         self._unpublish_until: float | None = None
         self._sending = self._told = False
+        self._sent_when_read = 0
+        self._read_at = 0.0
+        self._read_steps: deque[int] = deque(maxlen=3)
         self._out = memoryview(b"")
         self._wake = -1
         self._closing = threading.Lock()
@@ -85,6 +91,17 @@ class PushLine:
         """Send what waits, say that it was all, and end; it does not take long. Returns at once."""
         self._finish_until = time.monotonic() + self._limits.finished_s
         self.wake()
+
+    @property
+    def unread_s(self) -> float:
+        """How long the peer has not said that it reads what it is sent; 0 when it does, or never did.
+
+        Buffers of both systems take half a minute of sound from a peer that hangs, and say nothing.
+        """
+        steps = [*self._read_steps]
+        if not steps or self.sent_bytes - self._sent_when_read < 2 * max(WINDOW_BYTES, *steps):
+            return 0.0
+        return time.monotonic() - self._read_at
 
     def join(self, within_s: float) -> bool:
         """Wait until it has ended; False when it has not by then."""
@@ -148,6 +165,8 @@ class PushLine:
                     sent = 0
                 self.sent_bytes += sent
                 self._out = self._out[sent:]
+            if self.unread_s >= self._limits.stalled_s:
+                raise PublishRefused("the peer does not read what it is sent")
             if self._publisher.publishing and not self._out:
                 self._go_on()
             elif time.monotonic() >= accept_until and self._publisher.state not in ("publishing", "ended"):
@@ -162,10 +181,13 @@ class PushLine:
             return
         if not piece:
             raise _Ended
-        before = self._publisher.publishing
+        publishing, read = self._publisher.publishing, self._publisher.acknowledged
         self._send(self._publisher.receive(piece))
-        if self._publisher.publishing and not before:
+        if self._publisher.publishing and not publishing:
             self._queue.open()
+        if self._publisher.acknowledged != read:
+            self._read_steps.append(self.sent_bytes - self._sent_when_read)
+            self._sent_when_read, self._read_at = self.sent_bytes, time.monotonic()
 
     def _go_on(self) -> None:
         """All that was to be sent is sent."""

@@ -35,7 +35,8 @@ class PushOutput:
         self._queue = TagQueue()
         self._line = PushLine(
             order.port, order.path, order.base, self._queue,
-            publishing=self._publishing, ended=self._ended, limits=limits,
+            publishing=self._publishing, ended=self._ended,
+            limits=limits or LineLimits(stalled_s=order.stalled_s),
         )  # fmt: skip
         self._stream: FlvStream
         self._sounds: deque[Tag] = deque()
@@ -118,8 +119,9 @@ class PushOutput:
         waiting_ms, dropped_ms = (
             samples * 1000 // CLOCK_HZ for samples in (self._queue.waiting, self._queue.left_out)
         )
-        order = self._order
-        return PushLook(order.output, order.attempt, self._line.sent_bytes, waiting_ms, dropped_ms)
+        order, line = self._order, self._line
+        unread_ms = round(line.unread_s * 1000)
+        return PushLook(order.output, order.attempt, line.sent_bytes, waiting_ms, dropped_ms, unread_ms)
 
     # --- on the line's thread ---
 

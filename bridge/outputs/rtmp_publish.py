@@ -31,7 +31,8 @@ from bridge.outputs.rtmp_chunks import (
 _VERSION = 3
 _HANDSHAKE_BYTES = 1536
 _CHUNK_BYTES = 4096
-_WINDOW_BYTES = 2_500_000
+WINDOW_BYTES = 1 << 14
+"""So much is sent until the peer is to say that it has read it (§5.4.4): a few times in ten seconds."""
 _CONNECT, _RELEASE, _ANNOUNCE, _CREATE, _PUBLISH = 1.0, 2.0, 3.0, 4.0, 5.0
 """Transactions; a server's answer says which one it is to."""
 _CONTROL_CHUNKS, _COMMAND_CHUNKS, _SOUND_CHUNKS, _PICTURE_CHUNKS = 2, 3, 4, 6
@@ -74,6 +75,8 @@ class RtmpPublisher:
         self._received = self._acknowledged = 0
         self._window = 0
         self.state: State = "shaking hands"
+        self.acknowledged = 0
+        """How often the peer has said that it read what it was sent."""
         self.unpublished = False
         """The server has said that the stream is over."""
 
@@ -127,7 +130,9 @@ class RtmpPublisher:
     def _answer(self, message: Message) -> bytes:
         if message.kind == COMMAND:
             return self._obey(message.body)
-        if message.kind == WINDOW_SIZE and len(message.body) >= 4:
+        if message.kind == ACKNOWLEDGEMENT:
+            self.acknowledged += 1
+        elif message.kind == WINDOW_SIZE and len(message.body) >= 4:
             self._window = int.from_bytes(message.body[:4])
         elif message.kind == USER_CONTROL and message.body[:2] == _PING.to_bytes(2):
             return self._control(USER_CONTROL, _PONG.to_bytes(2) + message.body[2:6])
@@ -152,7 +157,7 @@ class RtmpPublisher:
     def _granted(self, transaction: Value, told: Value) -> bytes:
         if transaction == _CONNECT and self.state == "connecting":
             self.state = "creating"
-            answer = self._control(WINDOW_SIZE, _WINDOW_BYTES.to_bytes(4))
+            answer = self._control(WINDOW_SIZE, WINDOW_BYTES.to_bytes(4))
             answer += self._control(SET_CHUNK_SIZE, _CHUNK_BYTES.to_bytes(4))
             self._writer.chunk_bytes = _CHUNK_BYTES
             answer += self._command("releaseStream", _RELEASE, None, self._name.key)
