@@ -84,7 +84,7 @@ _RATES: Final[dict[AudioCodec, frozenset[int]]] = {
 _ENCODERS: Final[dict[AudioCodec, tuple[str, str, dict[str, str]]]] = {
     # Codec → encoder, its sample format, options.
     "aac": ("aac", "fltp", {}),
-    "mp3": ("libmp3lame", "s16p", {}),
+    "mp3": ("libmp3lame", "s16p", {"compression_level": "7"}),
     "opus": ("libopus", "s16", {"application": "audio", "frame_duration": "20", "compression_level": "5"}),
     "flac": ("flac", "s16", {"compression_level": "3"}),
     "pcm": ("pcm_s16le", "s16", {}),
