@@ -48,6 +48,7 @@ from bridge.core.specs import (
     Source,
     WebRtcOffer,
 )
+from bridge.core.storage_spec import GivenStorage, StorageKind
 from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputFile, OutputLook, OutputPort, OutputState
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Encoding",
     "FrameSink",
     "Gap",
+    "GivenStorage",
     "HeardSource",
     "HlsSpec",
     "InputLook",
@@ -100,6 +102,7 @@ __all__ = [
     "SoloSource",
     "SoundCoding",
     "Source",
+    "StorageKind",
     "StreamEnd",
     "StreamLedger",
     "TrackLedger",

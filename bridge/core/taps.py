@@ -70,6 +70,8 @@ class OutputFile:
     size: int
     state: str = ""
     """Of its upload, in words; empty: it stays here."""
+    here: bool = True
+    """Whether it lies at `path`; otherwise it is in its storage only."""
 
 
 class Output(Protocol):

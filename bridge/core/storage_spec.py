@@ -1,0 +1,27 @@
+"""A storage that somebody names together with the keys to it, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StorageKind = Literal["s3", "gcs", "azure"]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStorage:
+    """A bucket and how to reach it, from a request: nothing in it has been checked."""
+
+    kind: StorageKind
+    bucket: str
+    """Azure: the container."""
+    prefix: str = ""
+    """Before every key."""
+    region: str = ""
+    endpoint: str = ""
+    """Of what is compatible with the kind; empty: the vendor's own."""
+    access_key: str = field(default="", repr=False)
+    """Azure: the account's name; GCS: unused."""
+    secret_key: str = field(default="", repr=False)
+    """GCS: the service account's key file, as JSON."""
+    session_token: str = field(default="", repr=False)
