@@ -1,106 +1,204 @@
-"""Live HLS as it runs: an encoder process, a shelf, a web server; sound comes as fast as a test wants."""
+"""Rooms with live outputs on a clock that runs as fast as a test wants, and RTMP relays as the server has them."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
+import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import numpy as np
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
 from numpy.typing import NDArray
 
-from bridge.outputs.hls_shelf import HlsShelf, token_digest
-from bridge.outputs.hls_stream import HlsStream
-from bridge.outputs.live_encoder import LiveEncoder
-from bridge.outputs.live_hls import LiveHls
-from bridge.outputs.live_wire import HlsSpec
-from bridge.outputs.record import PROGRAM, Begun, Joined, Record, Sound, Talked
-from bridge.web.hls import HlsPages
-from tests.kit.live_room import FRAME
-from tests.kit.served import served
+from bridge.core.ports import FrameSink, OutputEnd, OutputSpec
+from bridge.egress import EgressGate, EgressSettings
+from bridge.outputs.back_off import BackOff
+from bridge.outputs.hls_shelf import HlsShelf
+from bridge.outputs.live_branches import BranchSettings
+from bridge.outputs.live_outputs import LiveOutput, LiveOutputs
+from bridge.runtime.rtmp_relay import Relay, RelayLimits
+from bridge.runtime.tls_out import client_context
+from tests.kit.tones import tone
 
-CHUNK_TICKS = 5
+RATE = 48_000
+FRAME = 960
+TONE_HZ = 600
+BEGAN_MS = 1_700_000_000_000
+IMPATIENT = RelayLimits(taken_s=2.0, connected_s=2.0, answered_s=2.0, stalled_s=2.0)
+SOON = BackOff(first_s=0.2, most_s=1.0, forget_s=30.0)
+
+
+class Port:
+    """A room as one output hears it: an `OutputPort`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.room_id = room.name
+        self.program: FrameSink | None = None
+        self.reports: list[str] = []
+
+    def tick(self) -> int:
+        return self._room.position
+
+    def sound_ms(self) -> int:
+        return BEGAN_MS + 20 * self._room.position
+
+    def open_program(self, sink: FrameSink) -> None:
+        self.program = sink
+
+    def open_participant(self, participant_id: str, sink: FrameSink) -> None:
+        raise AssertionError("live outputs hear the program")
+
+    def close_participant(self, participant_id: str) -> None:
+        raise AssertionError("live outputs hear the program")
+
+    def report(self, trouble: str) -> None:
+        self.reports.append(trouble)
+
+
+class Room:
+    """Ticks with a tone in them. `run` makes them pass; every output is told who is there, as the desk does."""
+
+    def __init__(self, outputs: LiveOutputs, name: str = "room") -> None:
+        self.name = name
+        self.position = 1_000
+        self.ports: dict[LiveOutput, Port] = {}
+        self._outputs = outputs
+        self._people: dict[str, str] = {}
+        self._sound = tone(TONE_HZ, 1.0, RATE).astype("<i2")
+        self._began = self.position
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self, spec: OutputSpec) -> LiveOutput:
+        port = Port(self)
+        output = self._outputs(port, spec)
+        self.ports[output] = port
+        await output.start()
+        for person, name in self._people.items():
+            output.joined(person, name)
+        return output
+
+    async def stop(self, output: LiveOutput, why: OutputEnd = "stopped") -> None:
+        """Its port is closed first, as the desk does."""
+        self.ports[output].program = None
+        await output.stop(why)
+        del self.ports[output]
+
+    def join(self, person: str, name: str) -> None:
+        self._people[person] = name
+        for output in self.ports:
+            output.joined(person, name)
+
+    def talk(self, person: str, talking: bool) -> None:
+        for output in self.ports:
+            output.talked(person, talking, 0)
+
+    def tick(self) -> None:
+        self.position += 1
+        at = self.position * FRAME % RATE
+        frame = self._sound[at : at + FRAME].tobytes()
+        for port in self.ports.values():
+            if port.program is not None:
+                port.program.send_frame(frame, False, False)
+
+    async def run(self, seconds: float, speed: float = 5.0) -> None:
+        """So much time of the room passes."""
+        for _ in range(round(seconds * 50)):
+            self.tick()
+            await asyncio.sleep(0.02 / speed)
+
+    async def run_until(self, holds: Callable[[], bool], within_s: float = 15.0, speed: float = 5.0) -> None:
+        """Time of the room passes until `holds`; `within_s` is real."""
+        async with asyncio.timeout(within_s):
+            while not holds():
+                await self.run(0.1, speed)
 
 
 class LiveHouse:
-    """`http` is where it is served. Feed it with `hear`, at once, or with `go_live`, as time passes."""
+    """Everything that live outputs need."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.http = ""
-        self.shelf = HlsShelf()
-        self.encoder = LiveEncoder("room", "Live")
-        self.lives: dict[str, LiveHls] = {}
-        self.tick = 0
-        self.began_ms = 0
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: RelayLimits = IMPATIENT,
+        tls: ssl.SSLContext | None = None,
+        h264: bool = True,
+        back_off: BackOff = SOON,
+    ) -> None:
+        self.gate = EgressGate(EgressSettings(allow_private=True), _look_up)
+        self.shelf = HlsShelf(lambda: BEGAN_MS + 20.0 * max(room.position for room in self.rooms))
+        self.root = folder / "live"
+        self.relays: list[Relay] = []
+        self._tls = tls or client_context()
+        self._limits = limits
+        self.outputs = LiveOutputs(
+            BranchSettings(self.root, self.shelf, self._relay, h264, back_off), title=lambda room: "A room"
+        )
+        self.rooms: list[Room] = []
 
-    def add(self, name: str, spec: HlsSpec, *, token: str | None = None) -> LiveHls:
-        folder = self.directory / name
-        folder.mkdir(mode=0o700)
-        stream = HlsStream(spec, lambda: time.time() * 1_000)
-        digest = None if token is None else token_digest(token)
-        live = self.lives[name] = LiveHls(name, stream, folder, self.shelf, token=digest)
-        self.encoder.add(name, live)
-        return live
+    def room(self, name: str = "room") -> Room:
+        room = Room(self.outputs, name)
+        self.rooms.append(room)
+        return room
 
-    def url(self, name: str, path: str = "index.m3u8") -> str:
-        return f"{self.http}/hls/{name}/{path}"
-
-    def pass_on(self, pcm: NDArray[np.int16]) -> None:
-        """A chunk of whole ticks."""
-        since, self.tick = self.tick, self.tick + len(pcm) // FRAME
-        records: list[Record] = []
-        if since == 0:
-            self.began_ms = self.began_ms or round(time.time() * 1_000)
-            records += [
-                Begun("r", "room", 0, self.began_ms),
-                Joined(0, "ann", "Ann"),
-                Joined(0, "bob", "Боб"),
-            ]
-        if since % 100 == 0:
-            records.append(Talked(since, "ann", since % 200 == 0))
-        self.encoder.passed(since, self.tick, [*records, Sound(PROGRAM, since, pcm.astype("<i2").tobytes())])
-
-    def hear(self, sound: NDArray[np.float32]) -> None:
-        """All of it at once; the encoder has a queue for ten seconds."""
-        pcm = sound.astype(np.int16)
-        for at in range(0, len(pcm), CHUNK_TICKS * FRAME):
-            self.pass_on(pcm[at : at + CHUNK_TICKS * FRAME])
-
-    async def go_live(self, sound: Callable[[int], NDArray[np.int16]]) -> None:
-        """Until cancelled, as time passes: `sound` gives the chunk that begins at a tick."""
-        loop = asyncio.get_running_loop()
-        began, first = loop.time(), self.tick
-        if first == 0:
-            self.began_ms = round(time.time() * 1_000)
-        while True:
-            # A chunk is there when its last sample has sounded.
-            await asyncio.sleep(began + (self.tick - first + CHUNK_TICKS) * 0.02 - loop.time())
-            self.pass_on(sound(self.tick))
-
-    async def finish(self, name: str, within_s: float = 20) -> None:
-        self.encoder.remove(name)
-        async with asyncio.timeout(within_s):
-            await self.lives[name].closed.wait()
+    def _relay(self, url: str) -> Relay:
+        relay = Relay(self.gate, url, self._tls, self._limits)
+        self.relays.append(relay)
+        return relay
 
 
-@contextlib.asynccontextmanager
-async def live_house(directory: Path) -> AsyncIterator[LiveHouse]:
-    house = LiveHouse(directory)
-    app = FastAPI()
-    app.include_router(HlsPages(house.shelf).router())
-    app.add_api_route("/player", lambda: HTMLResponse("<!doctype html><link rel=icon href=data:><body>"))
-    await house.encoder.start()
-    try:
-        async with served([], app=app) as server:
-            house.http = server.http
-            try:
-                yield house
-            finally:
-                house.shelf.close()
-    finally:
-        await house.encoder.stop()
+@asynccontextmanager
+async def tls_in_front(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """TLS on a port of its own, plain to `port`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        one = asyncio.ensure_future(_copy(reader, inner_writer))
+        other = asyncio.ensure_future(_copy(inner_reader, writer))
+        await asyncio.wait((one, other), return_when="FIRST_COMPLETED")
+        for task in (one, other):
+            task.cancel()
+        await asyncio.gather(one, other, return_exceptions=True)
+        for end in (writer, inner_writer):
+            end.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def heard_in(file: Path) -> tuple[NDArray[np.float32], int]:
+    """The sound of a file at int16 scale (its first channel), and its rate."""
+    with av.open(str(file)) as container:
+        frames = list(container.decode(container.streams.audio[0]))
+    sound = np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)
+    if frames[0].format.name.startswith("flt"):
+        sound *= 32_768
+    return sound, frames[0].sample_rate
+
+
+def times_in(file: Path) -> dict[str, list[float]]:
+    """The times of a file's packets in seconds, by the kind of their stream, and of key pictures as `key`."""
+    times: dict[str, list[float]] = {"audio": [], "video": [], "key": []}
+    with av.open(str(file)) as container:
+        for packet in container.demux():
+            if packet.pts is None:
+                continue
+            at = float(packet.pts * packet.time_base)
+            times[packet.stream.type].append(at)
+            if packet.stream.type == "video" and packet.is_keyframe:
+                times["key"].append(at)
+    return times
+
+
+async def _look_up(host: str) -> list[str]:
+    return ["127.0.0.1"]
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(1 << 14):
+        writer.write(piece)
+        await writer.drain()

@@ -1,0 +1,93 @@
+"""RTMP's chunks: what is written is read, in whatever pieces and headers it comes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import BadInput
+from bridge.outputs.rtmp_chunks import SET_CHUNK_SIZE, SOUND, ChunkReader, ChunkWriter, Message
+
+pytestmark = pytest.mark.unit
+
+BODY = bytes(range(256)) * 3
+
+
+def test_a_message_is_cut_into_chunks_and_put_together_again() -> None:
+    written = ChunkWriter().write(Message(SOUND, BODY, 1234, 7), 4)
+    assert written[:12].hex(" ") == "04 00 04 d2 00 03 00 08 07 00 00 00"
+    assert written[12 + 128] == 0xC4
+    assert ChunkReader().feed(written) == [Message(SOUND, BODY, 1234, 7)]
+
+
+def test_it_may_come_byte_by_byte() -> None:
+    reader = ChunkReader()
+    written = ChunkWriter().write(Message(SOUND, BODY, 20_000_000, 1), 4)
+    messages = [message for at in range(len(written)) for message in reader.feed(written[at : at + 1])]
+    assert messages == [Message(SOUND, BODY, 20_000_000, 1)]
+
+
+def test_late_times_stand_in_every_chunk() -> None:
+    written = ChunkWriter().write(Message(SOUND, BODY, 0x01020304, 1), 4)
+    assert written[1:4] == b"\xff\xff\xff" and written[12:16] == b"\x01\x02\x03\x04"
+    assert written[16 + 128 :][:5] == b"\xc4\x01\x02\x03\x04"
+
+
+def test_the_sizes_of_chunks_change_as_was_said() -> None:
+    writer, reader = ChunkWriter(), ChunkReader()
+    told = writer.write(Message(SET_CHUNK_SIZE, (4096).to_bytes(4)), 2)
+    writer.chunk_bytes = 4096
+    written = writer.write(Message(SOUND, BODY, 5, 1), 4)
+    assert len(written) == 12 + len(BODY)
+    assert reader.feed(told + written)[1] == Message(SOUND, BODY, 5, 1)
+
+
+def test_shorter_headers_go_on_from_the_ones_before() -> None:
+    reader = ChunkReader()
+    full = b"\x05\x00\x00\x64\x00\x00\x02\x08\x01\x00\x00\x00ab"
+    without_stream = b"\x45\x00\x00\x0a\x00\x00\x03\x09cde"
+    only_time = b"\x85\x00\x00\x0bfgh"
+    nothing = b"\xc5ijk"
+    assert reader.feed(full + without_stream + only_time + nothing) == [
+        Message(8, b"ab", 100, 1),
+        Message(9, b"cde", 110, 1),
+        Message(9, b"fgh", 121, 1),
+        Message(9, b"ijk", 132, 1),
+    ]
+
+
+def test_high_numbers_of_chunk_streams_are_read() -> None:
+    reader = ChunkReader()
+    assert reader.feed(b"\x00\x10" + b"\x00\x00\x01\x00\x00\x01\x08\x01\x00\x00\x00a") == [
+        Message(8, b"a", 1, 1)
+    ]
+    assert reader.feed(b"\x01\x10\x01" + b"\x00\x00\x02\x00\x00\x01\x08\x01\x00\x00\x00b") == [
+        Message(8, b"b", 2, 1)
+    ]
+
+
+def test_messages_of_different_chunk_streams_may_be_woven() -> None:
+    first = ChunkWriter().write(Message(8, b"a" * 200, 1, 1), 4)
+    second = ChunkWriter().write(Message(9, b"b" * 200, 2, 1), 6)
+    woven = first[:140] + second[:140] + first[140:] + second[140:]
+    assert [message.kind for message in ChunkReader().feed(woven)] == [8, 9]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"\x05\x00\x00\x00\xff\xff\xff\x08\x01\x00\x00\x00",
+        b"\x02\x00\x00\x00\x00\x00\x04\x01\x00\x00\x00\x00\x00\x00\x00\x00",
+        b"\x02\x00\x00\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00",
+    ],
+)
+def test_what_cannot_be_is_refused(written: bytes) -> None:
+    with pytest.raises(BadInput):
+        ChunkReader().feed(written)
+
+
+def test_nobody_opens_chunk_streams_without_end() -> None:
+    reader = ChunkReader()
+    with pytest.raises(BadInput):
+        for number in range(64, 400):
+            head = b"\x01" + (number - 64).to_bytes(2, "little")
+            reader.feed(head + b"\x00\x00\x00\x00\x00\x01\x08\x00\x00\x00\x00a")
