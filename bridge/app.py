@@ -66,6 +66,7 @@ from bridge.tick_watch import TickWatch
 from bridge.turn_figures import TurnFigures
 from bridge.turn_watch import TurnWatch
 from bridge.web import WebPages
+from bridge.web.hls import HlsPages
 from mediacodecs.blas import use_one_thread
 
 SWITCH_INTERVAL_S = 0.0005
@@ -247,6 +248,7 @@ class Bridge:
         if self._config.metrics.port is None:
             app.add_api_route("/metrics", self._metrics, include_in_schema=False)
         app.include_router(self.pages.router())
+        app.include_router(HlsPages(self.outputs.hls).router())
         app.include_router(self.plivo.router())
         app.include_router(self.mind.router())
         app.add_middleware(CrossOrigin)

@@ -6,19 +6,25 @@ import asyncio
 from collections.abc import Callable
 
 from bridge.config import Config, StorageConfig
-from bridge.core.ports import RecordingSpec
+from bridge.core.ports import HlsSpec, OutputFactory, PushSpec, RecordingSpec
 from bridge.directory import Directory
 from bridge.egress import EgressGate
 from bridge.errors import BadInput, ConfigError
 from bridge.output_desk import OutputDesk
 from bridge.output_looks import OutputLooks
 from bridge.outputs.follow_wire import PicturePlan
+from bridge.outputs.hls_shelf import HlsShelf
+from bridge.outputs.live_branches import BranchSettings
+from bridge.outputs.live_outputs import LiveOutputs
 from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
 from bridge.outputs.record_writer import RecordWriter
 from bridge.outputs.recorder import Recorders
 from bridge.outputs.storage import Place, Storage
 from bridge.outputs.uploads import Uploads
+from bridge.part_settings import with_authorities
 from bridge.recordings import Recordings
+from bridge.runtime.rtmp_relay import Relay
+from bridge.runtime.tls_out import client_context
 from bridge.store import SqlStore
 from bridge.streamings import RTMP_SCHEMES, Streamings
 from bridge.switchboard import Switchboard
@@ -59,7 +65,21 @@ class OutputParts:
             storages=tuple(place.name for place in config.storage),
             title=lambda recording: self.recordings.title(recording),
         )
-        self.desk = OutputDesk(switchboard, directory, {RecordingSpec: self.recorders}, tick, sound_ms)
+        self.hls = HlsShelf()
+        tls = with_authorities(config, lambda ca_file: client_context(ca_file, protocols=()))
+        self.live = LiveOutputs(
+            BranchSettings(
+                root=config.data_dir.absolute() / "hls",
+                shelf=self.hls,
+                relays=lambda url: Relay(gate, url, tls),
+                h264=config.recordings.h264,
+            ),
+            title=lambda room: conference.name if (conference := directory.find(room)) else "",
+        )
+        factories: dict[type, OutputFactory] = {
+            RecordingSpec: self.recorders, PushSpec: self.live, HlsSpec: self.live,
+        }  # fmt: skip
+        self.desk = OutputDesk(switchboard, directory, factories, tick, sound_ms)
         self.recordings = Recordings(store.recordings, directory, self.desk, self.shelf)
         self.streamings = Streamings(
             store.streamings,
@@ -82,10 +102,12 @@ class OutputParts:
         await self.writer.start()
         await self.recordings.load()
         await self.streamings.load()
+        await self.live.clean(self.streamings.hls_streams)
 
     async def close(self) -> None:
         """End every output, with the last words in it."""
         await self.desk.close("restart")
+        self.hls.close()
 
     async def shut(self) -> None:
         """Nothing is written or uploaded any more."""
@@ -98,7 +120,7 @@ class OutputParts:
 def hls_address(config: Config, stream_id: str, token: str) -> str:
     """Where a live stream can be seen; the token is part of the path, so that what is named in it has it."""
     base = config.public_base_url or f"http://{config.host}:{config.port}"
-    return f"{base}/hls/{stream_id}/{token + '/' if token else ''}index.m3u8"
+    return f"{base}/hls/{stream_id}/{f't/{token}/' if token else ''}index.m3u8"
 
 
 def shelf_settings(config: Config) -> ShelfSettings:

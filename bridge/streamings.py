@@ -178,6 +178,11 @@ class Streamings:
         """All of a conference, in the order of creation."""
         return [self._streaming(kept) for kept in self._kept.get(conference.id, {}).values()]
 
+    @property
+    def hls_streams(self) -> list[str]:
+        """The ids of those that are HLS."""
+        return [one.id for kept in self._kept.values() for one in kept.values() if not one.url]
+
     def get(self, conference: Conference, streaming_id: str) -> Streaming:
         """Raises NoSuchStreaming."""
         return self._streaming(self._find(conference, streaming_id))
