@@ -78,6 +78,11 @@ class Port:
             self._patch.close_input(slot_name(self._participant_id, name))
             self._media_changed(self, name, False)
 
+    def set_volume(self, name: InputName, gain: float) -> None:
+        """How loud that input is; nothing happens when it is not open."""
+        if name in self.open_inputs and not self.closed:
+            self._patch.set_volume(slot_name(self._participant_id, name), gain)
+
     def open_frame_output(self, key: str, source: Source, audio_format: AudioFormat, sink: FrameSink) -> None:
         """From the next tick on, `sink` gets `source`."""
         self._feed(key, Output(source, audio_format, sink, None))

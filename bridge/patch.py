@@ -21,7 +21,7 @@ from bridge.core.ports import (
     Source,
 )
 from bridge.dispatch import Dispatch, PacketTrunk
-from bridge.routing import GainTable, Routing, slot_name
+from bridge.routing import GainTable, Routing, slot_name, slot_owner
 
 if TYPE_CHECKING:
     from bridge.leg_port import Port
@@ -119,6 +119,8 @@ class RoomPatch:
         self._routings: dict[str, Routing] = {}
         self._gains = GainTable(lambda to, of, gain: bus.set_gain(room_id, to, of, gain))
         self._play_sinks: dict[str, PlaySink] = {}
+        self._volumes: dict[str, float] = {}
+        """Slot → its input's gain, where one was set."""
         self._waiting: dict[str, list[tuple[Port | None, Output]]] = {}
         """Slot → outputs fed from it that belong to others, whether or not it is there at the moment."""
         self._has_silence = False
@@ -134,11 +136,21 @@ class RoomPatch:
         self._routings[participant_id] = routing
         listeners = self._listeners()
         for slot in self._slots_of(participant_id):
-            self._bus.set_fader(self.room_id, slot, 0.0 if routing.muted else 1.0)
+            self._set_fader(slot)
             self._relay.mute(slot, routing.muted)
             self._gains.refresh_source(slot, listeners, self._routings)
         if participant_id in self._slots:
             self._gains.refresh_listener(participant_id, routing, self._slots, self._routings)
+
+    def set_volume(self, slot: str, gain: float) -> None:
+        """How loud the input in `slot` is until it is closed, unless the participant is muted."""
+        if self._volumes.get(slot, 1.0) != gain:
+            self._volumes[slot] = gain
+            self._set_fader(slot)
+
+    def _set_fader(self, slot: str) -> None:
+        muted = self._routings[slot_owner(slot)[0]].muted
+        self._bus.set_fader(self.room_id, slot, 0.0 if muted else self._volumes.get(slot, 1.0))
 
     def play_sink(self, slot: str) -> PlaySink | None:
         """Who is told what becomes of the play queue in `slot`."""
@@ -225,6 +237,8 @@ class RoomPatch:
             self._play_sinks.pop(slot, None)
             if not self._closed:
                 self._bus.close_input(self.room_id, slot)
+                self.set_volume(slot, 1.0)
+            self._volumes.pop(slot, None)
             self._refeed(slot)
 
     def feed(self, port: Port | None, output: Output) -> None:

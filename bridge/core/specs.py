@@ -113,7 +113,22 @@ class ServiceStream:
     capture: CaptureOrder | None = None
 
 
-LegSpec = WebRtcOffer | CallTrack | ServiceStream
+@dataclass(frozen=True, slots=True)
+class PlayerSource:
+    """A leg that plays something: from an address, or a file of this machine. Exactly one of them is given."""
+
+    url: str = field(default="", repr=False)
+    """`rtmp`, `rtmps`, or `http`, `https` for HTTP-FLV and HLS; may hold keys and tokens."""
+    file: str = ""
+    """A path below one of the directories that the operator allows."""
+    volume: float = 1.0
+    """A gain, 0…2."""
+    loop: bool = False
+    """What has an end begins again."""
+    paused: bool = False
+
+
+LegSpec = WebRtcOffer | CallTrack | ServiceStream | PlayerSource
 
 
 @dataclass(frozen=True, slots=True)
