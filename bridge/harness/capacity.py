@@ -35,7 +35,6 @@ class CapacitySearch:
     def __init__(
         self, start: int = 1, *, at_least: int | None = None, most: int = MOST_CALLS,
         precision: float = PRECISION,
-        tries: int = TRIES,
     ) -> None:  # fmt: skip
         self.at_least = start if at_least is None else at_least
         """What is asked for: is tried itself, when it lies between what held and what broke."""
@@ -49,7 +48,6 @@ class CapacitySearch:
         self.late_at: int | None = None
         self._start = start
         self._most = most
-        self._tries = tries
         self._late: Counter[int] = Counter()
         self._interrupted = False
 
@@ -82,7 +80,7 @@ class CapacitySearch:
                 self._interrupted = True
             case "harness late":
                 self._late[calls] += 1
-                if self._late[calls] >= self._tries:
+                if self._late[calls] >= TRIES:
                     self.late_at = calls if self.late_at is None else min(self.late_at, calls)
 
     @property

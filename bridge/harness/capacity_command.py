@@ -11,13 +11,13 @@ from pathlib import Path
 
 from bridge.errors import ConfigError
 from bridge.harness.addresses import without_query
-from bridge.harness.bot_test import RunPlan
+from bridge.harness.bot_test import BotTest, RunPlan
 from bridge.harness.capacity import CapacitySearch
 from bridge.harness.capacity_run import STEPS, CapacityRun, StepPlan
 from bridge.harness.capacity_words import capacity_summary
 from bridge.harness.progress import shown
 from bridge.harness.results import CapacityResult, CapacityStep
-from bridge.harness.run_command import FAILED, INVALID, PASSED
+from bridge.harness.run_command import FAILED, INVALID, PASSED, tell_rest
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.steady import steady
 
@@ -66,7 +66,10 @@ async def find_capacity(
     if report is not None:
         for earlier in (report / STEPS).glob("[0-9][0-9]-*-calls"):
             shutil.rmtree(earlier, ignore_errors=True)
-    searching = CapacityRun(search, plan, report, told=_tell_step if progress else _tell_nothing)
+    searching = CapacityRun(
+        search, plan, report, told=_tell_step if progress else _tell_nothing,
+        make=lambda run: BotTest(run, announce=tell_rest),
+    )  # fmt: skip
     cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as around:
         around.enter_context(steady(FILES))

@@ -134,7 +134,7 @@ async def run_test(
     """
     folder = ReportFolder(report) if report is not None else None
     kept = CaptureFolder(captures) if captures is not None else None
-    test = BotTest(plan, folder, _tell_rest, captures=kept)
+    test = BotTest(plan, folder, tell_rest, captures=kept)
     cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as around:
         around.enter_context(steady(files=3 * len(plan.starts) + 100))
@@ -173,7 +173,8 @@ def tell(run: RunResult, folder: ReportFolder | None, say: Callable[[str], None]
     return exit_code(run)
 
 
-def _tell_rest(rest_url: str) -> None:
+def tell_rest(rest_url: str) -> None:
+    """Where a bot can hang up its calls."""
     print(f"mediabridge: the bot can hang up its calls at {rest_url}", file=sys.stderr)
 
 
