@@ -19,7 +19,9 @@ from bridge.room_taps import RoomTaps
 from bridge.runtime.websocket import make_protocol
 from bridge.sockets import Refuse, UpgradeRequest
 from bridge.web import ServerFigures, WebPages
+from bridge.web.hls import HlsPages
 from tests.bridge.web.phone_line import PhoneLine
+from tests.bridge.web.recorded_scene import StagedHls
 from tests.bridge.web.stage import Stage
 from tests.bridge.web.staged_streams import StagedStreams
 from tests.kit.notes import Rooms
@@ -72,6 +74,7 @@ class StagedBridge:
     port: int = field(default_factory=free_port)
     uptime: float = 3_725.0
     phone_line: PhoneLine = field(default_factory=PhoneLine)
+    hls: StagedHls = field(default_factory=StagedHls)
 
     def __post_init__(self) -> None:
         self.directory = Directory(MemoryRecords(), self.stage)  # type: ignore[arg-type]
@@ -89,6 +92,7 @@ class StagedBridge:
         )  # fmt: skip
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.include_router(self.pages.router())
+        app.include_router(HlsPages(self.hls).router())
         app.include_router(self.mind.router())
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -20,6 +21,9 @@ pytestmark = pytest.mark.unit
 
 SCRIPTS = sorted(ASSETS.rglob("*.js"))
 PAGES = sorted(ASSETS.glob("*.html"))
+NAMES_NOT_ADDRESSES = ("http://www.w3.org/2000/svg", "https://aomedia.org/emsg/ID3")
+HLS_PLAYER = ASSETS / "vendor" / "hls" / "hls.light.min.js"
+HLS_PLAYER_SHA256 = "3d82a88cf9ae0d9aaab3cbe9ff6ecbb64bb89c54a399c34ae9bf8b559baeb20f"
 
 
 @pytest.fixture
@@ -119,7 +123,9 @@ def test_the_pages_hold_neither_inline_code_nor_inline_style() -> None:
 def test_nothing_is_loaded_from_anywhere_else() -> None:
     for path in sorted(ASSETS.rglob("*")):
         if path.suffix in (".html", ".css", ".js", ".svg"):
-            text = path.read_text().replace('"http://www.w3.org/2000/svg"', "")
+            text = path.read_text()
+            for name in NAMES_NOT_ADDRESSES:
+                text = text.replace(f'"{name}"', "")
             assert not re.search(r"""(?:["'(=]\s*)(?:https?:)?//[a-z]""", text), path
 
 
@@ -128,6 +134,17 @@ def test_no_script_can_turn_text_into_markup_or_code() -> None:
     assert SCRIPTS
     for script in SCRIPTS:
         assert not re.search(sinks, script.read_text()), script
+
+
+def test_the_player_that_is_not_ours_is_unchanged_and_has_its_licence() -> None:
+    assert hashlib.sha256(HLS_PLAYER.read_bytes()).hexdigest() == HLS_PLAYER_SHA256
+    assert "Apache License, Version 2.0" in (HLS_PLAYER.parent / "LICENSE").read_text()
+
+
+def test_the_player_that_is_not_ours_is_loaded_only_when_something_is_played() -> None:
+    naming = [path for path in [*PAGES, *SCRIPTS] if "hls.light" in path.read_text() and path != HLS_PLAYER]
+    assert [path.name for path in naming] == ["hls_player.js"]
+    assert not re.search(r"""^import[^\n]*vendor""", naming[0].read_text(), re.MULTILINE)
 
 
 def test_every_local_reference_leads_to_a_file() -> None:
