@@ -165,7 +165,7 @@ class Recordings:
             recording = self._by_conference.get(conference.id)
             if recording is None or not recording.wanted:
                 return
-            await self._desk.stop(recording.id, "stopped")
+            await self._desk.stop(recording.id, "paused")
             self.shelf.rest(recording.id)
             recording = replace(recording, wanted=False)
             self._by_conference[conference.id] = recording

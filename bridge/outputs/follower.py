@@ -139,9 +139,11 @@ class _Follower:
         return stretches[-1].number if stretches else -1
 
     def _may_go_on(self) -> bool:
-        """Whether the recording is only paused, or has not begun."""
+        """Whether another stretch may come without a word: after a restart the server begins one, or says
+        that it is over.
+        """
         stretches = self._weaver.time.stretches
-        return not stretches or stretches[-1].why in (None, "paused")
+        return not stretches or stretches[-1].why in (None, "paused", "restart", "died")
 
     def _read(self, stretch: int, files: RecordingFiles) -> None:
         self._weaver.begin(stretch)

@@ -87,7 +87,7 @@ async def test_a_recording_is_begun_paused_and_resumed_as_one(house: House) -> N
     second = await house.recordings.start(conference, by=BY)
     assert first.id == second.id
     assert [spec.stretch for spec, _ in house.outputs] == [0, 1]
-    assert house.outputs[0][1].told == [("stopped", "stopped")]
+    assert house.outputs[0][1].told == [("stopped", "paused")]
     assert house.told == [(True, "application"), (False, "application"), (True, "application")]
     assert list(house.shelf.followed) == [first.id]
     assert not house.shelf.resting

@@ -194,7 +194,7 @@ async def test_a_killed_server_loses_at_most_the_last_second_and_goes_on(tmp_pat
         await meeting.stop()
         manifest = await meeting.manifest(3)
         ends = [stretch["ended_unix_ms"] / 1000 for stretch in manifest["stretches"]]
-        assert [stretch["ended_by"] for stretch in manifest["stretches"]] == ["died", "died", "stopped"]
+        assert [stretch["ended_by"] for stretch in manifest["stretches"]] == ["died", "died", "paused"]
         for ended, killed in zip(ends, killed_at, strict=False):
             assert killed - 1.0 <= ended <= killed + 0.1
         await meeting.check_step(manifest)
