@@ -1,9 +1,10 @@
-"""Rooms with live outputs on a clock that runs as fast as a test wants, and RTMP relays as the server has them."""
+"""Rooms with live outputs, on a clock that runs as fast as a test wants, and with relays as the server's."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from bridge.egress import EgressGate, EgressSettings
 from bridge.outputs.back_off import BackOff
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.live_branches import BranchSettings
+from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_outputs import LiveOutput, LiveOutputs
 from bridge.runtime.rtmp_relay import Relay, RelayLimits
 from bridge.runtime.tls_out import client_context
@@ -25,7 +27,6 @@ from tests.kit.tones import tone
 RATE = 48_000
 FRAME = 960
 TONE_HZ = 600
-BEGAN_MS = 1_700_000_000_000
 IMPATIENT = RelayLimits(taken_s=2.0, connected_s=2.0, answered_s=2.0, stalled_s=2.0)
 SOON = BackOff(first_s=0.2, most_s=1.0, forget_s=30.0)
 
@@ -43,7 +44,7 @@ class Port:
         return self._room.position
 
     def sound_ms(self) -> int:
-        return BEGAN_MS + 20 * self._room.position
+        return round(time.time() * 1_000)
 
     def open_program(self, sink: FrameSink) -> None:
         self.program = sink
@@ -59,7 +60,7 @@ class Port:
 
 
 class Room:
-    """Ticks with a tone in them. `run` makes them pass; every output is told who is there, as the desk does."""
+    """Ticks with a tone in them; `run` makes them pass. Outputs are told who is there as the desk does it."""
 
     def __init__(self, outputs: LiveOutputs, name: str = "room") -> None:
         self.name = name
@@ -127,22 +128,34 @@ class LiveHouse:
         tls: ssl.SSLContext | None = None,
         h264: bool = True,
         back_off: BackOff = SOON,
+        stalled_s: float = 3.0,
     ) -> None:
         self.gate = EgressGate(EgressSettings(allow_private=True), _look_up)
-        self.shelf = HlsShelf(lambda: BEGAN_MS + 20.0 * max(room.position for room in self.rooms))
+        self.shelf = HlsShelf()
         self.root = folder / "live"
         self.relays: list[Relay] = []
         self._tls = tls or client_context()
         self._limits = limits
         self.outputs = LiveOutputs(
-            BranchSettings(self.root, self.shelf, self._relay, h264, back_off), title=lambda room: "A room"
+            BranchSettings(self.root, self.shelf, self._relay, h264, back_off, stalled_s),
+            title=lambda room: "A room",
         )
         self.rooms: list[Room] = []
+
+    def encoder(self, room: str = "room") -> LiveEncoder:
+        """That of a room with live outputs."""
+        return self.outputs._rooms[room].encoder
 
     def room(self, name: str = "room") -> Room:
         room = Room(self.outputs, name)
         self.rooms.append(room)
         return room
+
+    async def close(self) -> None:
+        """End what a test left."""
+        for room in self.rooms:
+            for output in [*room.ports]:
+                await room.stop(output)
 
     def _relay(self, url: str) -> Relay:
         relay = Relay(self.gate, url, self._tls, self._limits)
