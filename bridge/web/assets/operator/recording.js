@@ -131,7 +131,7 @@ export class Recording {
     const now = this.state;
     const facts = [];
     if (now && going) {
-      facts.push(["Now", lasting(now.seconds), "Since it was begun or resumed"]);
+      facts.push(["Recording for", lasting(now.seconds), "Since it was begun or resumed"]);
       facts.push(["Written", size(now.bytes), "Of the recording itself, on the disk; the files are made of it"]);
       facts.push(["Behind", ms(now.lag_ms), "Between what is said and what is safe on the disk", now.trouble ? "bad" : now.lag_ms > BEHIND_NEAR_MS ? "near" : ""]);
       if (now.waiting_bytes > 0 && now.trouble) facts.push(["Waits", size(now.waiting_bytes), "In memory, for the disk", "near"]);

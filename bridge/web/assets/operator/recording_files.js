@@ -43,7 +43,8 @@ export function merged(files) {
     const index = ORDER.indexOf(stem);
     return index === -1 ? ORDER.indexOf("") : index;
   };
-  return [...byName.values()].sort((one, other) => rank(one.name) - rank(other.name));
+  const many = ({ name }) => Number(name.endsWith("/"));
+  return [...byName.values()].sort((one, other) => rank(one.name) - rank(other.name) || many(one) - many(other));
 }
 
 /** How the uploads of a file go: [text, grade]; null when it stays here. */

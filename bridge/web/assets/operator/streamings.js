@@ -30,11 +30,11 @@ export function numbersOf({ kind, figures }) {
     shown.push(figures.delay_ms === undefined ? ["–", "", ""] : [ms(figures.delay_ms), "behind", "What waits to be sent"]);
     shown.push(reconnects === undefined ? ["–", "", ""] : [String(reconnects), "reconnects", "How often it had to connect again"]);
   }
-  shown.push(bytes === undefined ? ["–", "", ""] : [size(bytes), "sent", ""]);
+  shown.push(bytes === undefined ? ["–", "", ""] : [size(bytes), "", ""]);
   return shown;
 }
 
-const NUMBERS = ["Delay", "Others", "Sent"];
+const NUMBERS = ["Delay", "Far side", "Sent"];
 
 class Row {
   constructor(on) {
@@ -51,8 +51,8 @@ class Row {
     this.element = make(
       "tr",
       {},
-      make("td", { class: "named" }, make("div", { class: "person" }, make("span", { class: "face whole", "aria-hidden": "true" }, icon("broadcast")), make("div", {}, this.host, this.about))),
-      make("td", { class: "stated" }, make("div", {}, this.pill, this.since, this.trouble)),
+      make("td", { class: "named" }, make("div", { class: "person" }, make("span", { class: "face whole", "aria-hidden": "true" }, icon("broadcast")), make("div", {}, this.host, this.about, this.trouble))),
+      make("td", { class: "stated" }, make("div", {}, this.pill, this.since)),
       ...this.numbers,
       make("td", { class: "acting" }, make("div", { class: "acts" }, this.watch, this.address, this.end)),
     );
@@ -121,8 +121,12 @@ export class Streamings {
         {},
         make("h2", { id: "live-title", text: "Live" }),
         this.count,
-        make("button", { type: "button", class: "compact", on: { click: () => this.#push() } }, icon("broadcast"), "Publish"),
-        make("button", { type: "button", class: "compact", on: { click: () => this.#offer() } }, icon("plus"), "Offer HLS"),
+        make(
+          "div",
+          { class: "row" },
+          make("button", { type: "button", class: "compact", on: { click: () => this.#push() } }, icon("broadcast"), "Publish"),
+          make("button", { type: "button", class: "compact", on: { click: () => this.#offer() } }, icon("plus"), "Offer HLS"),
+        ),
       ),
       make("div", { class: "problem-of-live" }, this.problem),
       this.empty,
