@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from bridge import doctor_machine as machine
 from bridge import doctor_network as outside
+from bridge import doctor_outputs as recorded
 from bridge.config import Config
 from bridge.finding import Finding, Verdict
 
@@ -20,6 +21,10 @@ CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     machine.clock,
     machine.open_files,
     machine.data_folder,
+    recorded.coders,
+    recorded.fonts,
+    recorded.recordings_folder,
+    recorded.storages,
     outside.tcp_ports,
     outside.udp_ports,
     outside.network,

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 
 from bridge import doctor
 from bridge import doctor_machine as machine
 from bridge import doctor_network as outside
-from bridge.config import ApplicationConfig, Config, LimitsConfig, PlivoConfig, WebRtcConfig
+from bridge import doctor_outputs as recorded
+from bridge.config import ApplicationConfig, Config, LimitsConfig, PlivoConfig, StorageConfig, WebRtcConfig
 from bridge.config_kinds import PortRange
 from bridge.finding import Finding, Verdict
 from bridge.secret import Secret
@@ -131,3 +133,35 @@ def test_accounts_that_cannot_work_are_warned_of_without_showing_them(config: Co
     )
     assert [finding.subject for finding in found if finding.verdict is Verdict.WARN] == ["tokens", "Plivo"]
     assert "hush" not in repr(found)
+
+
+def test_missing_coders_are_named(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av, "codecs_available", {"aac", "libopus", "libmp3lame", "flac"})
+    [found] = recorded.coders(config)
+    assert found.verdict is Verdict.FAIL and "libx264" in found.text and "h264 = false" in found.advice
+    sound_only = replace(config, recordings=replace(config.recordings, h264=False))
+    assert verdicts(recorded.coders(sound_only)) == [Verdict.OK]
+    assert verdicts(recorded.fonts(sound_only)) == []
+
+
+def test_scripts_without_a_font_are_named(config: Config, tmp_path: Path) -> None:
+    [found] = recorded.fonts(config, (tmp_path,))
+    assert found.verdict is Verdict.WARN and "Arabic" in found.text and "fonts-noto" in found.advice
+
+
+def test_a_recordings_folder_that_cannot_be_written_fails(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    there = replace(config.recordings, directory=tmp_path / "file" / "recordings")
+    [found] = recorded.recordings_folder(replace(config, recordings=there))
+    assert found.verdict is Verdict.FAIL and "recordings.directory" in found.advice
+
+
+def test_storages_are_looked_at_without_showing_their_keys(config: Config) -> None:
+    places = (
+        StorageConfig("main", "bucket", secret_key=Secret("hush")),
+        StorageConfig("bare", "bucket"),
+        StorageConfig("blue", "container", "azure"),
+    )
+    found = list(recorded.storages(replace(config, storage=places)))
+    assert [one.verdict for one in found] == [Verdict.OK, Verdict.WARN, Verdict.FAIL]
+    assert "hush" not in str(found)
