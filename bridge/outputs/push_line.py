@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bridge.errors import BadInput
 from bridge.outputs.flv import Tag
 from bridge.outputs.media_units import CLOCK_HZ
-from bridge.outputs.rtmp_publish import WINDOW_BYTES, PublishRefused, RtmpPublisher, StreamName
+from bridge.outputs.rtmp_publish import PublishRefused, RtmpPublisher, StreamName
 from bridge.outputs.tag_queue import TagQueue
 
 _SEND_BUFFER_BYTES = 1 << 15
@@ -49,20 +49,23 @@ class PushLine:
         base: int | None,
         queue: TagQueue,
         *,
+        window_bytes: int,
         publishing: Callable[[int], None],
         ended: Callable[[str], None],
         limits: LineLimits | None = None,
     ) -> None:
         """`base`: the time that is the stream's 0; None: that of the first frame.
 
+        `window_bytes`: after so much the peer is to say that it has read it.
         `publishing` is told it when the first frames are sent. `ended` is told why: empty when it was
         ordered, or when the connection ended and nobody said why.
         """
         self.sent_bytes = 0
         self._port, self._queue, self._base = port, queue, base
         self._publisher = RtmpPublisher(
-            StreamName.of(path), f"rtmp://127.0.0.1:{port}", os.urandom(_NONCE_BYTES)
+            StreamName.of(path), f"rtmp://127.0.0.1:{port}", os.urandom(_NONCE_BYTES), window_bytes
         )
+        self._window_bytes = window_bytes
         self._publishing, self._ended = publishing, ended
         self._limits = limits or LineLimits()
         self._finish_until: float | None = None
@@ -99,7 +102,7 @@ class PushLine:
         Buffers of both systems take half a minute of sound from a peer that hangs, and say nothing.
         """
         steps = [*self._read_steps]
-        if not steps or self.sent_bytes - self._sent_when_read < 2 * max(WINDOW_BYTES, *steps):
+        if not steps or self.sent_bytes - self._sent_when_read < 2 * max(self._window_bytes, *steps):
             return 0.0
         return time.monotonic() - self._read_at
 

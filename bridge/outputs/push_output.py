@@ -17,6 +17,10 @@ from bridge.outputs.tag_queue import TagQueue
 from bridge.outputs.webvtt import Cue
 
 _LOOK_EVERY = CLOCK_HZ
+_WINDOW_S = 0.25
+"""Peers are to say what they have read four times a second, less often while there is little to be read."""
+_LEAST_WINDOW_BYTES = 2_000
+"""Two seconds of coded silence."""
 
 
 class PushOutput:
@@ -31,10 +35,12 @@ class PushOutput:
         """`tell` is called on the line's thread too."""
         self.sound, self.picture = order.spec.sound, order.spec.picture
         self._order = order
+        bitrate = self.sound.bitrate + (0 if self.picture is None else self.picture.bitrate)
         self._tell = tell
         self._queue = TagQueue()
         self._line = PushLine(
             order.port, order.path, order.base, self._queue,
+            window_bytes=max(_LEAST_WINDOW_BYTES, round(bitrate / 8 * _WINDOW_S)),
             publishing=self._publishing, ended=self._ended,
             limits=limits or LineLimits(stalled_s=order.stalled_s),
         )  # fmt: skip

@@ -31,8 +31,6 @@ from bridge.outputs.rtmp_chunks import (
 _VERSION = 3
 _HANDSHAKE_BYTES = 1536
 _CHUNK_BYTES = 4096
-WINDOW_BYTES = 1 << 14
-"""So much is sent until the peer is to say that it has read it (§5.4.4): a few times in ten seconds."""
 _CONNECT, _RELEASE, _ANNOUNCE, _CREATE, _PUBLISH = 1.0, 2.0, 3.0, 4.0, 5.0
 """Transactions; a server's answer says which one it is to."""
 _CONTROL_CHUNKS, _COMMAND_CHUNKS, _SOUND_CHUNKS, _PICTURE_CHUNKS = 2, 3, 4, 6
@@ -66,8 +64,12 @@ class RtmpPublisher:
     All give what is to be sent. `receive` raises PublishRefused, and BadInput for what is no RTMP.
     """
 
-    def __init__(self, name: StreamName, address: str, nonce: bytes) -> None:
-        """`address`: of the server, without a path. `nonce`: 1528 bytes that a server gives back."""
+    def __init__(self, name: StreamName, address: str, nonce: bytes, window_bytes: int) -> None:
+        """`address`: of the server, without a path. `nonce`: 1528 bytes that a server gives back.
+
+        `window_bytes`: so often the server is asked to say that it has read what it was sent (§5.4.4).
+        """
+        self._window_bytes = window_bytes
         self._name, self._address, self._nonce = name, address, nonce
         self._reader, self._writer = ChunkReader(), ChunkWriter()
         self._greeting = b""
@@ -157,7 +159,7 @@ class RtmpPublisher:
     def _granted(self, transaction: Value, told: Value) -> bytes:
         if transaction == _CONNECT and self.state == "connecting":
             self.state = "creating"
-            answer = self._control(WINDOW_SIZE, WINDOW_BYTES.to_bytes(4))
+            answer = self._control(WINDOW_SIZE, self._window_bytes.to_bytes(4))
             answer += self._control(SET_CHUNK_SIZE, _CHUNK_BYTES.to_bytes(4))
             self._writer.chunk_bytes = _CHUNK_BYTES
             answer += self._command("releaseStream", _RELEASE, None, self._name.key)

@@ -31,7 +31,9 @@ class Server:
     """Speaks with a publisher; `said` are its messages since the last word."""
 
     def __init__(self) -> None:
-        self.publisher = RtmpPublisher(StreamName.of(f"/live/{KEY}"), "rtmp://127.0.0.1:1", bytes(1528))
+        self.publisher = RtmpPublisher(
+            StreamName.of(f"/live/{KEY}"), "rtmp://127.0.0.1:1", bytes(1528), 2_000
+        )
         self._reader, self._writer = ChunkReader(), ChunkWriter()
         self.said: list[Message] = []
 
@@ -137,7 +139,7 @@ def test_what_is_read_is_said_when_a_window_is_full() -> None:
 
 
 def test_what_is_no_rtmp_is_noticed() -> None:
-    publisher = RtmpPublisher(StreamName.of("/live/key"), "rtmp://h", bytes(1528))
+    publisher = RtmpPublisher(StreamName.of("/live/key"), "rtmp://h", bytes(1528), 2_000)
     with pytest.raises(BadInput):
         publisher.receive(b"H" * 3073)
 
