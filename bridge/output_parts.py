@@ -19,7 +19,9 @@ from bridge.outputs.live_outputs import LiveOutputs
 from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
 from bridge.outputs.record_writer import RecordWriter
 from bridge.outputs.recorder import Recorders
-from bridge.outputs.storage import Place, Storage
+from bridge.outputs.storage import Storage
+from bridge.outputs.storage_open import Opening
+from bridge.outputs.storage_place import Place
 from bridge.outputs.uploads import Uploads
 from bridge.part_settings import with_authorities
 from bridge.recordings import Recordings
@@ -147,7 +149,7 @@ def _storage(place: StorageConfig, config: Config) -> Storage:
                 place.secret_key.reveal(),
                 backup=place.backup,
             ),
-            config.egress.ca_file,
+            Opening(config.egress.ca_file),
         )
     except BadInput as error:
         raise ConfigError(str(error)) from None

@@ -48,7 +48,7 @@ from bridge.core.specs import (
     Source,
     WebRtcOffer,
 )
-from bridge.core.storage_spec import GivenStorage, StorageKind
+from bridge.core.storage_spec import OWN_STORAGE, GivenStorage, StorageKind
 from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputFile, OutputLook, OutputPort, OutputState
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "L16_48K",
     "OPUS",
     "OPUS_RATE_HZ",
+    "OWN_STORAGE",
     "PTIME_MS",
     "TICK_S",
     "ULAW_8K",

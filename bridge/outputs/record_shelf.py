@@ -31,7 +31,8 @@ from bridge.outputs.follow_wire import (
 from bridge.outputs.kept_file import PART
 from bridge.outputs.record_reader import RecordReader
 from bridge.outputs.record_writer import RecordWriter
-from bridge.outputs.uploads import UploadLook, Uploads
+from bridge.outputs.upload_job import UploadLook
+from bridge.outputs.uploads import Uploads
 
 log = logging.getLogger(__name__)
 

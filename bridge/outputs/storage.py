@@ -8,154 +8,178 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Final
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from bridge.errors import BadInput, BridgeError
+from bridge.outputs.storage_open import Opening, open_store
+from bridge.outputs.storage_place import Place, checked_key
 
-_CHUNK_BYTES = 8 << 20
-_KEY = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
-_PREFIX_CHARACTERS = 512
+_CHUNK_BYTES: Final = 8 << 20
+_END_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 20
+
+Ends = Callable[[], tuple[bytes, bytes]]
+"""Gives the beginning and the end of what was sent."""
 
 
 class StorageFailed(BridgeError):
-    """A place did not take something, or is not there; the text says which and why, and holds no secrets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A bucket (or container) and how to reach it."""
-
-    name: str
-    kind: Literal["s3", "gcs", "azure"]
-    bucket: str
-    prefix: str = ""
-    """Before every key."""
-    region: str = ""
-    endpoint: str = ""
-    """Of what is compatible with the kind; empty: the vendor's own."""
-    access_key: str = field(default="", repr=False)
-    """Azure: the account's name; GCS: unused."""
-    secret_key: str = field(default="", repr=False)
-    """GCS: the service account's key file, as JSON."""
-    session_token: str = field(default="", repr=False)
-    backup: str = ""
-    """The name of the place that is used when this one keeps failing."""
-
-
-def checked_key(*parts: str) -> str:
-    """The parts joined by slashes. Raises BadInput for what could leave its prefix or is no portable key."""
-    key = "/".join(part.strip("/") for part in parts if part.strip("/"))
-    if len(key) > _PREFIX_CHARACTERS or not _KEY.fullmatch(key):
-        raise BadInput("a storage prefix has letters, digits, - _ . ! * ' ( ) and slashes between names")
-    if any(name in (".", "..") for name in key.split("/")):
-        raise BadInput("a storage prefix cannot lead elsewhere")
-    return key
+    """A place did not take or give something, or is not there; says which and why, and holds no secrets."""
 
 
 class Storage:
     """One place, open. All calls raise StorageFailed."""
 
-    def __init__(self, place: Place, ca_file: Path | None = None, timeout_s: float = 60.0) -> None:
+    def __init__(self, place: Place, opening: Opening | None = None) -> None:
         """Raises BadInput for a place that cannot be."""
         self.place = place
         self._prefix = checked_key(place.prefix) if place.prefix else ""
         try:
-            self._store = _open(place, ca_file, timeout_s)
+            self._store = open_store(place, opening or Opening())
         except (BaseError, ValueError, OSError) as error:
             raise BadInput(f"storage {place.name} cannot be used: {type(error).__name__}") from None
 
-    async def put(self, path: Path, key: str, media_type: str) -> None:
-        """Upload a file whole, in parts where it is large, and make sure that it is there as it is here."""
-        target = checked_key(self._prefix, key) if self._prefix else checked_key(key)
-        size, digest = await asyncio.to_thread(_size_and_md5, path)
+    async def put(self, path: Path, key: str, media_type: str) -> str:
+        """Upload a file whole, in parts where it is large, and make sure that it is there as it is here.
+
+        Gives the MD5 of what is there. Raises FileNotFoundError when there is no such file here.
+        """
+        sums = await asyncio.to_thread(_sums, path)
+        await self._send(path, self._target(key), media_type, sums.size > _CHUNK_BYTES)
+        await self._verify(self._target(key), sums, lambda: _ends(path))
+        return sums.md5
+
+    async def put_content(self, content: bytes, key: str, media_type: str) -> str:
+        """The same, of what is in memory."""
+        await self._send(content, self._target(key), media_type, False)
+        sums = _Sums(len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
+        await self._verify(self._target(key), sums, lambda: (content[:_END_BYTES], content[-_END_BYTES:]))
+        return sums.md5
+
+    async def remove(self, key: str) -> None:
+        """Nothing happens when it is not there."""
+        try:
+            await obstore.delete_async(self._store, self._target(key))
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failed(error) from None
+
+    async def keys(self, prefix: str) -> list[str]:
+        """Everything below `prefix`, without the place's own prefix."""
+        found: list[str] = []
+        try:
+            async for batch in obstore.list(self._store, self._target(prefix)):
+                found += [str(one["path"]) for one in batch]
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failed(error) from None
+        cut = len(self._prefix) + 1 if self._prefix else 0
+        return sorted(key[cut:] for key in found)
+
+    async def link(self, key: str, seconds: float) -> str:
+        """An address where whoever has it can read the file for so long; empty when none can be given."""
+        if not self.place.links:
+            return ""
+        try:
+            # Not every kind of credentials can sign, and some ask another server to do it.
+            async with asyncio.timeout(5):
+                signed: str = await obstore.sign_async(
+                    self._store, "GET", self._target(key), timedelta(seconds=seconds)
+                )
+        except (BaseError, OSError, ValueError, TimeoutError):
+            return ""
+        return signed
+
+    async def read(self, key: str, begin: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `begin` to before `end`, in pieces. Raises StorageFailed with the first one."""
+        if begin >= end:
+            return
+        try:
+            found = await obstore.get_async(self._store, self._target(key), options={"range": (begin, end)})
+            async for piece in found.stream(min_chunk_size=_PIECE_BYTES):
+                yield bytes(piece)
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failed(error) from None
+
+    # --- inside ---
+
+    def _target(self, key: str) -> str:
+        return checked_key(self._prefix, key) if self._prefix else checked_key(key)
+
+    def _failed(self, error: Exception) -> StorageFailed:
+        return StorageFailed(f"{self.place.name}: {_reason(error)}")
+
+    async def _send(self, what: Path | bytes, target: str, media_type: str, in_parts: bool) -> None:
         try:
             await obstore.put_async(
                 self._store,
                 target,
-                path,
+                what,
                 attributes={"Content-Type": media_type},
-                use_multipart=size > _CHUNK_BYTES,
+                use_multipart=in_parts,
                 chunk_size=_CHUNK_BYTES,
                 max_concurrency=4,
             )
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failed(error) from None
+
+    async def _verify(self, target: str, sums: _Sums, ends: Ends) -> None:
+        """Compare what is there: by its tag where that is made of its content, by reading otherwise."""
+        try:
             there = await obstore.head_async(self._store, target)
+            if there["size"] != sums.size:
+                raise StorageFailed(f"{self.place.name}: {there['size']} of {sums.size} bytes arrived")
+            # S3's tag is the MD5, or that of the parts' MD5s, unless what lies there is encrypted.
+            if (there.get("e_tag") or "").strip('"') in sums.tags:
+                return
+            if sums.size <= _CHUNK_BYTES:
+                content = bytes(await self._range(target, 0, sums.size))
+                same = hashlib.md5(content, usedforsecurity=False).hexdigest() == sums.md5
+            else:
+                first, last = await asyncio.to_thread(ends)
+                same = bytes(await self._range(target, 0, len(first))) == first
+                same = same and bytes(await self._range(target, sums.size - len(last), sums.size)) == last
         except (BaseError, OSError, ValueError) as error:
-            raise StorageFailed(f"{self.place.name}: {_reason(error)}") from None
-        if there["size"] != size:
-            raise StorageFailed(f"{self.place.name}: {there['size']} of {size} bytes arrived")
-        tag = (there.get("e_tag") or "").strip('"')
-        # S3's tag of what came in one piece, and was not encrypted with a key of the customer's, is its MD5.
-        if self.place.kind == "s3" and re.fullmatch("[0-9a-f]{32}", tag) and size <= _CHUNK_BYTES:
-            if tag != digest:
-                raise StorageFailed(f"{self.place.name}: other bytes arrived than were sent")
+            raise self._failed(error) from None
+        if not same:
+            raise StorageFailed(f"{self.place.name}: other bytes arrived than were sent")
 
-    async def remove(self, key: str) -> None:
-        """Nothing happens when it is not there."""
-        target = checked_key(self._prefix, key) if self._prefix else checked_key(key)
-        try:
-            await obstore.delete_async(self._store, target)
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError, ValueError) as error:
-            raise StorageFailed(f"{self.place.name}: {_reason(error)}") from None
-
-    async def keys(self, prefix: str) -> list[str]:
-        """Everything below `prefix`, without the place's own prefix."""
-        below = checked_key(self._prefix, prefix) if self._prefix else checked_key(prefix)
-        found: list[str] = []
-        try:
-            async for batch in obstore.list(self._store, below):
-                found += [str(one["path"]) for one in batch]
-        except (BaseError, OSError, ValueError) as error:
-            raise StorageFailed(f"{self.place.name}: {_reason(error)}") from None
-        cut = len(self._prefix) + 1 if self._prefix else 0
-        return sorted(key[cut:] for key in found)
+    async def _range(self, target: str, begin: int, end: int) -> obstore.Bytes | bytes:
+        if begin >= end:
+            return b""
+        return await obstore.get_range_async(self._store, target, start=begin, end=end)
 
 
-def _open(place: Place, ca_file: Path | None, timeout_s: float) -> ObjectStore:
-    client: Any = {"timeout": timedelta(seconds=timeout_s), "connect_timeout": timedelta(seconds=10)}
-    if place.endpoint:
-        parts = urlsplit(place.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ValueError("no such endpoint")
-        client["allow_http"] = parts.scheme == "http"
-    if ca_file is not None:
-        client["root_certificate"] = ca_file.read_bytes()
-    # Trying again is the queue's work, which outlives a restart.
-    retry: Any = {"max_retries": 1, "retry_timeout": timedelta(seconds=timeout_s)}
-    given: dict[str, Any] = {"client_options": client, "retry_config": retry}
-    match place.kind:
-        case "s3":
-            config: Any = {"region": place.region or "us-east-1"}
-            if place.access_key:
-                config |= {"access_key_id": place.access_key, "secret_access_key": place.secret_key}
-            if place.session_token:
-                config["session_token"] = place.session_token
-            if place.endpoint:
-                config["endpoint"] = place.endpoint
-            return S3Store(place.bucket, config=config, **given)
-        case "gcs":
-            config = {"service_account_key": place.secret_key} if place.secret_key else {}
-            return GCSStore(place.bucket, config=config, **given)
-        case "azure":
-            config = {"account_name": place.access_key, "account_key": place.secret_key}
-            if place.endpoint:
-                config["endpoint"] = place.endpoint
-            return AzureStore(place.bucket, config=config, **given)
+class _Sums:
+    """Of a content: its size, its MD5, and the tags that S3 gives it."""
+
+    def __init__(self, size: int, md5: str, parts_md5: str = "", parts: int = 0) -> None:
+        self.size, self.md5 = size, md5
+        self.tags = {md5, f"{parts_md5}-{parts}"} if parts else {md5}
 
 
-def _size_and_md5(path: Path) -> tuple[int, str]:
+def _sums(path: Path) -> _Sums:
+    whole, of_parts = hashlib.md5(usedforsecurity=False), hashlib.md5(usedforsecurity=False)
+    parts = size = 0
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        return file.tell(), digest
+        while piece := file.read(_CHUNK_BYTES):
+            whole.update(piece)
+            of_parts.update(hashlib.md5(piece, usedforsecurity=False).digest())
+            parts += 1
+            size += len(piece)
+    return _Sums(size, whole.hexdigest(), of_parts.hexdigest(), parts)
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    with path.open("rb") as file:
+        first = file.read(_END_BYTES)
+        file.seek(-min(_END_BYTES, path.stat().st_size), 2)
+        return first, file.read(_END_BYTES)
 
 
 _KINDS = {

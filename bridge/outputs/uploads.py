@@ -1,65 +1,42 @@
 """Files on their way to object storage: a queue that outlives the server.
 
-An order is on the disk before `put` returns, and is taken off when the place has confirmed the file; until
-then it is tried again and again, with growing pauses, and at the place's backup once it has failed for long.
-Keys are decided by who orders, so that an upload which was cut off and made again arrives once.
+An order is on the disk before `put` returns, and says that it is through when the place has confirmed the
+file; until then it is tried again and again, with growing pauses, and at the place's backup once it has
+failed for long. Keys are decided by who orders, so that an upload which was cut off and made again arrives
+once. A playlist goes when everything that it names is there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
 
 import msgspec
 
+from bridge.core.ports import OWN_STORAGE
+from bridge.errors import BridgeError
 from bridge.outputs.storage import StorageFailed
+from bridge.outputs.upload_job import Job, NotYet, Sent, Target, UploadLook, check_names
+from bridge.outputs.upload_orders import (
+    Order,
+    is_as_confirmed,
+    order_file,
+    read_orders,
+    remove_orders,
+    stamp,
+    write_order,
+)
 
 log = logging.getLogger(__name__)
 
-UploadStage = Literal["waiting", "uploading", "failing", "uploaded", "missing"]
-_SUFFIX = ".order"
-
-
-class Order(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A file to be uploaded, as it lies on the disk."""
-
-    recording: str
-    path: str
-    place: str
-    key: str
-    media_type: str
-    since: float
-    """When it was ordered, Unix seconds."""
-    done_at: float = 0.0
-    """When it was confirmed; 0: it was not."""
-    done_place: str = ""
-    """Where it is: the place or its backup."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadLook:
-    """How an upload goes."""
-
-    path: Path
-    stage: UploadStage
-    place: str
-    attempts: int = 0
-    problem: str = ""
-    done_at: float = 0.0
-
-
-class Target(Protocol):
-    """`bridge.outputs.storage.Storage`. Raises StorageFailed."""
-
-    async def put(self, path: Path, key: str, media_type: str) -> None: ...
+OpenOwn = Callable[[str], Awaitable[Target]]
+"""A recording's own storage. Raises BridgeError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +50,6 @@ class UploadSettings:
     at_a_time: int = 4
 
 
-@dataclass(slots=True)
-class _Job:
-    order: Order
-    file: Path
-    attempts: int = 0
-    problem: str = ""
-    uploading: bool = False
-    missing: bool = False
-    failing_since: float = 0.0
-    task: asyncio.Task[None] | None = None
-
-
 class Uploads:
     """Use on one event loop: `load`, then the rest, then `close`. Disk work is done in threads."""
 
@@ -95,6 +60,7 @@ class Uploads:
         backups: Mapping[str, str] | None = None,
         settings: UploadSettings | None = None,
         *,
+        own: OpenOwn | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -103,10 +69,15 @@ class Uploads:
         self._places = places
         self._backups = backups or {}
         self._settings = settings or UploadSettings()
+        self._own = own
         self._sleep = sleep
         self._now = now
-        self._jobs: dict[Path, _Job] = {}
+        self._jobs: defaultdict[str, dict[Path, Job]] = defaultdict(dict)
+        """Recording → where its orders lie → them."""
         self._slots = asyncio.Semaphore(self._settings.at_a_time)
+        self._writing: dict[Path, asyncio.Future[None]] = {}
+        self._arrivals: dict[str, asyncio.Event] = {}
+        self._failures: Counter[str] = Counter()
         self._pauses = random.Random()  # noqa: S311 - spreads attempts, guards nothing
         self.on_done: Callable[[Order], None] = lambda order: None
         """Told of each confirmed file, after it was written down."""
@@ -115,98 +86,176 @@ class Uploads:
 
     async def load(self) -> None:
         """Take up what is not through. What cannot be read is left lying, and said."""
-        for order, file in await asyncio.to_thread(_read_orders, self._directory):
+        for order, file in await asyncio.to_thread(read_orders, self._directory):
             self._begin(order, file)
 
     async def put(self, recording: str, path: Path, place: str, key: str, media_type: str) -> None:
-        """Order a file; again, it is uploaded anew as it is then. Raises OSError, KeyError."""
-        if place not in self._places:
+        """Order a file; again, it goes anew unless it is what has arrived. Raises OSError, KeyError."""
+        if place not in self._places and not (place == OWN_STORAGE and self._own is not None):
             raise KeyError(place)
         order = Order(recording, str(path), place, key, media_type, self._now())
-        name = hashlib.sha256(f"{place}\0{key}".encode()).hexdigest()[:32]
-        file = self._directory / f"{name}{_SUFFIX}"
-        old = self._jobs.pop(file, None)
+        file = order_file(self._directory, recording, place, key)
+        jobs = self._jobs[recording]
+        old = jobs.get(file)
+        if old is not None and not old.missing and old.order.path == order.path:
+            if old.order.done_at and await asyncio.to_thread(is_as_confirmed, path, old.order):
+                return
+            if not old.order.done_at:
+                old.again = True
+                stale = old.began_as is not None and old.began_as != await asyncio.to_thread(stamp, path)
+                if old.is_playlist or not stale:
+                    self._arrived(recording)  # it may name less than what it waits for
+                    return  # it goes as it is when its turn comes, or once more after that
         if old is not None and old.task is not None:
             old.task.cancel()
             await asyncio.gather(old.task, return_exceptions=True)
-        await asyncio.to_thread(_write_order, file, order)
-        self._begin(order, file)
+        await self._write(file, order)
+        if self._jobs.get(recording) is jobs:
+            self._begin(order, file)
+        else:  # it was forgotten meanwhile
+            await asyncio.to_thread(remove_orders, self._directory, [file])
 
     def looks(self, recording: str) -> list[UploadLook]:
         """Of all files of a recording that were ordered. May be called in a thread."""
-        return [_look(job) for job in list(self._jobs.values()) if job.order.recording == recording]
+        return [job.look() for job in list(self._of(recording))]
 
     def is_done(self, recording: str) -> bool:
         """Whether everything that was ordered of it is confirmed."""
-        return all(job.order.done_at for job in self._jobs.values() if job.order.recording == recording)
+        return all(job.order.done_at for job in self._of(recording))
+
+    async def done(self, recording: str) -> None:
+        """Wait until everything that was ordered of it is confirmed."""
+        while not self.is_done(recording):
+            await self._arrival(recording).wait()
+
+    def arrived(self, recording: str) -> list[Order]:
+        """What is confirmed of it."""
+        return [job.order for job in self._of(recording) if job.order.done_at]
+
+    async def target(self, order: Order) -> Target:
+        """Where a confirmed file is. Raises BridgeError, KeyError when there is no such place any more."""
+        return await self._open(order.recording, order.done_place)
 
     @property
     def waiting(self) -> int:
         """Files that are not through."""
-        return sum(not job.order.done_at for job in self._jobs.values())
+        return sum(not job.order.done_at for jobs in self._jobs.values() for job in jobs.values())
 
     async def forget(self, recording: str) -> None:
         """Take back every order of it, and every word of those that are through."""
-        jobs = [job for job in self._jobs.values() if job.order.recording == recording]
-        for job in jobs:
-            self._jobs.pop(job.file, None)
-            if job.task is not None:
-                job.task.cancel()
-        await asyncio.gather(*(job.task for job in jobs if job.task is not None), return_exceptions=True)
-        await asyncio.to_thread(_remove_orders, self._directory, [job.file for job in jobs])
+        jobs = list(self._jobs.pop(recording, {}).values())
+        await _cancel(jobs)
+        files = [job.file for job in jobs]
+        # What is being written cannot be stopped, and would be there afterwards.
+        writing = [self._writing[file] for file in files if file in self._writing]
+        await asyncio.gather(*writing, return_exceptions=True)
+        self._arrivals.pop(recording, None)
+        await asyncio.to_thread(remove_orders, self._directory, files)
+
+    async def forget_others(self, recordings: Collection[str]) -> None:
+        """Take back the orders of all recordings but these."""
+        for recording in self._jobs.keys() - set(recordings):
+            log.warning("- uploads of recording %s, which is gone, are taken back", recording)
+            await self.forget(recording)
 
     async def close(self) -> None:
         """Stop where it is; `load` goes on from there."""
-        tasks = [job.task for job in self._jobs.values() if job.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancel(job for jobs in self._jobs.values() for job in jobs.values())
+        await asyncio.gather(*self._writing.values(), return_exceptions=True)
 
     # --- inside ---
 
+    def _of(self, recording: str) -> Collection[Job]:
+        return self._jobs[recording].values() if recording in self._jobs else ()
+
+    def _arrival(self, recording: str) -> asyncio.Event:
+        """Set, and another one taken, when a file of it is confirmed."""
+        return self._arrivals.setdefault(recording, asyncio.Event())
+
     def _begin(self, order: Order, file: Path) -> None:
-        job = self._jobs[file] = _Job(order, file)
+        job = self._jobs[order.recording][file] = Job(order, file)
         if not order.done_at:
             job.task = asyncio.create_task(self._work(job))
 
-    async def _work(self, job: _Job) -> None:
+    async def _write(self, file: Path, order: Order) -> None:
+        writing = asyncio.ensure_future(asyncio.to_thread(write_order, file, order))
+        self._writing[file] = writing
+        try:
+            await asyncio.shield(writing)
+        finally:
+            if writing.done():
+                self._writing.pop(file, None)
+            else:
+                writing.add_done_callback(lambda done: (self._writing.pop(file, None), done.exception()))
+
+    async def _open(self, recording: str, place: str) -> Target:
+        if place == OWN_STORAGE and self._own is not None:
+            return await self._own(recording)
+        return self._places[place]
+
+    async def _work(self, job: Job) -> None:
         pause = self._settings.first_pause_s
         while True:
-            place = self._place_for(job)
+            place, arrival = self._place_for(job), self._arrival(job.order.recording)
+            job.again = False
             try:
-                async with self._slots:
-                    job.uploading = True
-                    try:
-                        await self._places[place].put(
-                            Path(job.order.path), job.order.key, job.order.media_type
-                        )
-                    finally:
-                        job.uploading = False
+                sent = await self._attempt(job, place)
+            except NotYet:
+                await arrival.wait()
+                continue
             except FileNotFoundError:
                 job.missing, job.problem = True, "the file is gone"
                 log.error("x an upload has no file any more: %s", Path(job.order.path).name)
                 return
-            except (StorageFailed, OSError, KeyError) as error:
-                self._failed(job, error)
+            except (BridgeError, OSError, KeyError) as error:
+                self._failed(job, place, error)
                 await self._sleep(pause * self._pauses.uniform(0.8, 1.2))
                 pause = min(2 * pause, self._settings.longest_pause_s)
                 continue
-            await self._confirm(job, place)
-            return
+            self._failures.pop(place, None)
+            await self._confirm(job, place, sent)
+            if not job.again or await asyncio.to_thread(is_as_confirmed, Path(job.order.path), job.order):
+                self._tell(job)
+                return
+            job.order = msgspec.structs.replace(job.order, done_at=0.0)
+            await self._write(job.file, job.order)
 
-    def _failed(self, job: _Job, error: Exception) -> None:
+    async def _attempt(self, job: Job, place: str) -> Sent:
+        """Raises NotYet, BridgeError, FileNotFoundError and other OSErrors, KeyError."""
+        async with self._slots:
+            order, path = job.order, Path(job.order.path)
+            job.began_as = size, modified_ns = await asyncio.to_thread(stamp, path)
+            job.uploading = True
+            try:
+                if job.is_playlist:
+                    content = await asyncio.to_thread(path.read_bytes)
+                    check_names(order, content, self._of(order.recording))
+                    target = await self._open(order.recording, place)
+                    md5 = await target.put_content(content, order.key, order.media_type)
+                    return Sent(len(content), md5, modified_ns)
+                target = await self._open(order.recording, place)
+                md5 = await target.put(path, order.key, order.media_type)
+                if await asyncio.to_thread(stamp, path) != job.began_as:
+                    raise StorageFailed("the file changed while it was uploaded")
+                return Sent(size, md5, modified_ns)
+            finally:
+                job.uploading = False
+                job.began_as = None
+
+    def _failed(self, job: Job, place: str, error: Exception) -> None:
         job.attempts += 1
         self.failed_attempts += 1
-        job.problem = (
-            str(error) if isinstance(error, StorageFailed) else "the place is not configured any more"
-        )
-        if isinstance(error, OSError):
+        job.problem = "the place is not configured any more"
+        if isinstance(error, BridgeError):
+            job.problem = str(error)
+        elif isinstance(error, OSError):
             job.problem = f"the file cannot be read: {error.strerror}"
         job.failing_since = job.failing_since or self._now()
-        if job.attempts in (1, 10) or job.attempts % 100 == 0:
-            log.warning("x an upload failed (%d times): %s", job.attempts, job.problem)
+        self._failures[place] += 1
+        if self._failures[place] in (1, 10) or self._failures[place] % 100 == 0:
+            log.warning("x uploads failed (%d in a row): %s", self._failures[place], job.problem)
 
-    def _place_for(self, job: _Job) -> str:
+    def _place_for(self, job: Job) -> str:
         """The place itself; once that has failed for long, its backup and it in turn."""
         place = job.order.place
         backup = self._backups.get(place, "")
@@ -215,70 +264,32 @@ class Uploads:
             return backup
         return place if place in self._places or not backup else backup
 
-    async def _confirm(self, job: _Job, place: str) -> None:
-        job.order = msgspec.structs.replace(job.order, done_at=self._now(), done_place=place)
-        job.problem = ""
+    async def _confirm(self, job: Job, place: str, sent: Sent) -> None:
+        done = msgspec.structs.replace(
+            job.order, done_at=self._now(), done_place=place,
+            size=sent.size, md5=sent.md5, modified_ns=sent.modified_ns,
+        )  # fmt: skip
         while True:
             try:
-                await asyncio.to_thread(_write_order, job.file, job.order)
+                await self._write(job.file, done)
                 break
             except OSError as error:  # a full disk: the file is there, only nobody may remember it yet
                 job.problem = f"cannot write down that it arrived: {error.strerror}"
                 await self._sleep(self._settings.longest_pause_s)
-        job.problem = ""
+        job.order, job.problem = done, ""
+
+    def _tell(self, job: Job) -> None:
         self.uploaded += 1
+        self._arrived(job.order.recording)
         self.on_done(job.order)
 
-
-def _look(job: _Job) -> UploadLook:
-    stage: UploadStage = "waiting"
-    if job.order.done_at:
-        stage = "uploaded"
-    elif job.missing:
-        stage = "missing"
-    elif job.uploading:
-        stage = "uploading"
-    elif job.problem:
-        stage = "failing"
-    where = job.order.done_place or job.order.place
-    return UploadLook(Path(job.order.path), stage, where, job.attempts, job.problem, job.order.done_at)
+    def _arrived(self, recording: str) -> None:
+        if (arrival := self._arrivals.pop(recording, None)) is not None:
+            arrival.set()
 
 
-def _read_orders(directory: Path) -> list[tuple[Order, Path]]:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = []
-    for file in sorted(directory.glob(f"*{_SUFFIX}")):
-        try:
-            found.append((msgspec.json.decode(file.read_bytes(), type=Order), file))
-        except (OSError, msgspec.DecodeError):
-            log.error("x an upload's order cannot be read: %s", file.name)
-    return found
-
-
-def _write_order(file: Path, order: Order) -> None:
-    """Whole or not at all, and for good."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, msgspec.json.encode(order))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    part.replace(file)
-    _sync(file.parent)
-
-
-def _remove_orders(directory: Path, files: list[Path]) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
-    if files:
-        _sync(directory)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+async def _cancel(jobs: Iterable[Job]) -> None:
+    tasks = [job.task for job in jobs if job.task is not None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
-from bridge.outputs.storage import Place
+from bridge.outputs.storage_place import Place
 
 BUCKET = "recordings"
 ACCESS_KEY, SECRET_KEY = "an-access-key", "a-secret-key"
@@ -43,7 +43,7 @@ class ObjectStorage:
 
     def place(self, name: str = "main", **more: str) -> Place:
         """Where to upload to."""
-        given = {"bucket": BUCKET, "endpoint": self.endpoint, **more}
+        given: Any = {"bucket": BUCKET, "endpoint": self.endpoint, **more}
         return Place(name, "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, **given)
 
     def contents(self) -> dict[str, bytes]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BadInput
-from bridge.outputs.storage import Storage, StorageFailed, checked_key
+from bridge.outputs.storage import Storage, StorageFailed
+from bridge.outputs.storage_open import Opening
+from bridge.outputs.storage_place import checked_key
 from tests.kit.object_storage import SECRET_KEY, ObjectStorage, object_storage
 
 pytestmark = pytest.mark.wire
@@ -57,7 +59,7 @@ async def test_what_goes_wrong_is_said_without_keys(there: ObjectStorage, tmp_pa
     ):
         assert SECRET_KEY not in repr(place)
         with pytest.raises(StorageFailed) as failed:
-            await Storage(place, timeout_s=2).put(file, "a/file", "audio/wav")
+            await Storage(place, Opening(timeout_s=2)).put(file, "a/file", "audio/wav")
         said.append(str(failed.value))
     assert said[0] == "main: there is no such bucket or file"
     assert said[1].startswith("main: it ")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bridge.outputs.storage import StorageFailed
-from bridge.outputs.uploads import Order, Uploads, UploadSettings
+from bridge.outputs.upload_job import Target
+from bridge.outputs.upload_orders import Order
+from bridge.outputs.uploads import Uploads, UploadSettings
 
 pytestmark = pytest.mark.unit
 
@@ -24,12 +27,21 @@ class Bucket:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def put(self, path: Path, key: str, media_type: str) -> None:
-        content = await asyncio.to_thread(path.read_bytes)
+    async def put(self, path: Path, key: str, media_type: str) -> str:
+        return await self.put_content(await asyncio.to_thread(path.read_bytes), key, media_type)
+
+    async def put_content(self, content: bytes, key: str, media_type: str) -> str:
         await self.open.wait()
         if self.refuses:
             raise StorageFailed(self.refuses)
         self.arrived.append((key, content))
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    async def link(self, key: str, seconds: float) -> str:
+        return f"https://bucket.test/{key}"
+
+    async def read(self, key: str, begin: int, end: int) -> AsyncIterator[bytes]:
+        yield dict(self.arrived)[key][begin:end]
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -47,6 +59,7 @@ class Yard:
         self.time = 1_000.0
         self.pauses: list[float] = []
         self.done: list[Order] = []
+        self.own: dict[str, Target] = {}
         self.file = folder / "sound.wav"
         self.file.write_bytes(b"sound")
 
@@ -56,6 +69,7 @@ class Yard:
             {"main": self.main, "spare": self.spare},
             {"main": "spare"},
             UploadSettings(at_a_time=2),
+            own=self._open_own,
             sleep=self._sleep,
             now=lambda: self.time,
         )
@@ -71,6 +85,11 @@ class Yard:
 
     async def until_done(self, recording: str = "r") -> None:
         await until(lambda: self.uploads.is_done(recording))
+
+    async def _open_own(self, recording: str) -> Target:
+        if recording not in self.own:
+            raise StorageFailed("the keys of the recording's own storage are gone")
+        return self.own[recording]
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -220,3 +239,140 @@ async def test_an_order_that_cannot_be_written_is_refused(
     with pytest.raises(OSError, match="No space"):
         await yard.put()
     assert yard.uploads.looks("r") == []
+
+
+# --- what was ordered before, what changes, what waits for others ---
+
+
+async def test_what_has_arrived_is_not_sent_again_when_it_is_ordered_again(yard: Yard) -> None:
+    await yard.put()
+    await yard.until_done()
+    await yard.put()
+    yard.file.with_suffix(".new").write_bytes(b"sound")  # made again, as it was
+    yard.file.with_suffix(".new").replace(yard.file)
+    await yard.again()
+    await yard.put()
+    await yard.until_done()
+    assert len(yard.main.arrived) == 1
+    yard.file.write_bytes(b"other")
+    await yard.put()
+    await until(lambda: len(yard.main.arrived) == 2)
+    await yard.until_done()
+    assert yard.main.arrived[1] == ("r/sound.wav", b"other")
+
+
+async def test_a_file_that_changes_while_it_is_uploaded_goes_once_more(yard: Yard) -> None:
+    yard.main.open.clear()
+    await yard.put()
+    await asyncio.sleep(0.02)
+    yard.file.write_bytes(b"longer than it was")
+    yard.main.open.set()
+    await yard.until_done()
+    assert yard.main.arrived[-1] == ("r/sound.wav", b"longer than it was")
+    assert yard.uploads.looks("r")[0].attempts == 1
+
+
+async def test_a_file_ordered_again_just_as_it_is_confirmed_goes_as_it_is_then(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Uploads._write
+
+    async def slowly(self: Uploads, file: Path, order: Order) -> None:
+        if order.done_at and yard.file.read_bytes() == b"sound":
+            yard.file.write_bytes(b"newer!")
+            await self.put("r", yard.file, "main", "r/sound.wav", "audio/wav")
+        await write(self, file, order)
+
+    monkeypatch.setattr(Uploads, "_write", slowly)
+    await yard.put()
+    await until(lambda: len(yard.main.arrived) == 2 and yard.uploads.is_done("r"))
+    assert yard.main.arrived[1] == ("r/sound.wav", b"newer!")
+    assert yard.uploads.uploaded == 1
+
+
+async def test_a_playlist_goes_when_everything_that_it_names_is_there(yard: Yard) -> None:
+    def make(name: str, content: bytes) -> Path:
+        (yard.folder / name).write_bytes(content)
+        return yard.folder / name
+
+    kind = "application/vnd.apple.mpegurl"
+    media = make("media.m3u8", b'#EXTM3U\n#EXT-X-MAP:URI="init.mp4"\n#EXTINF:6,\n0.m4s\n')
+    master = make("index.m3u8", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nmedia.m3u8\n")
+    await yard.uploads.put("r", master, "main", "r/hls/index.m3u8", kind)
+    await yard.uploads.put("r", media, "main", "r/hls/media.m3u8", kind)
+    await asyncio.sleep(0.02)
+    assert yard.main.arrived == []
+    await yard.put("r/hls/0.m4s")
+    await asyncio.sleep(0.02)
+    assert [key for key, _ in yard.main.arrived] == ["r/hls/0.m4s"]
+    await yard.again()
+    await yard.put("r/hls/init.mp4")
+    await yard.until_done()
+    assert [key for key, _ in yard.main.arrived][1:] == [
+        "r/hls/init.mp4", "r/hls/media.m3u8", "r/hls/index.m3u8",
+    ]  # fmt: skip
+
+
+async def test_a_playlist_that_grew_goes_once_more_but_never_ahead_of_its_segments(yard: Yard) -> None:
+    playlist = yard.folder / "media.m3u8"
+    kind = "application/vnd.apple.mpegurl"
+    for number in range(4):
+        playlist.write_text("".join(f"{one}.ts\n" for one in range(number + 1)))
+        await yard.uploads.put("r", playlist, "main", "r/media.m3u8", kind)
+        await asyncio.sleep(0.005)
+        await yard.put(f"r/{number}.ts")
+        if number != 2:  # the next one comes while this one is on its way
+            await yard.until_done()
+    there: set[bytes] = set()
+    for key, content in yard.main.arrived:
+        there.add(key.removeprefix("r/").encode())
+        if key == "r/media.m3u8":
+            assert set(content.split()) <= there
+    assert yard.main.arrived[-1] == ("r/media.m3u8", b"0.ts\n1.ts\n2.ts\n3.ts\n")
+
+
+async def test_a_recordings_own_storage_is_opened_when_it_is_used(yard: Yard) -> None:
+    await yard.uploads.put("r", yard.file, "@own", "r/sound.wav", "audio/wav")
+    await until(lambda: yard.uploads.looks("r")[0].stage == "failing")
+    assert yard.uploads.looks("r")[0].problem == "the keys of the recording's own storage are gone"
+    yard.own["r"] = yard.spare
+    await yard.until_done()
+    assert yard.spare.arrived == [("r/sound.wav", b"sound")]
+    [order] = yard.uploads.arrived("r")
+    assert await yard.uploads.target(order) is yard.spare
+
+
+async def test_orders_of_recordings_that_are_gone_are_taken_back(yard: Yard) -> None:
+    yard.main.open.clear()
+    await yard.put("r/1")
+    await yard.put("q/1", "q")
+    await yard.again()
+    await yard.uploads.forget_others(["q"])
+    yard.main.open.set()
+    await yard.until_done("q")
+    assert yard.main.arrived == [("q/1", b"sound")]
+    assert len(list((yard.folder / "queue").iterdir())) == 1
+
+
+async def test_what_is_forgotten_while_it_is_written_down_is_not_there_afterwards(yard: Yard) -> None:
+    for wait in (0, 1, 3, 10):
+        putting = asyncio.ensure_future(yard.put())
+        for _ in range(wait):
+            await asyncio.sleep(0)
+        await yard.uploads.forget("r")
+        await putting
+        await yard.uploads.forget("r")
+        assert list((yard.folder / "queue").iterdir()) == []
+
+
+async def test_whoever_waits_for_everything_is_told_when_it_is_there(yard: Yard) -> None:
+    yard.main.open.clear()
+    await yard.put("r/1")
+    await yard.put("r/2")
+    waiting = asyncio.ensure_future(yard.uploads.done("r"))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    yard.main.open.set()
+    async with asyncio.timeout(5):
+        await waiting
+    assert len(yard.main.arrived) == 2
