@@ -5,7 +5,7 @@ import { icon } from "../shared/icons.js";
 import { form } from "./dialogs.js";
 import { lasting, ms, place, timeOfDay } from "./durations.js";
 import { Player } from "./player.js";
-import { RecordingFiles, uploadOf } from "./recording_files.js";
+import { RecordingFiles, merged, uploadOf } from "./recording_files.js";
 import { size } from "./sizes.js";
 import { Timeline, accountOf } from "./timeline.js";
 
@@ -215,7 +215,7 @@ export class Recording {
         const found = await this.api.recordingFiles(this.conference);
         if (this.closed || asked !== this.asked) return;
         await this.#show(found);
-        const open = found.files.some((file) => !file.complete || !["good", undefined].includes(uploadOf(file)?.[1]));
+        const open = merged(found.files).some((file) => !file.complete || !["good", undefined].includes(uploadOf(file)?.[1]));
         if (this.state?.state === "stopped") again = open || this.known === null ? WHILE_MAKING_MS : 0;
       } catch (error) {
         this.#notice(this.making, `The files cannot be listed: ${error.message}`);

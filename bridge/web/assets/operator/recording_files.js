@@ -29,12 +29,12 @@ export function partsOf(name) {
   return [name.slice(0, dot), FORMS[form] ?? form.toUpperCase()];
 }
 
-/** One of each name: the whole one, which tells of a longer one in the making. */
+/** One of each name: the whole one, which tells of the one in the making, that is going to be longer. */
 export function merged(files) {
   const byName = new Map();
   for (const file of files) {
     const other = byName.get(file.name);
-    if (!other) byName.set(file.name, { ...file, longer: null });
+    if (!other) byName.set(file.name, { ...file, longer: 0 });
     else if (file.complete) byName.set(file.name, { ...file, longer: other.size });
     else other.longer = file.size;
   }
@@ -96,7 +96,7 @@ class Row {
     setText(this.size, size(file.size));
     this.pill.className = `pill ${file.complete ? "good" : "busy"}`;
     setText(this.pillText, file.complete ? "Whole" : "In the making");
-    setText(this.longer, file.longer === null ? "" : `a longer one: ${size(file.longer)}`);
+    setText(this.longer, file.longer > file.size ? `a longer one: ${size(file.longer)}` : "");
     const upload = uploadOf(file);
     this.upload.className = upload ? `pill ${upload[1]}` : "soft small";
     if (this.shown !== String(upload)) {

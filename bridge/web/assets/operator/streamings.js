@@ -15,26 +15,31 @@ const STATES = {
   ended: ["Not running", ""],
 };
 const KINDS = { rtmp: "RTMP", rtmps: "RTMPS", hls: "HLS" };
+const NUMBERS = ["Delay", "Far side", "Media"];
+const NOTHING = ["–", "", ""];
 const PART_S = 0.5;
 
 const seconds = (value) => (value / 1000).toFixed(value < 9_950 ? 2 : 1);
 
-/** What its figures say, as [text, small text, title]. */
-export function numbersOf({ kind, figures }) {
-  const { delay_p50_ms: half, delay_p99_ms: most, viewers, bytes, reconnects } = figures;
-  const shown = [];
+/** What its figures say, as [text, small text, title, grade] for each of `NUMBERS`. */
+export function numbersOf({ kind, low_latency: low, figures }) {
+  const { bytes = 0 } = figures;
+  const sent = bytes ? [size(bytes), kind === "hls" ? "made" : "sent", ""] : NOTHING;
   if (kind === "hls") {
-    shown.push(half === undefined ? ["–", "", ""] : [`${seconds(half)} / ${seconds(most)} s`, "mouth to playlist", "From the mouth to the playlist: median and 99th percentile"]);
-    shown.push(viewers === undefined ? ["–", "", ""] : [String(viewers), viewers === 1 ? "viewer" : "viewers", ""]);
-  } else {
-    shown.push(figures.delay_ms === undefined ? ["–", "", ""] : [ms(figures.delay_ms), "behind", "What waits to be sent"]);
-    shown.push(reconnects === undefined ? ["–", "", ""] : [String(reconnects), "reconnects", "How often it had to connect again"]);
+    const { delay_p50_ms: half, delay_p99_ms: most, waiting_requests: waiting } = figures;
+    return [
+      half === undefined ? NOTHING : [`${seconds(half)} / ${seconds(most)} s`, "mouth to playlist", "From the mouth to the playlist: median and 99th percentile"],
+      low && waiting ? [String(waiting), waiting === 1 ? "request waits" : "requests wait", "Players that wait for what comes next"] : NOTHING,
+      sent,
+    ];
   }
-  shown.push(bytes === undefined ? ["–", "", ""] : [size(bytes), "", ""]);
-  return shown;
+  const { waiting_ms: waiting = 0, dropped_seconds: dropped = 0, connections = 0, attempts = 0 } = figures;
+  return [
+    connections ? [ms(waiting), dropped ? `${ms(1000 * dropped)} left out` : "waiting", "Sound that waits to be sent, and what was left out because it waited for too long", dropped ? "near" : ""] : NOTHING,
+    attempts ? [String(connections), `of ${attempts === 1 ? "1 attempt" : `${attempts} attempts`}`, "Connections that were made, and how often it was tried"] : NOTHING,
+    sent,
+  ];
 }
-
-const NUMBERS = ["Delay", "Far side", "Sent"];
 
 class Row {
   constructor(on) {
@@ -78,9 +83,10 @@ class Row {
     setText(this.pillText, word);
     setText(this.since, streaming.changed_at === null ? "" : `since ${timeOfDay(streaming.changed_at * 1000)}`);
     setText(this.trouble, streaming.trouble);
-    numbersOf(streaming).forEach(([text, small, title], index) => {
+    this.trouble.className = `about said ${streaming.state === "troubled" ? "problem" : ""}`;
+    numbersOf(streaming).forEach(([text, small, title, kind = ""], index) => {
       const cell = this.numbers[index];
-      cell.className = `number ${text === "–" ? "none" : ""}`;
+      cell.className = `number ${text === "–" ? "none" : kind}`;
       cell.title = title;
       if (cell.dataset.shown === `${text}|${small}`) return;
       cell.dataset.shown = `${text}|${small}`;
