@@ -25,7 +25,7 @@ from bridge.streamings import Streaming, Streamings
 MAX_FILES = 500
 PLAYLIST = "index.m3u8"
 """What a folder with one is played by."""
-_CODECS = {"aac": "AAC", "mp3": "MP3", "opus": "Opus"}
+_CODECS = {"aac": "AAC", "he-aac": "AAC", "mp3": "MP3", "opus": "Opus"}
 
 
 class OutputLooks:

@@ -37,7 +37,7 @@ class NoSuchStreaming(Refused):
 class SoundWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How the sound is to be coded."""
 
-    codec: Literal["aac", "mp3", "opus"] = "aac"
+    codec: Literal["aac", "he-aac", "mp3", "opus"] = "aac"
     bitrate: int = 64_000
     channels: Literal[1, 2] = 1
 
@@ -73,6 +73,8 @@ class HlsWishes(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     window: int = 6
     whole: bool = False
     """Everything since the beginning can be seen, instead of a window."""
+    captions: bool = False
+    """With a rendition of what is said."""
     protected: bool = False
     """Only with a token, which is in the address that its creation gives, and is shown this once."""
 
@@ -255,5 +257,6 @@ def spec_of(kept: KeptStreaming) -> PushSpec | HlsSpec:
         hls.part_seconds,
         hls.window,
         hls.whole,
+        hls.captions,
         token_hash=wishes.token_hash,
     )

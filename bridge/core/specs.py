@@ -146,7 +146,8 @@ class RecordingSpec:
 class SoundCoding:
     """How an output's sound is coded. Outputs that ask for the same share one encoder."""
 
-    codec: Literal["aac", "mp3", "opus"] = "aac"
+    codec: Literal["aac", "he-aac", "mp3", "opus"] = "aac"
+    """Where nothing codes HE-AAC it is AAC-LC, and the output's look says so."""
     bitrate: int = 64_000
     """Bits per second, of all channels."""
     channels: Literal[1, 2] = 1
@@ -189,6 +190,7 @@ class HlsSpec:
     whole: bool = False
     """Everything since the beginning can be seen, instead of a window."""
     captions: bool = False
+    """With a rendition of what is said, which is empty as long as nobody says what that is."""
     token_hash: str = ""
     """Of the token that is needed to see it; empty: none is."""
 

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import os
 import re
 import time
 from collections import OrderedDict
@@ -26,6 +27,7 @@ from bridge.errors import BadInput
 from bridge.outputs.hls_answer import HlsAnswer, PlaylistText, file_answer, refusal
 from bridge.outputs.hls_delivery import Directives, parse_directives, verdict
 from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA
+from bridge.outputs.hls_place import remove as delete
 from bridge.outputs.hls_stream import HlsStream
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,11 @@ class _Shelved:
         self.stream, self.directory, self.digest = stream, directory, digest
         self.texts: dict[tuple[object, ...], PlaylistText] = {}
         self.texts_version = -1
+        self.leaving: asyncio.TimerHandle | None = None
 
 
 class HlsShelf:
-    """Answers players. Streams are put on and taken off; their files belong to whoever does that."""
+    """Answers players. Streams are put on and taken off; files are deleted only of those that `retire`."""
 
     def __init__(self, now_ms: Callable[[], float] = lambda: time.time() * 1_000) -> None:
         """`now_ms`: the wall clock, Unix ms."""
@@ -75,12 +78,25 @@ class HlsShelf:
         shelved = self._streams.pop(stream_id, None)
         if shelved is None:
             return
+        if shelved.leaving is not None:
+            shelved.leaving.cancel()
         for path in [path for path in self._files if path.parent == shelved.directory]:
             self._forget(path)
         shelved.stream.end()
 
+    def retire(self, stream_id: str, after_s: float) -> None:
+        """It is over. Players are behind: they get the rest for so long yet, then its directory goes."""
+        shelved = self._streams.get(stream_id)
+        if shelved is not None:
+            shelved.stream.end()
+            loop = asyncio.get_running_loop()
+            shelved.leaving = loop.call_later(after_s, self._leave, stream_id, shelved)
+
     def close(self) -> None:
-        """Take everything off: whatever waits is answered, so that a server can go down."""
+        """Take everything off: whatever waits is answered, so that a server can go down.
+
+        Directories of those that were to leave are left to the next server's sweep.
+        """
         for stream_id in [*self._streams]:
             self.remove(stream_id)
 
@@ -193,6 +209,11 @@ class HlsShelf:
                 shelved.texts[key] = text
         return text
 
+    def _leave(self, stream_id: str, shelved: _Shelved) -> None:
+        if self._streams.get(stream_id) is shelved:
+            self.remove(stream_id)
+            asyncio.get_running_loop().run_in_executor(None, _delete, shelved.directory)
+
     # --- files ---
 
     async def _file(self, stream_id: str, shelved: _Shelved, file: str) -> HlsAnswer:
@@ -241,3 +262,11 @@ class HlsShelf:
 
     def _forget(self, path: Path) -> None:
         self._files_bytes -= len(self._files.pop(path, b""))
+
+
+def _delete(directory: Path) -> None:
+    try:
+        delete(directory)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else "no reason given"
+        log.error("x the files of the stream %s cannot be deleted: %s", directory.name, why)

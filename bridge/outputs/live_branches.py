@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -20,17 +19,16 @@ from bridge.core.ports import (
     PushSpec,
     SoundCoding,
 )
-from bridge.errors import BridgeError
+from bridge.errors import BadInput, BridgeError
 from bridge.outputs import live_wire
 from bridge.outputs.back_off import BackOff
-from bridge.outputs.hls_place import prepare, remove
+from bridge.outputs.codec_wishes import as_possible
+from bridge.outputs.hls_place import prepare
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.hls_stream import HlsStream
 from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_hls import LiveHls
 from bridge.outputs.live_push import BACK_OFF, LivePush, Relays
-
-log = logging.getLogger(__name__)
 
 END_WITHIN_S = 5.0
 NO_PICTURE = "H.264 is switched off: sound only"
@@ -48,6 +46,8 @@ class BranchSettings:
     back_off: BackOff = BACK_OFF
     stalled_s: float = 10.0
     """A peer that reads nothing for so long is given up."""
+    lingers_s: float = 60.0
+    """An HLS stream that is over can be seen for so long yet: players are up to three segments behind."""
 
 
 class Branch(Protocol):
@@ -91,7 +91,7 @@ class PushBranch:
         self._room, self._settings, self._on_trouble = room, settings, on_trouble
         self._url = spec.url
         self._spec = live_wire.PushSpec(_sound(spec.sound), _picture(spec.picture, settings.h264))
-        self._note = NO_PICTURE if spec.picture is not None and not settings.h264 else ""
+        self._note = _note(spec, settings.h264)
         self._push: LivePush | None = None
 
     async def begin(self, encoder: LiveEncoder) -> None:
@@ -140,8 +140,9 @@ class HlsBranch:
             spec.part_s,
             "event" if spec.whole else "live",
             spec.window,
+            live_wire.CaptionSpec() if spec.captions else None,
         )
-        self._note = NO_PICTURE if spec.picture is not None and not settings.h264 else ""
+        self._note = _note(spec, settings.h264)
         self._state: OutputState = "starting"
         self._live: LiveHls | None = None
         self._encoder: LiveEncoder
@@ -162,17 +163,19 @@ class HlsBranch:
         self._encoder, self._live = encoder, live
 
     async def end(self, why: OutputEnd) -> None:
-        """Finish the playlist and delete everything; when the server goes down, the next one does that."""
+        """Finish the playlist, and delete everything a while later.
+
+        When the server goes down its next run goes on with the stream, or deletes it.
+        """
         if self._live is None:
             return
         self._state = "ending"
         self._encoder.remove(self.name)
-        await self._live.close(END_WITHIN_S)
-        if why != "restart":
-            try:
-                await asyncio.to_thread(remove, self._live.directory)
-            except OSError as error:
-                log.error("x the files of %s cannot be deleted: %s", self.name, error.strerror)
+        await self._live.finish(END_WITHIN_S)
+        if why == "restart":
+            self._settings.shelf.remove(self.name)
+        else:
+            self._settings.shelf.retire(self.name, self._settings.lingers_s)
         self._state = "ended"
 
     @property
@@ -201,7 +204,17 @@ class HlsBranch:
 
 
 def _sound(coding: SoundCoding) -> live_wire.SoundSpec:
-    return live_wire.SoundSpec(coding.codec, coding.bitrate, coding.channels, coding.rate_hz)
+    codec, _ = as_possible(coding.codec)
+    if codec == "pcm":
+        raise BadInput("live streams have no uncoded sound")
+    return live_wire.SoundSpec(codec, coding.bitrate, coding.channels, coding.rate_hz)
+
+
+def _note(spec: PushSpec | HlsSpec, h264: bool) -> str:
+    """What is done otherwise than it was asked for."""
+    _, note = as_possible(spec.sound.codec)
+    notes = [note, NO_PICTURE if spec.picture is not None and not h264 else None]
+    return "; ".join(said for said in notes if said)
 
 
 def _picture(coding: PictureCoding | None, h264: bool) -> live_wire.PictureSpec | None:

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveHls:
-    """Keeps one stream's playlists and files. `close` when the encoder has said `Closed`, or will not."""
+    """Keeps one stream's playlists and files. `finish` when the encoder is told to end it."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class LiveHls:
         elif isinstance(event, SegmentMade):
             self._sweep()
 
-    async def close(self, within_s: float) -> None:
-        """Wait for what is still to come and to be published, then take it off the shelf. Files stay."""
+    async def finish(self, within_s: float) -> None:
+        """Wait for what is still to come and to be published; nothing follows then. It stays on the shelf."""
         try:
             async with asyncio.timeout(within_s):
                 await self.closed.wait()
@@ -85,7 +85,8 @@ class LiveHls:
             log.warning("x the stream %s was not finished within %.1f s", self.stream_id, within_s)
         if self.publisher is not None:
             await self.publisher.cancel()
-        self._shelf.remove(self.stream_id)
+        if not self.stream.ended:
+            self.stream.end()
 
     def _sweep(self) -> None:
         """Delete what nobody may ask for any more."""

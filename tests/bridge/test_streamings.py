@@ -102,13 +102,13 @@ async def test_they_go_on_after_a_restart_and_keep_their_ids(house: House) -> No
     wishes = StreamingWishes(SoundWishes("mp3", 96_000, 2), PictureWishes(320, 180, 5, 100_000))
     push = await house.streamings.create(conference, URL, wishes)
     hls = await house.streamings.create(
-        conference, "", StreamingWishes(picture=None, hls=HlsWishes("ts", 2.0))
+        conference, "", StreamingWishes(SoundWishes("he-aac"), None, HlsWishes("ts", 2.0, captions=True))
     )
     await house.again()
     assert [one.id for one in house.streamings.all_of(conference)] == [push.id, hls.id]
     assert [spec for spec, _ in house.made] == [
         PushSpec(URL, SoundCoding("mp3", 96_000, 2, 44_100), PictureCoding(320, 180, 5, 100_000)),
-        HlsSpec(hls.id, container="ts", segment_s=2.0),
+        HlsSpec(hls.id, SoundCoding("he-aac"), container="ts", segment_s=2.0, captions=True),
     ]
 
 
@@ -176,7 +176,7 @@ async def test_there_are_only_so_many_in_a_conference(house: House) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"audio": {"codec": "he-aac"}},
+        {"audio": {"codec": "speex"}},
         {"audio": {"bitrate": 1}},
         {"audio": {"channels": 3}},
         {"picture": {"width": 641}},

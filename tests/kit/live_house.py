@@ -129,6 +129,7 @@ class LiveHouse:
         h264: bool = True,
         back_off: BackOff = SOON,
         stalled_s: float = 3.0,
+        lingers_s: float = 0.0,
     ) -> None:
         self.gate = EgressGate(EgressSettings(allow_private=True), _look_up)
         self.shelf = HlsShelf()
@@ -137,7 +138,7 @@ class LiveHouse:
         self._tls = tls or client_context()
         self._limits = limits
         self.outputs = LiveOutputs(
-            BranchSettings(self.root, self.shelf, self._relay, h264, back_off, stalled_s),
+            BranchSettings(self.root, self.shelf, self._relay, h264, back_off, stalled_s, lingers_s),
             title=lambda room: "A room",
         )
         self.rooms: list[Room] = []
@@ -151,11 +152,18 @@ class LiveHouse:
         self.rooms.append(room)
         return room
 
+    async def swept(self, within_s: float = 5.0) -> None:
+        """Until no stream has a directory."""
+        async with asyncio.timeout(within_s):
+            while [*self.root.iterdir()]:
+                await asyncio.sleep(0.01)
+
     async def close(self) -> None:
         """End what a test left."""
         for room in self.rooms:
             for output in [*room.ports]:
                 await room.stop(output)
+        self.shelf.close()
 
     def _relay(self, url: str) -> Relay:
         relay = Relay(self.gate, url, self._tls, self._limits)

@@ -380,7 +380,7 @@ async def test_a_segment_is_named_on_the_storage_only_when_it_is_there(tmp_path:
         house.hear(1)
         await asyncio.sleep(0.01)  # writing is a thread's work
     house.end()
-    await house.live.close(5)
+    await house.live.finish(5)
     final = read(stored["media.m3u8"].decode())
     assert final.ended and final.last_sequence == read(stored["captions.m3u8"].decode()).last_sequence == 6
     assert "index.m3u8" in stored and not [name for name in order if name.startswith("p")]
@@ -403,7 +403,7 @@ async def test_a_storage_that_fails_for_a_while_gets_everything(tmp_path: Path) 
     assert (await house.media()).last_sequence >= 1, "its own viewers notice nothing"
     broken = False
     house.end()
-    await house.live.close(5)
+    await house.live.finish(5)
     segments = [name for name in stored if name.endswith(".ts")]
     assert segments == [segment.file for segment in house.studio.segments("live")] and len(segments) >= 3
     assert house.troubles[-1] == ""

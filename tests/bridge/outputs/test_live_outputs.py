@@ -10,6 +10,7 @@ import pytest
 
 from bridge.core.ports import HlsSpec, PictureCoding, PushSpec, SoundCoding
 from bridge.errors import BadInput, BridgeError
+from bridge.outputs.codec_wishes import NO_HE_AAC
 from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_outputs import LiveOutput
 from bridge.outputs.record import PROGRAM, Begun, Joined, Record, Sound, Talked
@@ -104,8 +105,56 @@ async def test_a_stream_can_be_seen_with_its_token_and_leaves_nothing(house: Liv
     assert len(read(answer.body.decode()).segments) >= 2
     assert (house.root / "stream-1").stat().st_mode & 0o777 == 0o700
     await room.stop(hls)
-    assert hls.look().state == "ended" and not list(house.root.iterdir())
+    assert hls.look().state == "ended"
+    await house.swept()
     assert (await house.shelf.answer("stream-1", "media.m3u8", {"token": "let me"})).status == 404
+
+
+async def test_who_is_behind_sees_the_end_of_a_stream_that_is_over(tmp_path: Path) -> None:
+    house = LiveHouse(tmp_path, lingers_s=0.5)
+    room = house.room()
+    hls = await room.start(HLS)
+    await room.run_until(lambda: hls.look().figures.get("segments", 0) >= 2)
+    await room.stop(hls, "conference ended")
+    playlist = read((await house.shelf.answer("stream-1", "media.m3u8", {})).body.decode())
+    assert playlist.ended
+    for segment in playlist.segments:
+        assert (await house.shelf.answer("stream-1", segment.uri, {})).status == 200
+    await house.swept()
+    assert (await house.shelf.answer("stream-1", "media.m3u8", {})).status == 404
+
+
+async def test_a_server_that_goes_down_keeps_nobody_waiting_for_the_end_of_a_stream(tmp_path: Path) -> None:
+    house = LiveHouse(tmp_path, lingers_s=0.05)
+    room = house.room()
+    hls = await room.start(HLS)
+    await room.stop(hls)
+    house.shelf.close()
+    assert (await house.shelf.answer("stream-1", "media.m3u8", {})).status == 404
+    await asyncio.sleep(0.1)
+    assert (house.root / "stream-1").exists(), "the next server sweeps it"
+    await house.outputs.clean(())
+    assert not [*house.root.iterdir()]
+
+
+async def test_captions_have_a_rendition_before_anybody_says_what_is_said(house: LiveHouse) -> None:
+    room = house.room()
+    hls = await room.start(HlsSpec("stream-1", SOUND, segment_s=1.0, captions=True))
+    await room.run_until(lambda: hls.look().figures.get("segments", 0) >= 4)
+    master = (await house.shelf.answer("stream-1", "index.m3u8", {})).body.decode()
+    assert "TYPE=SUBTITLES" in master and 'URI="captions.m3u8"' in master
+    captions = read((await house.shelf.answer("stream-1", "captions.m3u8", {})).body.decode())
+    text = (await house.shelf.answer("stream-1", captions.segments[0].uri, {})).body.decode()
+    assert text.startswith("WEBVTT\n") and "-->" not in text
+
+
+async def test_he_aac_is_aac_and_it_says_so(house: LiveHouse) -> None:
+    room = house.room()
+    hls = await room.start(HlsSpec("stream-1", SoundCoding("he-aac", 32_000), segment_s=1.0))
+    push = house.outputs(Port(room), PushSpec("rtmp://127.0.0.1:1/live/key", SoundCoding("he-aac"), None))
+    await room.run_until(lambda: hls.look().state == "running")
+    assert push.look().trouble == hls.look().trouble == NO_HE_AAC
+    assert "mp4a.40.2" in (await house.shelf.answer("stream-1", "index.m3u8", {})).body.decode()
 
 
 async def test_a_stream_taken_up_after_a_restart_counts_on(house: LiveHouse, tmp_path: Path) -> None:
@@ -121,8 +170,8 @@ async def test_a_stream_taken_up_after_a_restart_counts_on(house: LiveHouse, tmp
     await again.run_until(lambda: hls.look().figures.get("segments", 0) >= 1)
     playlist = read((await after.shelf.answer("stream-1", "media.m3u8", {})).body.decode())
     assert playlist.sequence > 3
-    await after.close()
-    assert not list(house.root.iterdir())
+    await again.stop(hls)
+    await after.swept()
     (house.root / "left-behind").mkdir()
     await after.outputs.clean({"stream-1"})
     assert not list(house.root.iterdir())
@@ -190,7 +239,8 @@ async def test_one_that_is_ended_while_it_begins_leaves_nothing(house: LiveHouse
     await asyncio.sleep(0)
     await output.stop("conference ended")
     await starting
-    assert house.outputs.figures() == [] and not list(house.root.iterdir())
+    assert house.outputs.figures() == []
+    await house.swept()
     assert (await house.shelf.answer("stream-1", "media.m3u8", {})).status == 404
     with pytest.raises(BridgeError):
         await output.start()

@@ -80,7 +80,7 @@ async def test_how_it_is_coded_can_be_said(mind: Mind) -> None:
         {"url": "rtmp://user:pass@live.example/app/key"},
         {"url": "rtmp://127.0.0.1/app/key"},
         {"url": "rtmp://169.254.169.254/app/key"},
-        {"url": URL, "audio": {"codec": "he-aac"}},
+        {"url": URL, "audio": {"codec": "speex"}},
         {"url": URL, "picture": {"fps": 100}},
         {"url": URL, "hls": {}},
         {"hls": {"partSeconds": 9}},
