@@ -187,6 +187,14 @@ _KINDS = {
     "UnauthenticatedError": "the credentials are not accepted",
     "FileNotFoundError": "there is no such bucket or file",
 }
+_HTTP_KINDS = {
+    "Connect": "it is out of reach",
+    "Timeout": "it did not answer in time",
+    "Interrupted": "the connection broke",
+    "Request": "the connection broke",
+    "Decode": "its answer cannot be read",
+}
+_HTTP_ERROR = re.compile(r"HttpError \{\s*kind: (\w+)")
 _STATUS = re.compile(r"\b(?:status|HTTP)[^0-9]{0,20}([45][0-9]{2})\b", re.IGNORECASE)
 
 
@@ -197,10 +205,10 @@ def _reason(error: Exception) -> str:
         return named
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    status = _STATUS.search(str(error))
-    if status:
+    text, _, details = str(error).partition("Debug source")
+    if status := _STATUS.search(text):
         return f"it answered {status[1]}"
-    text = str(error).lower()
-    if "timed out" in text or "timeout" in text:
-        return "it did not answer in time"
-    return "it is out of reach" if "error sending request" in text or "connect" in text else "it failed"
+    if "InvalidCertificate" in details:
+        return "its certificate is not to be trusted"
+    kind = _HTTP_ERROR.search(details)
+    return _HTTP_KINDS.get(kind[1] if kind else "", "it failed")

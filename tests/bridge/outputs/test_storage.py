@@ -10,7 +10,6 @@ import pytest
 from bridge.errors import BadInput
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening
-from bridge.outputs.storage_place import checked_key
 from tests.kit.object_storage import SECRET_KEY, ObjectStorage, object_storage
 
 pytestmark = pytest.mark.wire
@@ -69,30 +68,6 @@ async def test_what_goes_wrong_is_said_without_keys(there: ObjectStorage, tmp_pa
 async def test_a_local_file_that_is_gone_is_another_matter(there: ObjectStorage, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await Storage(there.place()).put(tmp_path / "never", "a/never", "audio/wav")
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        ("a/../b",),
-        ("..",),
-        ("a", "..", "b"),
-        ("",),
-        ("a b",),
-        ("a//b",),
-        ("ü",),
-        ("a\\b",),
-        ("a" * 600,),
-        ("a/./b",),
-    ],
-)
-def test_prefixes_cannot_escape(parts: tuple[str, ...]) -> None:
-    with pytest.raises(BadInput):
-        checked_key(*parts)
-
-
-def test_parts_make_a_key() -> None:
-    assert checked_key("/calls/", "r-1/file.wav") == "calls/r-1/file.wav"
 
 
 def test_a_place_that_cannot_be_is_refused() -> None:
