@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 BACK_OFF = BackOff(first_s=1.0, most_s=30.0, forget_s=30.0)
 STALLED_S = 3.0
 """A peer that has taken nothing for so long is shown as stalled; its relay gives it up later."""
+DROPPED_S = 10.0
+"""So long it is in trouble after something was left out."""
 _LOOK_EVERY_S = 1.0
 _REASON_WITHIN_S = 1.0
 """The encoder's word and the relay's come on different ways."""
@@ -92,6 +95,7 @@ class LivePush:
         self._taken_at = 0.0
         self._look: PushLook | None = None
         self._dropped_before_ms = 0
+        self._dropped_at = -math.inf
         self._ended: asyncio.Future[str]
         self._closed = asyncio.Event()
         self._going_on: asyncio.Task[None] | None = None
@@ -119,6 +123,8 @@ class LivePush:
                 log.info("> %s is published", self._name, extra=self._where)
                 self._say("")
             case PushLook(attempt=self._attempt):
+                if event.dropped_ms > (0 if self._look is None else self._look.dropped_ms):
+                    self._dropped_at = time.monotonic()
                 self._look = event
             case PushEnded(attempt=self._attempt):
                 self._finish(event.why)
@@ -214,7 +220,12 @@ class LivePush:
             return
         if relay.bytes_out != self._bytes_seen:
             self._bytes_seen, self._taken_at = relay.bytes_out, time.monotonic()
-        self._say("" if self._flows() else "the peer does not read what it is sent")
+        if not self._flows():
+            self._say("the peer does not read what it is sent")
+        elif time.monotonic() - self._dropped_at < DROPPED_S:
+            self._say("the peer takes less than it is sent: some of it is left out")
+        else:
+            self._say("")
 
     def _reason(self, carrying: asyncio.Future[None]) -> str:
         """Why a connection ended: the encoder knows what the peer said, the relay what it did."""

@@ -145,18 +145,7 @@ class PushLine:
         self._send(self._publisher.begin())
         while not self._over():
             poll.register(connected, select.POLLIN | (select.POLLOUT if self._out else 0))
-            now = time.monotonic()
-            until = min(
-                moment
-                for moment in (
-                    now + 1.0,
-                    self._finish_until,
-                    self._unpublish_until,
-                    accept_until if self._publisher.state != "publishing" else None,
-                )
-                if moment is not None
-            )
-            happened = dict(poll.poll(max(0.0, until - now) * 1000))
+            happened = dict(poll.poll(self._patience_s(accept_until) * 1000))
             if self._wake in happened:
                 os.eventfd_read(self._wake)
             if happened.get(connected.fileno(), 0) & ~select.POLLOUT:
@@ -172,7 +161,7 @@ class PushLine:
                 raise PublishRefused("the peer does not read what it is sent")
             if self._publisher.publishing and not self._out:
                 self._go_on()
-            elif time.monotonic() >= accept_until and self._publisher.state not in ("publishing", "ended"):
+            elif self._waits_to_be_taken and time.monotonic() >= accept_until:
                 raise PublishRefused(
                     f"the peer did not take the stream within {self._limits.accepted_s:.0f} s"
                 )
@@ -211,11 +200,25 @@ class PushLine:
         now = time.monotonic()
         if self._finish_until is None:
             return False
-        if now >= self._finish_until or self._publisher.state not in ("publishing", "ended"):
+        if now >= self._finish_until or self._waits_to_be_taken:
             return True
         if self._unpublish_until is None or self._out:
             return False
         return self._publisher.unpublished or now >= self._unpublish_until
+
+    @property
+    def _waits_to_be_taken(self) -> bool:
+        return self._publisher.state not in ("publishing", "ended")
+
+    def _patience_s(self, accept_until: float) -> float:
+        """Until something is to be done, whatever comes."""
+        moments = (
+            self._finish_until,
+            self._unpublish_until,
+            accept_until if self._waits_to_be_taken else None,
+        )
+        now = time.monotonic()
+        return max(0.0, min(moment for moment in (now + 1.0, *moments) if moment is not None) - now)
 
     def _ms(self, tag: Tag) -> int:
         assert self._base is not None
