@@ -176,6 +176,7 @@ class Bridge:
             streams=ForkLooks(self.plivo.forks),
             outputs=self.outputs.looks,
         )
+        self.hls_pages = HlsPages(self.outputs.hls)
         self.web_sockets = make_protocol(
             [self.plivo.door, self.pages.door, self.mind.door],
             WebSocketSettings(trusted_proxies=tuple(config.trusted_proxies)),
@@ -248,7 +249,7 @@ class Bridge:
         if self._config.metrics.port is None:
             app.add_api_route("/metrics", self._metrics, include_in_schema=False)
         app.include_router(self.pages.router())
-        app.include_router(HlsPages(self.outputs.hls).router())
+        app.include_router(self.hls_pages.router())
         app.include_router(self.plivo.router())
         app.include_router(self.mind.router())
         app.add_middleware(CrossOrigin)

@@ -5,26 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bridge.histogram import Histogram, TickTimes
+from bridge.histogram import TickTimes
+from bridge.metrics_families import counter, gauge, histogram, labelled, quantiles
+from bridge.metrics_outputs import OutputFigures, output_families
 from bridge.turn_figures import TurnFigures
-
-QUANTILES = (0.5, 0.9, 1.0)
-"""Of depths and backlogs; the last one is the worst."""
-
 
 STREAM_TOTALS: Mapping[str, tuple[str, str, float]] = {
     "attempts": ("stream_dials", "Connections to services that were tried.", 1),
@@ -80,6 +73,7 @@ class Reading:
     callbacks: CallbackFigures | None = None
     captures: CaptureFigures | None = None
     """None: none are kept."""
+    outputs: OutputFigures | None = None
 
 
 class StreamFigures(Protocol):
@@ -181,7 +175,7 @@ class _BridgeCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything of the bridge's own."""
         reading = self._figures.reading()
-        yield _gauge("build_info", "The running version.", [((self._version,), 1)], ("version",))
+        yield gauge("build_info", "The running version.", [((self._version,), 1)], ("version",))
         yield from self._ticks(reading)
         yield from _rooms(reading)
         yield from _media(reading)
@@ -195,58 +189,60 @@ class _BridgeCollector(Collector):
             yield from _callbacks(reading.callbacks)
         if reading.captures is not None:
             yield from _captures(reading.captures)
+        if reading.outputs is not None:
+            yield from output_families(reading.outputs)
         for name, value in reading.more.items():
-            yield _counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
+            yield counter(name, name.replace("_", " ").capitalize() + ".", [((), value)])
 
     def _ticks(self, reading: Reading) -> Iterator[Metric]:
         lateness, duration = self._tick_times.lateness, self._tick_times.duration
-        for name, text, histogram in (
+        for name, text, observed in (
             ("tick_lateness_seconds", "How late ticks began.", lateness),
             ("tick_duration_seconds", "How long ticks took.", duration),
         ):
-            yield _histogram(name, text, [((), histogram)])
-        yield _counter("ticks", "Ticks by what the clock found.", _labelled(reading.ticks), ("outcome",))
+            yield histogram(name, text, [((), observed)])
+        yield counter("ticks", "Ticks by what the clock found.", labelled(reading.ticks), ("outcome",))
 
 
 def _rooms(reading: Reading) -> Iterator[Metric]:
-    yield _gauge("rooms", "Rooms in the mixer.", [((), reading.rooms)])
-    yield _gauge("conferences", "Conferences.", [((), reading.conferences)])
-    yield _gauge("participants", "Participants, connected or not.", [((), reading.participants)])
-    yield _gauge("legs", "Live legs.", _labelled(reading.legs), ("kind",))
-    yield _gauge("draining", "1 while the server goes down.", [((), reading.draining)])
-    yield _gauge("overloaded", "1 while ticks run late and new media is refused.", [((), reading.overloaded)])
+    yield gauge("rooms", "Rooms in the mixer.", [((), reading.rooms)])
+    yield gauge("conferences", "Conferences.", [((), reading.conferences)])
+    yield gauge("participants", "Participants, connected or not.", [((), reading.participants)])
+    yield gauge("legs", "Live legs.", labelled(reading.legs), ("kind",))
+    yield gauge("draining", "1 while the server goes down.", [((), reading.draining)])
+    yield gauge("overloaded", "1 while ticks run late and new media is refused.", [((), reading.overloaded)])
 
 
 def _media(reading: Reading) -> Iterator[Metric]:
-    yield _counter("frames", "20 ms frames by what became of them.", _labelled(reading.frames), ("outcome",))
-    yield _counter("packets_lost", "RTP packets that never came.", [((), reading.packets_lost)])
-    depths = _quantiles(reading.playout_depth_ms)
-    yield _gauge("playout_depth_seconds", "Audio held in the inputs' buffers.", depths, ("quantile",))
-    yield _gauge(
+    yield counter("frames", "20 ms frames by what became of them.", labelled(reading.frames), ("outcome",))
+    yield counter("packets_lost", "RTP packets that never came.", [((), reading.packets_lost)])
+    depths = quantiles(reading.playout_depth_ms)
+    yield gauge("playout_depth_seconds", "Audio held in the inputs' buffers.", depths, ("quantile",))
+    yield gauge(
         "far_side_backlog_seconds",
         "Audio sent and not yet played at the far side.",
         [
             ((kind, *labels), value)
             for kind, values in reading.backlog_ms.items()
-            for labels, value in _quantiles(values)
+            for labels, value in quantiles(values)
         ],
         ("kind", "quantile"),
     )
 
 
 def _encoding(reading: Reading) -> Iterator[Metric]:
-    yield _counter("encode_seconds", "Time spent encoding, all threads.", [((), reading.encode_s)])
-    yield _counter("encoded_packets", "Opus packets encoded.", [((), reading.encoded)])
-    yield _counter("encode_dropped", "Frames not encoded for want of time.", [((), reading.encode_dropped)])
-    yield _counter("encode_failures", "Encoder errors.", [((), reading.encode_failed)])
+    yield counter("encode_seconds", "Time spent encoding, all threads.", [((), reading.encode_s)])
+    yield counter("encoded_packets", "Opus packets encoded.", [((), reading.encoded)])
+    yield counter("encode_dropped", "Frames not encoded for want of time.", [((), reading.encode_dropped)])
+    yield counter("encode_failures", "Encoder errors.", [((), reading.encode_failed)])
 
 
 def _sockets(reading: Reading) -> Iterator[Metric]:
-    yield _counter("ice_failures", "WebRTC legs that never connected or broke.", [((), reading.ice_failures)])
-    yield _gauge("websockets", "Open WebSockets.", _labelled(reading.websockets), ("kind",))
-    yield _counter("websocket_refusals", "WebSockets refused.", [((), reading.websocket_refusals)])
-    yield _counter("bad_messages", "Messages not understood.", [((), reading.bad_messages)])
-    yield _counter(
+    yield counter("ice_failures", "WebRTC legs that never connected or broke.", [((), reading.ice_failures)])
+    yield gauge("websockets", "Open WebSockets.", labelled(reading.websockets), ("kind",))
+    yield counter("websocket_refusals", "WebSockets refused.", [((), reading.websocket_refusals)])
+    yield counter("bad_messages", "Messages not understood.", [((), reading.bad_messages)])
+    yield counter(
         "notifications_dropped",
         "Notifications that a slow client missed.",
         [((), reading.notifications_dropped)],
@@ -255,16 +251,16 @@ def _sockets(reading: Reading) -> Iterator[Metric]:
 
 def _streams(streams: StreamFigures) -> Iterator[Metric]:
     frames = {name: streams.totals[name] for name in ("captured", "delivered", "lost")}
-    yield _gauge("streams", "Streams to services by state.", _labelled(streams.states), ("state",))
-    yield _counter("streams_started", "Streams that were begun.", [((), streams.made)])
-    yield _counter("streams_ended", "Streams that ended, by why.", _labelled(streams.ends), ("why",))
-    yield _counter(
+    yield gauge("streams", "Streams to services by state.", labelled(streams.states), ("state",))
+    yield counter("streams_started", "Streams that were begun.", [((), streams.made)])
+    yield counter("streams_ended", "Streams that ended, by why.", labelled(streams.ends), ("why",))
+    yield counter(
         "stream_frames", "20 ms frames for services: captured = delivered + lost + waiting.",
-        _labelled(frames), ("fate",),
+        labelled(frames), ("fate",),
     )  # fmt: skip
-    yield _gauge("stream_frames_waiting", "Frames not confirmed yet.", [((), streams.waiting)])
+    yield gauge("stream_frames_waiting", "Frames not confirmed yet.", [((), streams.waiting)])
     for name, (called, text, unit) in STREAM_TOTALS.items():
-        yield _counter(called, text, [((), streams.totals[name] * unit)])
+        yield counter(called, text, [((), streams.totals[name] * unit)])
 
 
 def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:
@@ -274,8 +270,8 @@ def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:
         "failed": callbacks.failed,
         "dropped": callbacks.dropped,
     }
-    yield _counter("callbacks", "Callbacks to others' servers.", _labelled(fates), ("fate",))
-    yield _gauge("callbacks_waiting", "Callbacks not sent yet.", [((), callbacks.waiting)])
+    yield counter("callbacks", "Callbacks to others' servers.", labelled(fates), ("fate",))
+    yield gauge("callbacks_waiting", "Callbacks not sent yet.", [((), callbacks.waiting)])
 
 
 def _captures(captures: CaptureFigures) -> Iterator[Metric]:
@@ -286,79 +282,38 @@ def _captures(captures: CaptureFigures) -> Iterator[Metric]:
         "failed": captures.failed,
         "deleted": captures.deleted,
     }
-    yield _counter("captures", "Captures of streams.", _labelled(fates), ("fate",))
-    yield _gauge("captures_live", "Captures that are being written.", [((), captures.live)])
-    yield _counter("capture_bytes", "Written to captures.", [((), captures.bytes)])
-    yield _counter(
+    yield counter("captures", "Captures of streams.", labelled(fates), ("fate",))
+    yield gauge("captures_live", "Captures that are being written.", [((), captures.live)])
+    yield counter("capture_bytes", "Written to captures.", [((), captures.bytes)])
+    yield counter(
         "capture_missing_records", "Records that the disk was too slow for.", [((), captures.missing)]
     )
 
 
 def _turns(turns: TurnFigures) -> Iterator[Metric]:
     """As defined in docs/turns.md."""
-    yield _histogram(
+    yield histogram(
         "turn_response_delay_seconds",
         "From the end of a caller's speech to the bot's first sound.",
         [((), turns.response_delay)],
     )
-    yield _histogram(
+    yield histogram(
         "turn_barge_in_reaction_seconds",
         "From the onset of a caller's speech over the bot to the end of the bot's sound, by how it ended.",
         [((how,), histogram) for how, histogram in turns.barge_in.items()],
         ("outcome",),
     )
-    yield _histogram("turn_overtalk_seconds", "Stretches of both sides sounding.", [((), turns.overtalk)])
-    yield _histogram(
+    yield histogram("turn_overtalk_seconds", "Stretches of both sides sounding.", [((), turns.overtalk)])
+    yield histogram(
         "turn_first_word_seconds", "From a stream's start to the bot's first sound.", [((), turns.first_word)]
     )
-    yield _counter("turns", "Turns by whose they were.", _labelled(turns.turns), ("side",))
-    yield _counter(
-        "turn_interruptions", "Times one side talked over the other.", _labelled(turns.interruptions), ("by",)
+    yield counter("turns", "Turns by whose they were.", labelled(turns.turns), ("side",))
+    yield counter(
+        "turn_interruptions", "Times one side talked over the other.", labelled(turns.interruptions), ("by",)
     )
-    yield _counter(
-        "turn_barge_ins", "Barge-ins by what the bot did.", _labelled(turns.barge_ins), ("outcome",)
+    yield counter("turn_barge_ins", "Barge-ins by what the bot did.", labelled(turns.barge_ins), ("outcome",))
+    yield counter(
+        "turn_backchannels", "Short speech over the other's.", labelled(turns.backchannels), ("by",)
     )
-    yield _counter(
-        "turn_backchannels", "Short speech over the other's.", _labelled(turns.backchannels), ("by",)
-    )
-    yield _counter("turn_underruns", "Times a bot's sound ran dry in mid-sentence.", [((), turns.underruns)])
-    yield _counter("turn_unanswered", "Turns of callers that got no response.", [((), turns.unanswered)])
-
-
-Rows = Iterable[tuple[tuple[str, ...], float]]
-
-
-def _histogram(
-    name: str, text: str, rows: Iterable[tuple[tuple[str, ...], Histogram]], labels: Sequence[str] = ()
-) -> Metric:
-    family = HistogramMetricFamily(f"mediabridge_{name}", text, labels=labels)
-    for values, histogram in rows:
-        family.add_metric(values, histogram.cumulative(), histogram.total)
-    return family
-
-
-def _gauge(name: str, text: str, rows: Rows, labels: Sequence[str] = ()) -> Metric:
-    family = GaugeMetricFamily(f"mediabridge_{name}", text, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, float(number))
-    return family
-
-
-def _counter(name: str, text: str, rows: Rows, labels: Sequence[str] = ()) -> Metric:
-    family = CounterMetricFamily(f"mediabridge_{name}", text, labels=labels)
-    for values, number in rows:
-        family.add_metric(values, float(number))
-    return family
-
-
-def _labelled(numbers: Mapping[str, float]) -> Rows:
-    return [((label,), number) for label, number in sorted(numbers.items())]
-
-
-def _quantiles(values_ms: Sequence[float]) -> Rows:
-    """Seconds at each of `QUANTILES`; nothing where there are no values."""
-    if not values_ms:
-        return []
-    ordered = sorted(values_ms)
-    last = len(ordered) - 1
-    return [((f"{share:g}",), ordered[round(share * last)] / 1000) for share in QUANTILES]
+    yield counter("turn_underruns", "Times a bot's sound ran dry in mid-sentence.", [((), turns.underruns)])
+    yield counter("turn_unanswered", "Turns of callers that got no response.", [((), turns.unanswered)])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from bridge.core.ports import PTIME_MS
 from bridge.metrics import Reading
+from bridge.metrics_outputs import OutputFigures
 from bridge.web.ports import ServerFigures
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class Readings:
             streams=bridge.service_legs.figures(),
             callbacks=bridge.plivo.webhooks.look(),
             captures=bridge.captures.figures() if bridge.captures is not None else None,
+            outputs=self._outputs(),
             more={
                 "play_queue_underruns": core.underruns,
                 "room_migrations": core.migrations,
@@ -95,6 +99,31 @@ class Readings:
             duration_p99_ms=duration[1],
             draining=bridge.switchboard.draining,
             overloaded=bridge.switchboard.overloaded,
+        )
+
+    def _outputs(self) -> OutputFigures:
+        parts, pages = self._bridge.outputs, self._bridge.hls_pages
+        looks = parts.desk.looks()
+        written, live = parts.writer.totals(), parts.live.totals()
+        return OutputFigures(
+            Counter((look.kind, look.state) for look in looks),
+            written.bytes,
+            written.lag_ms / 1000,
+            written.queue_bytes,
+            written.holes,
+            written.lost_ticks * PTIME_MS / 1000,
+            written.restarts,
+            parts.shelf.restarts,
+            parts.uploads.stages(),
+            parts.uploads.uploaded,
+            parts.uploads.failed_attempts,
+            live.cpu_s,
+            {"sound": live.sound_encoders, "picture": live.picture_encoders},
+            live.begun,
+            live.holes,
+            dict(pages.answers),
+            pages.bytes,
+            round(sum(look.figures.get("waiting_requests", 0) for look in looks)),
         )
 
     def _ticks(self) -> dict[str, int]:

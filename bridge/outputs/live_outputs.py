@@ -33,6 +33,8 @@ class LiveOutputs:
         self._encoder = encoder
         self._rooms: dict[str, RoomEncoder] = {}
         self._pushes = 0
+        self._past = EncoderFigures(0.0, 0, 0, 0, 0, 0)
+        """What those that have ended counted."""
 
     def __call__(self, port: OutputPort, spec: OutputSpec) -> LiveOutput:
         """Raises BadInput for a coding that cannot be."""
@@ -58,6 +60,18 @@ class LiveOutputs:
         """Of all encoder processes."""
         return [room.figures() for room in self._rooms.values()]
 
+    def totals(self) -> EncoderFigures:
+        """Of all together; counters run since the server began."""
+        all_of_them = [*self.figures(), self._past]
+        return EncoderFigures(
+            sum(one.cpu_s for one in all_of_them),
+            sum(one.sound_encoders for one in all_of_them),
+            sum(one.picture_encoders for one in all_of_them),
+            sum(one.outputs for one in all_of_them),
+            sum(one.begun for one in all_of_them),
+            sum(one.holes for one in all_of_them),
+        )
+
     def enter(self, room_id: str, name: str, on_trouble: Callable[[str], None]) -> RoomEncoder:
         """The room's encoder, for one more output."""
         room = self._rooms.get(room_id)
@@ -73,6 +87,10 @@ class LiveOutputs:
             if self._rooms.get(room.room) is room:  # whoever comes now begins another one
                 del self._rooms[room.room]
             await room.stop()
+            ended, past = room.figures(), self._past
+            self._past = EncoderFigures(
+                past.cpu_s + ended.cpu_s, 0, 0, 0, past.begun + ended.begun, past.holes + ended.holes
+            )
 
 
 class LiveOutput:

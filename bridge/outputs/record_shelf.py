@@ -105,6 +105,7 @@ class RecordShelf:
         self._storages = storages
         self._title = title
         self._kept: dict[str, _Kept] = {}
+        self._past_restarts = 0
         self._ordering: set[asyncio.Task[None]] = set()
 
     async def adopt(self) -> list[str]:
@@ -134,6 +135,7 @@ class RecordShelf:
         if old is not None and old.finished is None and old.plan == plan:
             return
         if old is not None:
+            self._past_restarts += old.restarts
             self._background(old.stop())
         kept.making = FileMaking(recording, plan, on_finished=lambda finished: self._finished(kept, finished))
         kept.making.go_on()
@@ -163,6 +165,11 @@ class RecordShelf:
             return True
         stretches = await asyncio.to_thread(RecordReader(self._root / recording).stretches)
         return not stretches or await kept.making.settled(stretches[-1], within_s)
+
+    @property
+    def restarts(self) -> int:
+        """Times a process that makes files had to be begun again."""
+        return self._past_restarts + sum(kept.making.restarts for kept in self._kept.values() if kept.making)
 
     def trouble(self, recording: str) -> str:
         """What keeps its files from being made; empty: nothing."""
@@ -202,6 +209,7 @@ class RecordShelf:
         if kept is not None and kept.finishing is not None:
             kept.finishing.cancel()
         if kept is not None and kept.making is not None:
+            self._past_restarts += kept.making.restarts
             await kept.making.stop()
         self._writer.forget(recording)
         if self._uploads is not None:

@@ -59,6 +59,19 @@ class LogFigures:
     """What is wrong now."""
 
 
+@dataclass(frozen=True, slots=True)
+class WriterTotals:
+    """Of all recordings; counters, but for `lag_ms` and `queue_bytes`."""
+
+    bytes: int
+    lag_ms: int
+    """Of the one that is behind the most."""
+    queue_bytes: int
+    holes: int
+    lost_ticks: int
+    restarts: int
+
+
 class RecordWriter:
     """All recordings' logs of a server, under `root`. On the event loop's thread; nothing blocks.
 
@@ -88,6 +101,7 @@ class RecordWriter:
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
+        self._bytes = self._past_holes = self._past_lost_ticks = 0
         self.restarts = 0
         """Times the scribe had to be begun again."""
 
@@ -171,6 +185,18 @@ class RecordWriter:
             one.trouble,
         )  # fmt: skip
 
+    def totals(self) -> WriterTotals:
+        """Since the server began."""
+        queues = [one.queue for one in self._open.values()]
+        return WriterTotals(
+            self._bytes,
+            max((queue.until - queue.durable_until for queue in queues), default=0) * PTIME_MS,
+            sum(queue.bytes for queue in queues),
+            self._past_holes + sum(queue.holes for queue in queues),
+            self._past_lost_ticks + sum(queue.lost_ticks for queue in queues),
+            self.restarts,
+        )
+
     def forget(self, recording: str) -> None:
         """Of a recording that is over, or is to be removed whatever is not written of it."""
         for one in [one for one in self._open.values() if one.begun.recording == recording]:
@@ -232,6 +258,7 @@ class RecordWriter:
             one.opening = None
             self._trouble(one, answer.text)
             return
+        self._bytes += max(0, answer.size - one.size)
         one.size = answer.size
         if isinstance(answer, Opened):
             one.opening = answer.opening
@@ -258,7 +285,9 @@ class RecordWriter:
             one.queue.sent(batch)
 
     def _let_go(self, one: _Log) -> None:
-        self._open.pop(one.number, None)
+        if self._open.pop(one.number, None) is not None:
+            self._past_holes += one.queue.holes
+            self._past_lost_ticks += one.queue.lost_ticks
         one.opening = None
         if self._child is not None:
             self._child.send(encode(Close(one.number)))

@@ -141,6 +141,11 @@ class Uploads:
         """Files that are not through."""
         return sum(not job.order.done_at for jobs in self._jobs.values() for job in jobs.values())
 
+    def stages(self) -> Counter[str]:
+        """How many of those are in which stage."""
+        jobs = (job for jobs in self._jobs.values() for job in jobs.values() if not job.order.done_at)
+        return Counter(job.look().stage for job in jobs)
+
     async def forget(self, recording: str) -> None:
         """Take back every order of it, and every word of those that are through."""
         jobs = list(self._jobs.pop(recording, {}).values())

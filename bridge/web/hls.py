@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
@@ -46,6 +47,10 @@ class HlsPages:
 
     def __init__(self, streams: LiveStreams) -> None:
         self._streams = streams
+        self.answers: Counter[str] = Counter()
+        """By status."""
+        self.bytes = 0
+        """Given out, or being so."""
 
     def router(self) -> APIRouter:
         """To be included at the root."""
@@ -64,9 +69,11 @@ class HlsPages:
             request.query_params,
             gzip_accepted="gzip" in request.headers.get("accept-encoding", ""),
         )
+        self.answers[str(answer.status)] += 1
         headers = {**answer.headers, "Content-Length": str(len(answer.body))}
         if request.method == "HEAD":
             return Response(status_code=answer.status, headers=headers)
+        self.bytes += len(answer.body)
         if len(answer.body) <= _CHUNK:
             return Response(answer.body, answer.status, headers)
         return StreamingResponse(_in_chunks(answer.body), answer.status, headers)

@@ -9,6 +9,7 @@ from bridge.core.ledger import StreamLedger, TrackLedger
 from bridge.histogram import Histogram, TickTimes
 from bridge.legs.service_figures import ServiceFigures, figures_of
 from bridge.metrics import STREAM_TOTALS, Metrics, Reading
+from bridge.metrics_outputs import OutputFigures
 
 pytestmark = pytest.mark.unit
 
@@ -133,3 +134,31 @@ def test_a_value_on_a_bound_belongs_to_it_and_one_beyond_all_is_kept() -> None:
         histogram.observe(value)
     assert histogram.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
     assert (histogram.count, histogram.total) == (4, 13.5)
+
+
+def test_recordings_uploads_and_live_streams_are_shown_in_base_units() -> None:
+    figures = OutputFigures(
+        {("recording", "running"): 3, ("rtmp", "troubled"): 1},
+        recorded_bytes=4096, lag_s=0.42, waiting_bytes=77, holes=2, lost_s=1.44, writer_restarts=5,
+        follower_restarts=6, uploads={"waiting": 4, "failing": 1}, uploaded=9, upload_failures=8,
+        encoder_cpu_s=12.5, encoders={"sound": 2, "picture": 1}, encoder_starts=3, encoder_holes=1,
+        hls_answers={"200": 70, "404": 1}, hls_bytes=9000, hls_waiting=11,
+    )  # fmt: skip
+    seen = samples(Metrics(Told(Reading(outputs=figures)), TickTimes(), "1"))
+    told = {name.removeprefix("mediabridge_"): value for name, value in seen.items()}
+    assert told["outputs{'kind': 'recording', 'state': 'running'}"] == 3
+    assert told["outputs{'kind': 'rtmp', 'state': 'troubled'}"] == 1
+    assert (told["recording_bytes_total"], told["recording_lag_seconds"]) == (4096, 0.42)
+    assert (told["recording_holes_total"], told["recording_lost_seconds_total"]) == (2, 1.44)
+    assert (told["recording_writer_restarts_total"], told["recording_follower_restarts_total"]) == (5, 6)
+    assert told["recording_waiting_bytes"] == 77
+    assert (told["uploads{'stage': 'waiting'}"], told["uploads{'stage': 'failing'}"]) == (4, 1)
+    assert (told["uploads_done_total"], told["upload_failures_total"]) == (9, 8)
+    assert told["live_encoder_cpu_seconds_total"] == 12.5
+    assert (told["live_encoders{'of': 'sound'}"], told["live_encoders{'of': 'picture'}"]) == (2, 1)
+    assert (told["live_encoder_starts_total"], told["live_encoder_holes_total"]) == (3, 1)
+    assert (told["hls_requests_total{'status': '200'}"], told["hls_requests_total{'status': '404'}"]) == (
+        70,
+        1,
+    )
+    assert (told["hls_bytes_total"], told["hls_waiting_requests"]) == (9000, 11)

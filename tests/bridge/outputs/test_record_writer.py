@@ -160,6 +160,8 @@ async def test_a_frozen_scribe_blocks_nobody_and_costs_what_did_not_fit(
     assert lost and lost == list(range(lost[0], lost[-1] + 1))  # one hole, where the oldest were
     assert heard[-200:] == list(range(450, 650))
     assert record.figures.holes == 1 and record.figures.lost_ticks == len(lost)
+    writer.forget("r1")
+    assert (writer.totals().holes, writer.totals().lost_ticks) == (1, len(lost))
     assert Joined(0, "p1", "Ann") in records
 
 
@@ -320,3 +322,25 @@ async def test_events_reach_the_log_though_their_sound_had_to_be_dropped(
     ]
     assert [one for one in records if isinstance(one, Lost)] == [Lost(0, 150, "it could not be written")]
     assert heard_ticks(records) == list(range(150, 200))
+
+
+async def test_what_all_recordings_wrote_is_counted_also_when_they_are_over(
+    tmp_path: Path, writer: RecordWriter
+) -> None:
+    assert (writer.totals().bytes, writer.totals().lag_ms) == (0, 0)
+    first, second = SpokenRecord(writer, tmp_path, "r1"), SpokenRecord(writer, tmp_path, "r2")
+    first.say(20)
+    second.say(10)
+    assert await writer.durable("r1", 5) and await writer.durable("r2", 5)
+    os.kill(scribe_of(writer), signal.SIGSTOP)
+    first.say(30)
+    totals = writer.totals()
+    assert totals.lag_ms >= 30 * 10 * 20, "of the one that is behind the most"
+    assert totals.queue_bytes > 0
+    os.kill(scribe_of(writer), signal.SIGCONT)
+    assert await first.end() == await second.end() == 0
+    on_disk = sum(log_path(tmp_path / name, 0).stat().st_size for name in ("r1", "r2"))
+    assert writer.totals().bytes == on_disk
+    assert (writer.totals().lag_ms, writer.totals().queue_bytes) == (0, 0)
+    writer.forget("r1")
+    assert writer.totals().bytes == on_disk

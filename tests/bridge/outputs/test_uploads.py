@@ -376,3 +376,20 @@ async def test_whoever_waits_for_everything_is_told_when_it_is_there(yard: Yard)
     async with asyncio.timeout(5):
         await waiting
     assert len(yard.main.arrived) == 2
+
+
+async def test_those_that_are_not_through_are_counted_by_stage(yard: Yard) -> None:
+    assert not yard.uploads.stages()
+    await yard.put("r/a.wav")
+    await yard.until_done()
+    assert not yard.uploads.stages()
+    yard.main.open.clear()
+    for name in "bcd":
+        await yard.put(f"r/{name}.wav")
+    await until(lambda: yard.uploads.stages() == {"uploading": 2, "waiting": 1})
+    yard.main.refuses = "HTTP 403"
+    yard.main.open.set()
+    await until(lambda: yard.uploads.stages()["failing"] == 3 or yard.uploads.failed_attempts > 5)
+    yard.main.refuses = ""
+    await yard.until_done()
+    assert not yard.uploads.stages()
