@@ -14,6 +14,7 @@
     │   └── EgressRefused      an address the bridge may not reach out to; names the setting
     ├── NoSuchHost             a name to be reached has no address
     ├── HttpFailed             a request the bridge made got no answer; says why
+    ├── RtmpFailed             an RTMP stream could not be played, or broke off; says why
     └── MissingLibrary         a native library is not to be found; says what to install
 
 Facades map these types to a status and a vendor code in one table each.
@@ -89,6 +90,10 @@ class NoSuchHost(BridgeError):
 
 class HttpFailed(BridgeError):
     """A request that the bridge made got no answer; the text says why, and holds no query."""
+
+
+class RtmpFailed(BridgeError):
+    """An RTMP stream could not be played, or broke off; the text says why, and holds no stream's name."""
 
 
 class MissingLibrary(BridgeError):

@@ -81,7 +81,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "aiortc": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
     "aioice": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
     "pylibsrtp": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
-    "av": ("mediacodecs.libopus", "bridge.outputs", "bridge.doctor_outputs"),
+    "av": ("mediacodecs.libopus", "bridge.outputs", "bridge.doctor_outputs", "bridge.legs.demux"),
     "PIL": ("bridge.outputs",),
     "obstore": ("bridge.outputs.storage",),
     "sqlalchemy": ("bridge.store",),

@@ -17,6 +17,7 @@ from bridge.outputs.child_limits import ChildLimits, confine
 from bridge.outputs.child_link import ChildLink, LinkEnded
 
 JOBS = {
+    "demux": "bridge.legs.demux_job:run",
     "follower": "bridge.outputs.follower:run",
     "live": "bridge.outputs.live_job:run",
     "scribe": "bridge.outputs.scribe:run",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
@@ -41,6 +42,29 @@ class Response:
     headers: Mapping[str, str]
     """Lower-case names; the last value of each."""
     body: bytes = field(repr=False)
+
+
+class Incoming:
+    """An answer whose body has still to come."""
+
+    def __init__(self, url: str, response: httpcore.Response, timeout_s: float) -> None:
+        """`url`: of the last hop; holds its query."""
+        self.url = url
+        self.status: int = response.status
+        self.headers = _named(response)
+        self._response = response
+        self._timeout_s = timeout_s
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes; once. Raises HttpFailed when it breaks off or stops coming."""
+        with _told(self._timeout_s):
+            async for piece in self._response.aiter_stream():
+                if piece:
+                    yield piece
+
+    async def close(self) -> None:
+        """Take no more of it."""
+        await self._response.aclose()
 
 
 class HttpOut:
@@ -84,19 +108,45 @@ class HttpOut:
         if not sendable(sent):
             raise HttpFailed("a header of the request cannot be sent")
         sent = {"accept": "*/*", "user-agent": "mediabridge", **sent}
-        try:
+        with _told(timeout_s):
             async with asyncio.timeout(timeout_s):
                 return await self._follow(method.upper(), url, sent, content, timeout_s)
-        except (TimeoutError, httpcore.TimeoutException):
-            raise HttpFailed(f"no answer within {timeout_s:g} s") from None
-        except NoSuchHost as failed:
-            raise HttpFailed(str(failed)) from None
-        except (httpcore.NetworkError, httpcore.ProtocolError) as failed:
-            raise HttpFailed(_reason(failed)) from None
+
+    @asynccontextmanager
+    async def open(
+        self, url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 10.0
+    ) -> AsyncIterator[Incoming]:
+        """GET, with redirects as in `request`; the answer's body is taken from what this gives, as it comes.
+
+        `timeout_s` is for everything up to the headers, and for each further piece. Raises EgressRefused and
+        HttpFailed, also while the body is read.
+        """
+        sent = {"accept": "*/*", "user-agent": "mediabridge", **(headers or {})}
+        with _told(timeout_s):
+            async with asyncio.timeout(timeout_s):
+                opened = await self._open(url, sent, timeout_s)
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
+
+    async def _open(self, url: str, headers: dict[str, str], timeout_s: float) -> Incoming:
+        for _ in range(MAX_REDIRECTS + 1):
+            hop = self._gate.check(url, SCHEMES)
+            response = await self._pool.handle_async_request(_asked("GET", hop, headers, b"", timeout_s))
+            incoming = Incoming(url, response, timeout_s)
+            location = incoming.headers.get("location")
+            if response.status not in _MOVED or location is None:
+                return incoming
+            await incoming.close()
+            url = _joined(url, location)
+            if hop.secure and not self._gate.check(url, SCHEMES).secure:
+                raise HttpFailed("redirected from https to http")
+        raise HttpFailed(f"redirected more than {MAX_REDIRECTS} times")
 
     async def _follow(
         self, method: str, url: str, headers: dict[str, str], content: bytes, timeout_s: float
@@ -122,16 +172,7 @@ class HttpOut:
     async def _send(
         self, method: str, hop: Destination, headers: Mapping[str, str], content: bytes, timeout_s: float
     ) -> Response:
-        own = {"host": hop.authority, "accept-encoding": "identity"}
-        if content or method in ("POST", "PUT", "PATCH"):
-            own["content-length"] = str(len(content))
-        request = httpcore.Request(
-            method,
-            httpcore.URL(scheme=hop.scheme, host=hop.host, port=hop.port, target=hop.path_and_query),
-            headers=list({**own, **headers}.items()),
-            content=content,
-            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)},
-        )
+        request = _asked(method, hop, headers, content, timeout_s)
         response = await self._pool.handle_async_request(request)
         try:
             body = bytearray()
@@ -141,8 +182,7 @@ class HttpOut:
                     raise HttpFailed(f"the answer is larger than {self._max_body_bytes} bytes")
         finally:
             await response.aclose()
-        named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-        return Response(response.status, named, bytes(body))
+        return Response(response.status, _named(response), bytes(body))
 
 
 class _GatedBackend(httpcore.AsyncNetworkBackend):
@@ -177,6 +217,38 @@ class _GatedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._beneath.sleep(seconds)
+
+
+def _asked(
+    method: str, hop: Destination, headers: Mapping[str, str], content: bytes, timeout_s: float
+) -> httpcore.Request:
+    own = {"host": hop.authority, "accept-encoding": "identity"}
+    if content or method in ("POST", "PUT", "PATCH"):
+        own["content-length"] = str(len(content))
+    return httpcore.Request(
+        method,
+        httpcore.URL(scheme=hop.scheme, host=hop.host, port=hop.port, target=hop.path_and_query),
+        headers=list({**own, **headers}.items()),
+        content=content,
+        extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)},
+    )
+
+
+def _named(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+
+
+@contextmanager
+def _told(timeout_s: float) -> Iterator[None]:
+    """Failures of httpcore, and of time, as ours."""
+    try:
+        yield
+    except (TimeoutError, httpcore.TimeoutException):
+        raise HttpFailed(f"no answer within {timeout_s:g} s") from None
+    except NoSuchHost as failed:
+        raise HttpFailed(str(failed)) from None
+    except (httpcore.NetworkError, httpcore.ProtocolError) as failed:
+        raise HttpFailed(_reason(failed)) from None
 
 
 def _joined(url: str, location: str) -> str:
