@@ -114,7 +114,11 @@ class PlivoCaller:
         self._socket = await self._connected()
         self.connected_s = time.monotonic() - asked_at
         if self.phase_s is not None:
-            await asyncio.sleep((self.phase_s - time.monotonic()) % TICK_S)
+            try:
+                await asyncio.sleep((self.phase_s - time.monotonic()) % TICK_S)
+            except asyncio.CancelledError:
+                self._socket.transport.abort()
+                raise
         self.began_at = time.monotonic()
         for witness in self.witnesses:
             witness.began()
@@ -122,15 +126,20 @@ class PlivoCaller:
         self._work = asyncio.create_task(self._go_on())
 
     async def hang_up(self) -> None:
-        """End the call as a caller does, if it has not ended yet."""
+        """End the call as a caller does, if it has not ended yet.
+
+        Raises, in an ExceptionGroup, what the voice, a witness or the line has raised: the call ended by it.
+        """
         if self._work is None:
             return
         if not self._over.is_set():
             self.end = CallEnd(1000, "", by_service=False)
             await self._socket.close()
         self._work.cancel()
-        await asyncio.gather(self._work, return_exceptions=True)
+        (wrong,) = await asyncio.gather(self._work, return_exceptions=True)
         self._over.set()
+        if isinstance(wrong, Exception):
+            raise wrong
 
     def drop(self) -> None:
         """Lose the connection without a word."""

@@ -148,7 +148,7 @@ class Asked:
     text: str
     what: Quantity | Total
     of: str
-    """`p95`, `max` …; empty for a total."""
+    """`p95`, `max` …; `every` where all have to be equal to the limit; empty for a total."""
     how: str
     limit: float
     """In the unit of `what`."""
@@ -170,6 +170,8 @@ class Asked:
                 return ordered[0]
             case "max":
                 return ordered[-1]
+            case "every":  # one that is not as it should be, if there is one
+                return next((value for value in ordered if value != self.limit), self.limit)
             case "mean":
                 return sum(ordered) / len(ordered)
             case _:
@@ -192,7 +194,8 @@ def read_threshold(text: str) -> Asked:
         if of:
             raise ValueError(f"{name} in {text} is one number for the whole run and has no {of}")
     else:
-        of = {"median": "p50", "": "min" if found["how"].startswith(">") else "max"}.get(of, of)
+        worst = {">": "min", ">=": "min", "==": "every"}.get(found["how"], "max")
+        of = {"median": "p50", "": worst}.get(of, of)
         if of == "p0":
             raise ValueError(f"there is no {of} in {text}; say min")
     limit = float(found["limit"])

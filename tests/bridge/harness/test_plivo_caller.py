@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
@@ -9,8 +9,10 @@ from websockets.asyncio.server import ServerConnection
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat, CallTrack
 from bridge.harness import serving
+from bridge.harness.measured_call import MeasuredCall
 from bridge.harness.plivo_caller import CallFailed, PlivoCaller, new_call
 from bridge.harness.sound import Samples
+from bridge.harness.voice import HeardEvent, Says
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.legs.plivo_link import PlivoLink
 from bridge.sockets import Accept, UpgradeRequest
@@ -100,6 +102,52 @@ async def test_the_service_s_close_ends_the_call() -> None:
         async with PlivoCaller(url, sound(440, 16_000)) as caller:
             end = await caller.ended()
     assert (end.code, end.reason, end.by_service) == (1012, "restart", True)
+
+
+class Speechless:
+    """A voice that fails after a few frames."""
+
+    ticks = 0
+
+    def tick(self, heard: Samples, events: Sequence[HeardEvent]) -> Says:
+        self.ticks += 1
+        if self.ticks > 3:
+            raise RuntimeError("the voice is gone")
+        return Says(np.zeros(320, np.int16))
+
+
+async def test_a_voice_that_raises_is_not_taken_for_a_lost_connection() -> None:
+    async def listen(socket: ServerConnection) -> None:
+        async for _ in socket:
+            pass
+
+    async with serving(listen) as url, asyncio.timeout(5):
+        caller = PlivoCaller(url, voice=Speechless())
+        await caller.dial()
+        await caller.ended()
+        with pytest.raises(ExceptionGroup) as raised:
+            await caller.hang_up()
+        assert raised.group_contains(RuntimeError, match="the voice is gone")
+        with pytest.raises(ExceptionGroup):
+            await MeasuredCall(PlivoCaller(url, voice=Speechless())).run()
+
+
+async def test_a_call_that_is_given_up_before_its_start_leaves_no_connection() -> None:
+    over = asyncio.Event()
+
+    async def listen(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+        over.set()
+
+    async with serving(listen) as url, asyncio.timeout(5):
+        caller = PlivoCaller(url, phase_s=0.0)
+        dialling = asyncio.create_task(caller.dial())
+        while caller.connected_s is None:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0)
+        dialling.cancel()
+        await asyncio.wait((dialling,))
+        assert dialling.cancelled()
+        await over.wait()
 
 
 async def test_a_refused_call_says_so_without_its_query() -> None:

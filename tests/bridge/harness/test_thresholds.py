@@ -33,6 +33,7 @@ def answered(*heard_ms: int | None) -> CallResult:
         ("response_max==1000ms", 1000, True),
         ("response<1s", 1000, False),
         ("response>40ms", 50, True),
+        ("response==1000ms", 50, False),
         ("response_delay_p99.9<1s", 1000, False),
         ("Response_P95<2s", 950, True),
         ("failed<1", 0, True),
@@ -43,6 +44,15 @@ def test_thresholds_are_read_and_judged(text: str, value: float, met: bool) -> N
     calls = [answered(*range(50, 550, 50)), answered(*range(550, 1050, 50))]
     judged = read_threshold(text).judge(calls)
     assert (judged.text, judged.value, judged.passed) == (text, value, met)
+
+
+def test_all_that_is_to_be_equal_is_looked_at() -> None:
+    stutters, is_smooth = call(gaps=1), call(gaps=0)
+    judged = read_threshold("gaps==1").judge([stutters, is_smooth])
+    assert (judged.value, judged.passed) == (0, False)
+    judged = read_threshold("gaps==0").judge([stutters, is_smooth])
+    assert (judged.value, judged.passed) == (1, False)
+    assert read_threshold("gaps==1").judge([stutters, stutters]).passed
 
 
 @pytest.mark.parametrize("text", ["response_p95<800ms", "barge_in<1s", "overtalk<5%", "gaps_max>0"])
