@@ -150,6 +150,8 @@ class StorageConfig:
     """GCS: the service account's key, as JSON."""
     backup: str = setting(text("a text", str), "")
     """The name of the storage that is used when this one keeps failing."""
+    links: bool = setting(flag(), True)
+    """Who asks for a file that is only there is sent there; otherwise it is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,12 @@ class RecordingsConfig:
     picture_fps: int = setting(whole(1, 30), 10)
     finish_minutes: float = setting(number(0, 1440), 10.0)
     """A stopped recording's files are made whole when it has not gone on for so long."""
+    storage_endpoints: tuple[str, ...] = setting(HOST_PATTERNS, ())
+    """Where storages may be that requests name, besides the vendors' own addresses."""
+    keep_uploaded_hours: float | None = setting(number(0, 24 * 3_650), None)
+    """How long files stay here that are safe in a storage; unset: as long as the conference."""
+    keep_expired_hours: float = setting(number(0, 24 * 3_650), 0.0)
+    """How long recordings stay here whose conference came to the end of its time."""
 
 
 @dataclass(frozen=True, slots=True)

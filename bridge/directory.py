@@ -163,7 +163,7 @@ class Directory:
         """Expel everybody and delete everything."""
         async with self._register.gathering(conference.id).lock:
             newest = self._register.gathering(conference.id).conference
-            await self._records.remove_conference(conference.id)
+            await self._records.remove_conference(conference.id, self._now() if expired else None)
             self._register.drop_conference(conference.id)
             self._feed.tell(ConferenceClosed(conference.id, by, newest, expired))
         log.info("- conference %s", "expired" if expired else "closed", extra={"room": conference.id})

@@ -32,8 +32,11 @@ class Records(Protocol):
     async def add_conference(self, conference: Conference) -> None: ...
     async def change_conference(self, conference: Conference) -> None: ...
 
-    async def remove_conference(self, conference_id: str) -> None:
-        """With everybody in it and all that was written; their tokens' hashes join `gone_tokens`."""
+    async def remove_conference(self, conference_id: str, expired_at: float | None = None) -> None:
+        """With everybody in it and all that was written; their tokens' hashes join `gone_tokens`.
+
+        `expired_at`: its time was up then, which its recording, if it has one, is told in the same stroke.
+        """
 
     async def add_participant(self, participant: Participant, token_hash: str) -> None: ...
     async def change_participant(self, participant: Participant) -> None: ...
@@ -60,6 +63,8 @@ class KeptRecording:
     """It is to go on, also after a restart."""
     wishes: Mapping[str, object] = field(default_factory=dict)
     """What was asked for at its last beginning, as JSON."""
+    expired_at: float = 0.0
+    """When its conference came to the end of its time, Unix seconds; 0: it did not."""
 
 
 class RecordingRecords(Protocol):

@@ -27,6 +27,7 @@ class SqlRecordings:
             "stretches": recording.stretches,
             "wanted": recording.wanted,
             "wishes": dict(recording.wishes),
+            "expired_at": recording.expired_at,
         }
         async with self._engine.begin() as connection:
             known = await connection.execute(

@@ -19,7 +19,7 @@ from bridge.store.engine import open_engine
 from bridge.store.migrate import migrate
 from bridge.store.recordings import SqlRecordings
 from bridge.store.streamings import SqlStreamings
-from bridge.store.tables import conferences, gone_tokens, messages, participants
+from bridge.store.tables import conferences, gone_tokens, messages, participants, recordings
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +97,14 @@ class SqlStore:
             .values(**_conference_fields(conference))
         )
 
-    async def remove_conference(self, conference_id: str) -> None:
+    async def remove_conference(self, conference_id: str, expired_at: float | None = None) -> None:
         """With everybody in it and all that was written; their tokens are remembered as gone."""
+        ending: list[Executable] = []
+        if expired_at is not None:
+            its_own = recordings.c.conference_id == conference_id
+            ending = [update(recordings).where(its_own).values(expired_at=expired_at)]
         await self._write(
+            *ending,
             _remember_tokens(participants.c.conference_id == conference_id),
             delete(conferences).where(conferences.c.id == conference_id),
             _FORGET_OLDEST,

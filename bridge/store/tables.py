@@ -78,6 +78,7 @@ recordings = Table(
     Column("stretches", Integer, nullable=False),
     Column("wanted", Boolean, nullable=False),
     Column("wishes", JSON, nullable=False),
+    Column("expired_at", Double, nullable=False, server_default="0"),
 )
 """A row outlives its conference for as long as files are left: what has none is nobody's."""
 

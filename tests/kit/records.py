@@ -38,7 +38,7 @@ class MemoryRecords:
     async def change_conference(self, conference: Conference) -> None:
         await self.add_conference(conference)
 
-    async def remove_conference(self, conference_id: str) -> None:
+    async def remove_conference(self, conference_id: str, expired_at: float | None = None) -> None:
         await self._reach()
         del self.conferences[conference_id]
         for participant, _ in list(self.participants.values()):

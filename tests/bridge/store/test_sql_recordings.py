@@ -37,3 +37,17 @@ async def test_a_conference_has_at_most_one(store: SqlStore) -> None:
     await store.recordings.keep_recording(FIRST)
     with pytest.raises(IntegrityError):
         await store.recordings.keep_recording(replace(FIRST, id="r-2"))
+
+
+async def test_that_its_conference_expired_is_kept_in_the_stroke_that_removes_the_conference(
+    store: SqlStore,
+) -> None:
+    other = replace(FIRST, id="r-2", conference_id="c-2", created_at=1_700_000_009.5)
+    for recording in (FIRST, other):
+        await store.recordings.keep_recording(recording)
+    await store.remove_conference("c-1", expired_at=1_800_000_000.5)
+    await store.remove_conference("c-2")
+    expired = replace(FIRST, expired_at=1_800_000_000.5)
+    assert await store.recordings.load_recordings() == [expired, other]
+    await store.recordings.keep_recording(replace(expired, wanted=False))
+    assert (await store.recordings.load_recordings())[0].expired_at == 1_800_000_000.5
