@@ -74,8 +74,8 @@ class Desk:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(5):
-            while not holds():
-                await asyncio.sleep(0.001)  # noqa: ASYNC110 - the push works on the same loop
+            while not holds():  # noqa: ASYNC110 - the push works on the same loop
+                await asyncio.sleep(0.001)
 
     async def attempt(self, number: int) -> Relay:
         await self.until(lambda: len(self.encoder.orders) >= number)
