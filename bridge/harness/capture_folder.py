@@ -33,7 +33,8 @@ class CaptureFolder:
         """Why writing failed, the last time that it did."""
         self.missing = 0
         """Records that the disk was too slow for."""
-        self._work: queue.Queue[tuple[int, bytes, bool] | None] = queue.Queue(MAX_WAITING)
+        # Bounded by `has_room`, so that nobody waits; there is always place for the last of a file and the end.
+        self._work: queue.SimpleQueue[tuple[int, bytes, bool] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
         self._thread.start()
 
@@ -44,13 +45,14 @@ class CaptureFolder:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return KeptCall(self, os.open(path, flags, 0o600), head)
 
-    def write(self, descriptor: int, chunk: bytes, *, last: bool) -> bool:
-        """False when there is no room for it; the last one of a file waits for its turn."""
-        try:
-            self._work.put((descriptor, chunk, last), block=last)
-        except queue.Full:
-            return False
-        return True
+    @property
+    def has_room(self) -> bool:
+        """Whether one more chunk may wait."""
+        return self._work.qsize() < MAX_WAITING
+
+    def write(self, descriptor: int, chunk: bytes, *, last: bool) -> None:
+        """Hand a chunk over; with the last one of its file, which needs no room, that is closed."""
+        self._work.put((descriptor, chunk, last))
 
     def problems(self) -> list[str]:
         """What went wrong, in words."""
@@ -60,7 +62,7 @@ class CaptureFolder:
         return said
 
     def close(self) -> None:
-        """Returns when everything has been written."""
+        """Returns when everything has been written: blocks."""
         self._work.put(None)
         self._thread.join()
 
@@ -89,10 +91,8 @@ class KeptCall:
         """Take it; what there is no room for is a hole."""
         buffer = self._buffer
         buffer.put(record, room=buffer.pending < MAX_PENDING_BYTES // (2 if buffer.holed else 1))
-        if buffer.due and not buffer.ended:
-            chunk = buffer.take()
-            if not self._folder.write(self._descriptor, chunk, last=False):
-                buffer.give_back(chunk)
+        if buffer.due and not buffer.ended and self._folder.has_room:
+            self._folder.write(self._descriptor, buffer.take(), last=False)
 
     def end(self, at_ns: int, reason: str, detail: str, facts: Facts) -> None:
         """Nothing follows."""

@@ -22,7 +22,8 @@ class WavWriter:
     """The thread that writes, one for all calls of a run."""
 
     def __init__(self) -> None:
-        self._work: queue.Queue[tuple[soundfile.SoundFile, Samples | None] | None] = queue.Queue(MAX_WAITING)
+        # Bounded by `write`, which never waits: closes and the end always find their place.
+        self._work: queue.SimpleQueue[tuple[soundfile.SoundFile, Samples | None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="wav", daemon=True)
         self._thread.start()
         self.lost = 0
@@ -32,10 +33,10 @@ class WavWriter:
 
     def write(self, file: soundfile.SoundFile, chunk: Samples | None) -> None:
         """Append int16 [n, channels]; None closes the file. `chunk` is not copied."""
-        try:
-            # A file that is not closed has no true header: that waits for its turn.
-            self._work.put((file, chunk), block=chunk is None)
-        except queue.Full:
+        # A file that is not closed has no true header.
+        if chunk is None or self._work.qsize() < MAX_WAITING:
+            self._work.put((file, chunk))
+        else:
             self.lost += 1
 
     def close(self) -> None:

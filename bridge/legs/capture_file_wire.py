@@ -145,10 +145,6 @@ class CaptureBuffer:
         self._given_ns = self._at_ns
         return taken
 
-    def give_back(self, taken: bytes) -> None:
-        """It could not be written yet: it is the first of what waits."""
-        self._pending[:0] = taken
-
     def _fill_hole(self) -> None:
         if self._missing:
             self._pending += self._writer.write(Hole(self._at_ns, self._missing, self._missing_frames))

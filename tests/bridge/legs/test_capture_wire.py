@@ -63,7 +63,9 @@ def written(inside: list[Record], *, ended: bool = True, head: Head = HEAD) -> b
     writer = CaptureWriter()
     pieces = [writer.begin(head), *map(writer.write, inside)]
     if ended:
-        pieces.append(writer.end(7, "closed", "why", {"number": 1.5, "whole": 7, "word": "x", "nothing": None}))
+        pieces.append(
+            writer.end(7, "closed", "why", {"number": 1.5, "whole": 7, "word": "x", "nothing": None})
+        )
     return b"".join(pieces)
 
 
@@ -188,8 +190,5 @@ def test_a_buffer_is_due_after_a_while_even_when_little_is_said() -> None:
     assert not buffer.due
     buffer.put(Tick(2, CHUNK_NS), room=True)
     assert buffer.due
-    first = buffer.take()
+    buffer.take()
     assert not buffer.due
-    buffer.give_back(first)
-    buffer.put(Tick(3, CHUNK_NS + 1), room=True)
-    assert buffer.take().startswith(first)
