@@ -54,7 +54,8 @@ class FakeDemuxer:
         self._on_exit = on_exit
         self._granted = 0
         self._given = 0
-        self._sound: deque[NDArray[np.int16]] = deque()
+        self._sound: deque[NDArray[np.int16] | str] = deque()
+        """Pieces, and what else is to happen."""
         self._asked = False
         self._at = 0
         self._begin: Begin | None = None
@@ -89,35 +90,35 @@ class FakeDemuxer:
         self._work()
         return True
 
+    def _end(self, how: str) -> None:
+        self._begin = None
+        self._sound.clear()
+        if how == "!":
+            self.kill(-24)
+        else:
+            self._say(Over(self._given) if how == "over" else Broken("it is broken"))
+
     def _say(self, message: Any) -> None:
         self._on_message(encode(message))
 
     def _decode(self, content: bytes) -> None:
-        if not content:
-            self._sound.append(np.zeros(0, np.int16))
-        for byte in content.decode():
-            if byte == "!":
-                self.kill(-24)
-                return
-            if byte == "?":
-                self._begin = None
-                self._say(Broken("it is broken"))
-                return
-            self._sound.append(piece_of(byte))
+        self._sound += [byte if byte in "!?" else piece_of(byte) for byte in content.decode()] or ["over"]
 
     def _work(self) -> None:
-        while self._begin is not None and self._sound and self._granted >= len(self._sound[0]):
-            piece = self._sound.popleft()
-            if not len(piece):
-                self._begin = None
-                self._say(Over(self._given))
+        while self._begin is not None and self._sound:
+            piece = self._sound[0]
+            if isinstance(piece, str):
+                self._end(piece)
                 return
+            if self._granted < len(piece):
+                return
+            self._sound.popleft()
             if not self._given:
                 self._say(Began("fake", "fake", RATE_HZ, 1))
             self._granted -= len(piece)
             self._given += len(piece)
             self._say(Sound(piece.tobytes()))
-        if self._begin is not None and not self._sound and not self._asked:
+        if self._begin is not None and not self._asked:
             self._asked = True
             self._say(Read(self._at, 4))
 
@@ -224,6 +225,14 @@ class PlayerHouse(Studio):
             self.timers.advance(0.02)
             self.run(1)
             for _ in range(12):
+                await asyncio.sleep(0)
+
+    async def wait(self, seconds: float) -> None:
+        """Time passes of which nobody hears anything."""
+        for _ in range(round(seconds / 0.1)):
+            self.now += 0.1
+            self.timers.advance(0.1)
+            for _ in range(8):
                 await asyncio.sleep(0)
 
     async def go_in_time(self, ticks: int) -> None:
