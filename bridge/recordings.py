@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, Protocol
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ import msgspec
 
 from bridge.background import Background
 from bridge.changes import Change, ConferenceClosed
-from bridge.core.ports import OutputFile, OutputLook, RecordingSpec
+from bridge.core.ports import OutputFile, RecordingSpec
 from bridge.directory import Directory
 from bridge.errors import BridgeError, NoSuchRoom
 from bridge.output_desk import OutputDesk, OutputTrouble
@@ -69,23 +69,16 @@ class Shelf(Protocol):
         """What keeps its files from being made; empty: nothing."""
 
     def files(self, recording: str) -> list[OutputFile]:
-        """What there is now."""
+        """What there is now. Reads directories: for a thread, as the next two."""
+
+    def file(self, recording: str, name: str) -> OutputFile | None:
+        """The one of that name, if there is anything in it."""
 
     def manifest(self, recording: str) -> bytes | None:
         """What is in it, when it was paused and what is missing, as JSON; None: not yet."""
 
     async def remove(self, recording: str) -> None:
         """With everything made of it, here and on its way elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingLook:
-    """A recording, as people see it."""
-
-    recording: KeptRecording
-    look: OutputLook | None
-    """None: it is stopped."""
-    files: list[OutputFile]
 
 
 class Recordings:
@@ -185,13 +178,6 @@ class Recordings:
                 return conference.name if conference else ""
         return ""
 
-    def look(self, conference_id: str) -> RecordingLook | None:
-        """How it goes; None when it was never recorded."""
-        recording = self._by_conference.get(conference_id)
-        if recording is None:
-            return None
-        return RecordingLook(recording, self._desk.look(recording.id), self.shelf.files(recording.id))
-
     async def close(self) -> None:
         """Wait for what is being removed. The desk ends what is still being recorded."""
         await self._background.close()
@@ -242,8 +228,3 @@ def wishes_of(recording: KeptRecording) -> RecordingWishes:
         return msgspec.convert(dict(recording.wishes), RecordingWishes)
     except msgspec.ValidationError:
         return RecordingWishes()
-
-
-def media_file(files: Collection[OutputFile], name: str) -> OutputFile | None:
-    """The one of that name, if there is anything in it."""
-    return next((one for one in files if one.name == name and one.size), None)

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import shutil
-import stat
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,26 +30,12 @@ from bridge.outputs.follow_wire import (
 from bridge.outputs.kept_file import PART
 from bridge.outputs.record_reader import RecordReader
 from bridge.outputs.record_writer import RecordWriter
-from bridge.outputs.upload_job import UploadLook
+from bridge.outputs.shelf_files import Said, all_files, media_type_of, one_file
 from bridge.outputs.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 PLAN: Final = "plan.json"
-MEDIA_TYPES: Final = {
-    ".mp4": "video/mp4",
-    ".m4a": "audio/mp4",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".ogg": "audio/ogg",
-    ".mp3": "audio/mpeg",
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".ts": "video/mp2t",
-    ".m4s": "video/iso.segment",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".json": "application/json",
-}
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
@@ -177,24 +162,12 @@ class RecordShelf:
         return kept.making.trouble if kept is not None and kept.making is not None else ""
 
     def files(self, recording: str) -> list[OutputFile]:
-        """What there is now, but the log. May be called in a thread."""
-        folder = self._root / recording / FILES_FOLDER
-        uploads = {look.path: look for look in self._uploads.looks(recording)} if self._uploads else {}
-        found = []
-        # Unlike a glob, a walk takes no offence at a folder that goes away under it.
-        for path in sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names):
-            try:
-                found_there = path.stat()
-            except FileNotFoundError:  # it has got its name meanwhile, or was begun again
-                continue
-            if not stat.S_ISREG(found_there.st_mode):
-                continue
-            complete = path.suffix != PART
-            name = path.relative_to(folder).as_posix().removesuffix(PART)
-            media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
-            size = found_there.st_size
-            found.append(OutputFile(name, path, media_type, complete, size, _said(uploads.get(path))))
-        return found
+        """What there is now, but the log. For a thread."""
+        return all_files(self._root / recording / FILES_FOLDER, self._said(recording))
+
+    def file(self, recording: str, name: str) -> OutputFile | None:
+        """The one of that name, if there is anything in it. For a thread."""
+        return one_file(self._root / recording / FILES_FOLDER, name)
 
     def manifest(self, recording: str) -> bytes | None:
         """As it was last written; None: not yet."""
@@ -254,6 +227,11 @@ class RecordShelf:
             follow=True,
         )
 
+    def _said(self, recording: str) -> Said:
+        looks = self._uploads.looks(recording) if self._uploads is not None else []
+        said = {look.path: f"{look.stage}: {look.problem}" if look.problem else look.stage for look in looks}
+        return lambda path: said.get(path, "")
+
     def _is_whole(self, recording: str, plan: FollowPlan) -> bool:
         directory = self._root / recording
         try:
@@ -276,9 +254,8 @@ class RecordShelf:
             return
         names = [one.name for one in finished.files if not one.name.endswith(PART)]
         for name in dict.fromkeys([*names, MANIFEST]):
-            media_type = MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream")
             key = f"{kept.recording}/{name.removeprefix(FILES_FOLDER + '/')}"
-            await self._uploads.put(kept.recording, directory / name, kept.storage, key, media_type)
+            await self._uploads.put(kept.recording, directory / name, kept.storage, key, media_type_of(name))
 
     def _background(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -289,12 +266,6 @@ class RecordShelf:
         self._ordering.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("x what follows a recording failed", exc_info=task.exception())
-
-
-def _said(look: UploadLook | None) -> str:
-    if look is None:
-        return ""
-    return f"{look.stage}: {look.problem}" if look.problem else look.stage
 
 
 def _write_plan(directory: Path, plan: FollowPlan) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +22,7 @@ from bridge.outputs.picture import PicturePainter
 from bridge.outputs.picture_feed import PictureFeed
 from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Joined
 from bridge.outputs.record_time import RecordTime
+from bridge.outputs.shelf_files import media_type_of
 from bridge.outputs.sound_files import SIDES, WITH_PICTURE, MadeFile, SoundFiles, stem_of
 from bridge.outputs.stills import Stills, preview, thumbnail
 from bridge.outputs.weave import Block, Log, Weaver, woven
@@ -31,18 +31,6 @@ THUMBNAIL: Final = "thumbnail.jpg"
 PREVIEW: Final = "preview.webp"
 NO_H264: Final = "H.264 is switched off: the files have no picture"
 
-_MEDIA_TYPES: Final = {
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".ogg": "audio/ogg",
-    ".mp3": "audio/mpeg",
-    ".m4a": "audio/mp4",
-    ".mp4": "video/mp4",
-    ".m4s": "video/iso.segment",
-    ".ts": "video/mp2t",
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".webp": "image/webp",
-}
 _SYNC_BLOCKS: Final = 30
 _PIECE: Final = 1 << 22
 
@@ -245,9 +233,7 @@ class RecordingFiles:
             )
 
     def _entry(self, path: Path, of: str, form: str, role: str, **more: object) -> FileEntry:
-        kind = (
-            _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        )
+        kind = media_type_of(path.name)
         if path.suffix in (".mp4", ".m4s") and not more.get("has_picture"):
             kind = kind.replace("video/", "audio/")
         digest, size = hashlib.sha256(), 0

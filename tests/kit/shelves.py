@@ -54,6 +54,9 @@ class MemoryShelf:
     def files(self, recording: str) -> list[OutputFile]:
         return self.stock.get(recording, [])
 
+    def file(self, recording: str, name: str) -> OutputFile | None:
+        return next((one for one in self.files(recording) if one.name == name and one.size), None)
+
     def manifest(self, recording: str) -> bytes | None:
         return self.manifests.get(recording)
 

@@ -16,12 +16,12 @@ OURS = re.compile(f"/{_UUID}(/|$)")
 
 ON_EVERY_ANSWER = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"Retry-After"),
+    (b"access-control-expose-headers", b"Accept-Ranges, Content-Length, Content-Range, Retry-After"),
 )
 ON_PREFLIGHT = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
-    (b"access-control-allow-headers", b"authorization, content-type, mind-sdk"),
+    (b"access-control-allow-headers", b"authorization, content-type, mind-sdk, range"),
     (b"access-control-max-age", b"7200"),
 )
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response
 
-from bridge.core.ports import OutputFile
 from bridge.facades.mind import wire
 from bridge.facades.mind.bodies import read_body
 from bridge.facades.mind.errors import Refusal
+from bridge.facades.mind.file_answers import file_answer
 from bridge.facades.mind.gate import Asking
 from bridge.facades.mind.permissions import Operation
 from bridge.people import Actor, Conference
-from bridge.recordings import RecordingWishes, Shelf, media_file
+from bridge.recordings import RecordingWishes, Shelf
 from bridge.records import KeptRecording
 
 PROGRAM, THUMBNAIL, PREVIEW = "program.mp4", "thumbnail.jpg", "preview.webp"
 SETTLE_S = 8.0
 """A little less than clients wait for an answer."""
-_PIECE_BYTES = 1 << 16
 
 Reach = Callable[[Request, Operation], tuple[Asking, Conference]]
 
@@ -67,18 +66,18 @@ class RecordingCalls:
         """The whole recording as MP4, or one picture of it as JPEG, as `Accept` says."""
         _, conference = self._reach(request, Operation.GET_RECORDING)
         wants_picture = _prefers_jpeg(request.headers.get("accept", ""))
-        return await self._file(conference, THUMBNAIL if wants_picture else PROGRAM)
+        return await self._file(request, conference, THUMBNAIL if wants_picture else PROGRAM)
 
     async def get_preview(self, request: Request) -> Response:
         """The most meaningful pictures in one, as WebP."""
         _, conference = self._reach(request, Operation.GET_RECORDING_PREVIEW)
-        return await self._file(conference, PREVIEW)
+        return await self._file(request, conference, PREVIEW)
 
     async def get_manifest(self, request: Request) -> Response:
         """What is in it, when it was paused, and what is missing."""
         _, conference = self._reach(request, Operation.GET_RECORDING)
         recording = self._recording(conference)
-        manifest = self._recordings.shelf.manifest(recording.id)
+        manifest = await asyncio.to_thread(self._recordings.shelf.manifest, recording.id)
         if manifest is None:
             raise Refusal(404, "nothing has been recorded yet")
         return Response(manifest, headers=_NOT_KEPT, media_type="application/json")
@@ -86,7 +85,7 @@ class RecordingCalls:
     async def get_file(self, request: Request) -> Response:
         """One of its files, by the name that the manifest gives it."""
         _, conference = self._reach(request, Operation.GET_RECORDING)
-        return await self._file(conference, str(request.path_params["name"]))
+        return await self._file(request, conference, str(request.path_params["name"]))
 
     # --- inside ---
 
@@ -96,16 +95,21 @@ class RecordingCalls:
             raise Refusal(404, "this conference has never been recorded")
         return recording
 
-    async def _file(self, conference: Conference, name: str) -> Response:
+    async def _file(self, request: Request, conference: Conference, name: str) -> Response:
         recording, shelf = self._recording(conference), self._recordings.shelf
         if not recording.wanted and not await shelf.settle(recording.id, SETTLE_S):
             raise Refusal(503, "the recording is still being finished")
-        found = media_file(shelf.files(recording.id), name)
-        if found is None and recording.wanted:
+        found = await asyncio.to_thread(shelf.file, recording.id, name)
+        if found is not None and not found.here:
+            raise Refusal(404, "this file lies in its storage only")
+        if found is not None:
+            try:
+                return await file_answer(request, found)
+            except FileNotFoundError:  # it has just been put in another's place, or begun again
+                raise Refusal(503, "this file is just being made anew") from None
+        if recording.wanted:
             raise Refusal(503, "nothing of that is there yet")
-        if found is None:
-            raise Refusal(404, "this recording has no such file")
-        return _answer(found)
+        raise Refusal(404, "this recording has no such file")
 
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -127,23 +131,3 @@ def _prefers_jpeg(accept: str) -> bool:
             elif kind in ("*/*", name.partition("/")[0] + "/*"):
                 wanted[name] = max(wanted[name], weight)
     return wanted["image/jpeg"] > wanted["video/mp4"]
-
-
-def _answer(found: OutputFile) -> Response:
-    headers = {"Cache-Control": "private, no-cache"}
-    if found.complete:
-        return FileResponse(found.path, headers=headers, media_type=found.media_type)
-    # It grows while it is sent: what is there now is all that this answer has.
-    size = found.path.stat().st_size
-    headers["Content-Length"] = str(size)
-    return StreamingResponse(_beginning(found, size), headers=headers, media_type=found.media_type)
-
-
-async def _beginning(found: OutputFile, size: int) -> AsyncIterator[bytes]:
-    with await asyncio.to_thread(found.path.open, "rb") as file:
-        while size > 0:
-            piece = await asyncio.to_thread(file.read, min(size, _PIECE_BYTES))
-            if not piece:
-                return
-            size -= len(piece)
-            yield piece

@@ -326,6 +326,8 @@ def _add(router: APIRouter, description: Description, endpoint: Endpoint) -> Non
         openapi_extra=extra(description),
     )
     router.add_route(description.path + "/", run, methods=[description.method], include_in_schema=False)
+    if description.method == "GET":
+        router.add_route(description.path, run, methods=["HEAD"], include_in_schema=False)
 
 
 def _token(request: Request) -> str | None:

@@ -80,7 +80,19 @@ async def test_the_whole_recording_is_given_with_ranges(mind: Mind, tmp_path: Pa
     assert (part.status_code, part.content) == (206, SOUND[100:200])
     assert part.headers["content-range"] == f"bytes 100-199/{len(SOUND)}"
     beyond = await mind.call("GET", path_of(conference), headers={"Range": f"bytes={len(SOUND)}-"})
-    assert beyond.status_code == 416
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(SOUND)}")
+    known = await mind.call("GET", path_of(conference), headers={"If-None-Match": whole.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+
+
+async def test_what_it_would_give_can_be_asked_without_getting_it(mind: Mind, tmp_path: Path) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4", complete=False)
+    got = await mind.call("HEAD", path_of(conference))
+    assert (got.status_code, got.headers["content-length"], got.content) == (200, str(len(SOUND)), b"")
+    part = await mind.call("HEAD", path_of(conference), headers={"Range": "bytes=-10"})
+    assert (part.status_code, part.headers["content-length"]) == (206, "10")
 
 
 async def test_a_plain_link_has_the_token_in_its_query(mind: Mind, tmp_path: Path) -> None:
@@ -145,7 +157,7 @@ async def test_names_reach_nothing_but_the_recordings_own_files(mind: Mind, tmp_
         assert (await mind.call("GET", path_of(conference, f"/files/{name}"))).status_code == 404, name
 
 
-async def test_while_it_grows_what_there_is_now_is_given_whole(mind: Mind, tmp_path: Path) -> None:
+async def test_while_it_grows_what_there_is_now_is_given(mind: Mind, tmp_path: Path) -> None:
     conference = await mind.conference()
     recording_id = await begin(mind, conference)
     early = await mind.call("GET", path_of(conference))
@@ -157,6 +169,20 @@ async def test_while_it_grows_what_there_is_now_is_given_whole(mind: Mind, tmp_p
     got = await mind.call("GET", path_of(conference))
     assert got.content == SOUND + b"later"
     assert got.headers["content-length"] == str(len(SOUND) + 5)
+    part = await mind.call("GET", path_of(conference), headers={"Range": f"bytes={len(SOUND)}-"})
+    assert (part.status_code, part.content) == (206, b"later")
+    assert part.headers["content-range"] == f"bytes {len(SOUND)}-{len(SOUND) + 4}/{len(SOUND) + 5}"
+
+
+async def test_a_file_that_is_just_put_in_anothers_place_is_to_be_asked_for_again(
+    mind: Mind, tmp_path: Path
+) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    mind.shelf.put(recording_id, file(tmp_path, "program.mp4"), "video/mp4")
+    (tmp_path / "program.mp4").unlink()
+    got = await mind.call("GET", path_of(conference))
+    assert (got.status_code, "Retry-After" in got.headers) == (503, True)
 
 
 async def test_one_that_is_still_being_finished_asks_for_patience(mind: Mind, tmp_path: Path) -> None:
