@@ -33,7 +33,7 @@ class CaptureFolder:
         """Why writing failed, the last time that it did."""
         self.missing = 0
         """Records that the disk was too slow for."""
-        # Bounded by `has_room`, so that nobody waits; there is always place for the last of a file and the end.
+        # Bounded by `has_room`, so that nobody waits; for the last of a file there is always place.
         self._work: queue.SimpleQueue[tuple[int, bytes, bool] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="captures", daemon=True)
         self._thread.start()

@@ -5,7 +5,7 @@ follows from it.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -104,6 +104,8 @@ class Redaction:
         kept: dict[str, Any] = {
             name: said[name] for name in ("event", "name", "streamId", "dtmf") if name in said
         }
+        if "media" in said:  # on a stream that takes none
+            kept["media"] = {"payload": ""} if self._audio else said["media"]
         if self._digits and "dtmf" in kept:
             kept["dtmf"] = "*" * len(str(kept["dtmf"]))
         if self._names:
@@ -125,23 +127,31 @@ class Redaction:
 
 def redact(path: Path, new: Path, what: Collection[Redacted]) -> None:
     """Write `path` anew, for others. Raises ConfigError, also when `new` exists, and BadCapture."""
-    redaction, writer = Redaction(what), CaptureWriter()
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            for record in read_records(path):
-                changed = redaction.change(record)
-                match changed:
-                    case Head():
-                        file.write(writer.begin(changed))
-                    case End():
-                        file.write(writer.end(changed.at_ns, changed.reason, changed.detail, changed.facts))
-                    case _:
-                        file.write(writer.write(changed))
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as wrong:
         raise ConfigError(f"cannot write {new}: {wrong.strerror}") from None
-    except BaseException:
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(_redacted(path, what))
+    except BaseException as wrong:
         new.unlink(missing_ok=True)
+        if isinstance(wrong, OSError):
+            raise ConfigError(f"cannot write {new}: {wrong.strerror}") from None
         raise
+
+
+def _redacted(path: Path, what: Collection[Redacted]) -> Iterator[bytes]:
+    redaction, writer = Redaction(what), CaptureWriter()
+    for record in read_records(path):
+        changed = redaction.change(record)
+        match changed:
+            case Head():
+                yield writer.begin(changed)
+            case End():
+                yield writer.end(changed.at_ns, changed.reason, changed.detail, changed.facts)
+            case _:
+                yield writer.write(changed)
 
 
 def _with(record: R, **changes: object) -> R:

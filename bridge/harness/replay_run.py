@@ -68,7 +68,7 @@ async def replay_run(
     limits: LateLimits | None = None,
     folder: ReportFolder | None = None,
 ) -> RunResult:
-    """A run of captured calls. It is as valid as the one in which they were kept."""
+    """A run of captured calls. It is as valid as the one in which they were kept, and as complete."""
     began, started_at = time.monotonic(), time.time()
     lateness = Lateness(limits)
     numbers = [captured_number(capture) for capture in captures]
@@ -106,6 +106,7 @@ async def replay_run(
         thresholds=[asked.judge(calls) for asked in thresholds],
         valid=not lateness.problem,
         invalid_because=lateness.problem,
+        interrupted=any(call.end == "cancelled" for call in calls),
         settings=told,
     )
 

@@ -51,7 +51,9 @@ class ReplayedCaller:
         self._began_ns = head.began_ns
         self._now = self._at(0)
         self._events = course(capture)
-        self._intake = CallIntake(self.format, self.playout, self.figures, lambda: None)
+        self._intake = CallIntake(
+            self.format, self.playout, self.figures, lambda: None, bidirectional=self.bidirectional
+        )
         self._stopped = asyncio.Event()
 
     def watched(self, call: MeasuredCall) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -128,6 +131,34 @@ def test_only_what_is_asked_for_is_taken_out(tmp_path: Path) -> None:
     assert b"4711" not in (tmp_path / "b.mbcapture").read_bytes()
     redact(tmp_path / "b.mbcapture", tmp_path / "c.mbcapture", ["names"])
     assert read_capture(tmp_path / "c.mbcapture").head.redacted == ("digits", "names")
+
+
+async def test_a_bot_that_talks_on_a_one_way_stream_is_named_again(tmp_path: Path) -> None:
+    head = msgspec.structs.replace(HEAD, about={"bidirectional": "false"})
+    said = Message(50_000_000, json.dumps({"event": "playAudio", "media": {"payload": "QW5uYQ=="}}).encode())
+    ticks = [Tick(number, 20_000_000 * number) for number in range(1, 4)]
+    file = written(tmp_path / "a.mbcapture", [Link(0, "opened"), *ticks, said], head)
+    redact(file, tmp_path / "b.mbcapture", ALL)
+    assert b"QW5uYQ" not in (tmp_path / "b.mbcapture").read_bytes()
+    redact(file, tmp_path / "c.mbcapture", ["digits"])
+    assert b"QW5uYQ" in (tmp_path / "c.mbcapture").read_bytes()
+    for name in ("a", "b", "c"):
+        call = await replay_call(read_capture(tmp_path / f"{name}.mbcapture"))
+        assert call.violations == {"one_way": 1} and call.first_heard_ms is None
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.mbcapture", conversation())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    was = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size // 2, before[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"cannot write .*b\.mbcapture: File too large"):
+            redact(file, tmp_path / "b.mbcapture", ALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, was)
+    assert not (tmp_path / "b.mbcapture").exists()
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:

@@ -154,3 +154,19 @@ async def test_a_replayed_run_is_judged_and_reported_as_any(tmp_path: Path) -> N
         assert (tmp_path / "live" / call.wav).read_bytes() == (tmp_path / "again" / call.wav).read_bytes()
     assert replayed.valid == live.valid and replayed.passed == live.passed
     assert replayed.duration_ms < live.duration_ms / 3
+
+
+async def test_a_call_that_was_cut_short_by_its_run_passes_no_more_than_then(tmp_path: Path) -> None:
+    captures = CaptureFolder(tmp_path)
+    async with bots.listening(bots.Bot) as url:
+        plan = RunPlan(url, [0.0], lambda number: Part(Speaks((100, 500), until_ms=60_000)))
+        test = BotTest(plan, captures=captures)
+        running = asyncio.ensure_future(test.run())
+        await asyncio.sleep(0.5)  # some of the call
+        test.stop()
+        live = await running
+    captures.close()
+    replayed = await replay_run(read_all([tmp_path / "call-0001.mbcapture"]))
+    assert replayed.calls == live.calls
+    for run in (live, replayed):
+        assert run.interrupted and not run.passed
