@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ AUTH_ID, AUTH_TOKEN = "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"
 """Variables of the environment, as the vendor's own SDKs call them."""
 _ID = re.compile(r"[A-Za-z0-9]{1,64}")
 _ANSWER_ONLY = ("answer_method", "hangup_url", "fallback_url", "from_number", "to_number")
+_REST = ("rest_host", "rest_port")
+_ACCOUNT = ("auth_id", "auth_token_file")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +57,14 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Exchang
         if options.answer_url:
             raise ConfigError("with --answer-url, TARGET must begin with https:// or http://")
         raise ConfigError("TARGET must begin with ws:// or wss://, or be an answer URL: add --answer-url")
-    for name in _ANSWER_ONLY:
-        if getattr(options, name) is not None and not options.answer_url:
-            option = "--" + name.removesuffix("_number").replace("_", "-")
+    if not options.answer_url:
+        if option := next(_given(options, _ANSWER_ONLY), None):
             raise ConfigError(f"{option} goes with --answer-url")
     if options.answer_url and options.codec is not None:
         raise ConfigError("with --answer-url, the answer's <Stream> says the codec: leave --codec out")
-    if not options.answer_url and options.rest_port is None and options.rest_host is None:
+    if not options.answer_url and next(_given(options, _REST), None) is None:
+        if option := next(_given(options, _ACCOUNT), None):
+            raise ConfigError(f"{option} goes with --answer-url, --rest-port or --rest-host")
         return None
     from bridge.harness.account import Account
     from bridge.harness.answer_course import AnswerSettings
@@ -84,6 +87,19 @@ def read(options: argparse.Namespace, environment: Mapping[str, str]) -> Exchang
         options.rest_host or "127.0.0.1",
         options.rest_port or 0,
     )
+
+
+def check_replay(options: argparse.Namespace) -> None:
+    """Raises ConfigError for what makes no sense with `--replay`."""
+    if option := next(_given(options, (*_ANSWER_ONLY, *_REST, *_ACCOUNT)), None):
+        raise ConfigError(f"{option} does not go with --replay")
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> Iterator[str]:
+    """Those of some options that were said, as they are written."""
+    for name in names:
+        if getattr(options, name) is not None:
+            yield "--" + name.removesuffix("_number").replace("_", "-")
 
 
 def _token(options: argparse.Namespace, environment: Mapping[str, str]) -> str:

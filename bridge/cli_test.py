@@ -105,6 +105,8 @@ def describe() -> str:
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutine[Any, Any, int]:
     """The run that `options` ask for; gives its exit code. Raises ConfigError when it cannot be had."""
     cli_capacity.check(options)
+    if options.replay:
+        cli_exchange.check_replay(options)
     replayed = cli_replay.run(options)
     if replayed is not None:
         return replayed

@@ -80,6 +80,8 @@ def test_a_bot_at_a_socket_can_have_the_desk_too() -> None:
         ((SOCKET, "--hangup-url", ANSWER), "--hangup-url goes with --answer-url"),
         ((SOCKET, "--from", "1"), "--from goes with --answer-url"),
         ((SOCKET, "--answer-method", "GET"), "--answer-method goes with --answer-url"),
+        ((SOCKET, "--auth-id", "MA1"), "--auth-id goes with --answer-url, --rest-port or --rest-host"),
+        ((SOCKET, "--auth-token-file", "nowhere"), "--auth-token-file goes with --answer-url, --rest-port"),
         ((ANSWER, "--answer-url", "--codec", "l16-8k"), "the answer's <Stream> says the codec"),
         ((ANSWER, "--answer-url", "--auth-id", "a/b"), "the auth id must be 1 to 64 letters and digits"),
         ((ANSWER, "--answer-url", "--auth-token-file", "nowhere"), "cannot read nowhere"),
@@ -102,6 +104,8 @@ def test_what_does_not_go_together_is_told(arguments: tuple[str, ...], text: str
         ),
         ((SOCKET, "--rest-port", "65536"), "argument --rest-port: 65536 is no port from 0 to 65535"),
         ((SOCKET, "--answer-url"), "with --answer-url, TARGET must begin with https:// or http://"),
+        (("--replay", "x", "--rest-port", "0"), "--rest-port does not go with --replay"),
+        ((SOCKET, "--replay", "x", "--auth-id", "MA1"), "--auth-id does not go with --replay"),
         ((SOCKET, "--rest-host", "192.0.2.1"), "cannot listen on 192.0.2.1 port 0"),
     ],
 )
