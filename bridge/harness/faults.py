@@ -65,6 +65,8 @@ class FaultyLine:
         self._lost_in_a_row = 0
         self._overtaken: list[tuple[int, Outgoing]] = []
         """How many frames are still to overtake it."""
+        self._early: list[Outgoing] = []
+        """What overtakes a late `start`, in this tick."""
         self._waiting: deque[tuple[int, Outgoing]] = deque()
         """When each is due, in order."""
         self._usual = b"{}"
@@ -113,7 +115,7 @@ class FaultyLine:
     def _put_frame(self, frame: Outgoing) -> None:
         if self._now_ms < self._opens_ms:
             if self._media_first:
-                self._waiting.appendleft((self._now_ms, frame))
+                self._early.append(frame)
             return
         if self._loses():
             return
@@ -170,7 +172,7 @@ class FaultyLine:
         """See `Line.tick`."""
         now_ms = self._now_ms
         self._tell_spans()
-        messages = []
+        messages, self._early = self._early, []
         while self._waiting and self._waiting[0][0] <= now_ms:
             messages.append(self._waiting.popleft()[1])
         if not self._away and now_ms >= self._opens_ms:

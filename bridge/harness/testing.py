@@ -212,5 +212,7 @@ async def _over(test: BotTest, running: asyncio.Future[RunResult], *, patient: b
 
 def _with_failure(run: RunResult, failed: BaseException) -> RunResult:
     text = str(failed).partition("\n")[0] or type(failed).__name__
-    (call,) = run.calls
-    return replace(run, calls=[replace(call, failures=[*call.failures, f"the test: {text}"])])
+    # A test that is cancelled at once has made no call at all.
+    return replace(
+        run, calls=[replace(call, failures=[*call.failures, f"the test: {text}"]) for call in run.calls]
+    )

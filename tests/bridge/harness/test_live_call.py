@@ -221,26 +221,6 @@ async def test_who_waits_no_longer_leaves_the_call_as_it_is() -> None:
     assert call.result.failures == []
 
 
-async def test_a_test_that_is_cancelled_hangs_up() -> None:
-    async with bots.listening(bots.Bot) as url:
-        kept: list[LiveCall] = []
-        began = asyncio.Event()
-
-        async def test() -> None:
-            async with calling(url, limits=EASY) as call:
-                kept.append(call)
-                began.set()
-                await call.pause(30)
-
-        running = asyncio.create_task(test())
-        async with asyncio.timeout(5):
-            await began.wait()
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
-    assert kept[0].result.end == "cancelled"
-
-
 async def test_a_bot_that_is_not_there_is_no_failure_of_the_test_but_an_error() -> None:
     with pytest.raises(CallFailed, match="cannot connect") as refused:
         async with calling("ws://127.0.0.1:9/?token=s3cret"):
