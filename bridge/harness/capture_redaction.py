@@ -27,6 +27,7 @@ ALL: tuple[Redacted, ...] = ("audio", "digits", "names")
 _BROKEN = {
     "not_json": b"{",
     "unknown_event": b'{"event":"unknown"}',
+    "acknowledged_itself": b'{"event":"playedStream"}',
     "bad_base64": b'{"event":"playAudio","media":{"payload":"!"}}',
     "checkpoint_without_name": b'{"event":"checkpoint"}',
 }

@@ -14,10 +14,11 @@ import pytest
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat
 from bridge.errors import ConfigError
 from bridge.harness.capture_reading import read_capture
-from bridge.harness.capture_redaction import ALL, redact
+from bridge.harness.capture_redaction import ALL, Redaction, redact
 from bridge.harness.capture_summary import show
 from bridge.harness.disguise import Disguise
 from bridge.harness.replay_run import replay_call
+from bridge.harness.rules import broken_by
 from bridge.harness.sound import SAMPLE, decode, encode, load
 from bridge.legs.capture_file_wire import CaptureWriter
 from bridge.legs.capture_wire import (
@@ -34,6 +35,8 @@ from bridge.legs.capture_wire import (
     Record,
     Tick,
 )
+from bridge.legs.plivo_play_wire import read_from_service
+from bridge.legs.plivo_wire import WireError
 
 pytestmark = pytest.mark.unit
 
@@ -131,6 +134,29 @@ def test_only_what_is_asked_for_is_taken_out(tmp_path: Path) -> None:
     assert b"4711" not in (tmp_path / "b.mbcapture").read_bytes()
     redact(tmp_path / "b.mbcapture", tmp_path / "c.mbcapture", ["names"])
     assert read_capture(tmp_path / "c.mbcapture").head.redacted == ("digits", "names")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"Anna{",
+        b'{"event":"Anna"}',
+        b'{"event":"playedStream","name":"Anna"}',
+        b'{"event":"clearedAudio","name":"Anna"}',
+        b'{"event":"playAudio","media":{"payload":"Anna!"}}',
+        b'{"event":"playAudio","media":"Anna"}',
+        b'{"event":"checkpoint","text":"Anna"}',
+    ],
+)
+def test_what_stands_in_for_a_message_breaks_the_same_rule(message: bytes) -> None:
+    stands_in = Redaction(["digits"]).change(Message(0, message))
+    assert isinstance(stands_in, Message) and b"Anna" not in stands_in.message
+    broken = []
+    for one in (message, stands_in.message):
+        with pytest.raises(WireError) as why:
+            read_from_service(one)
+        broken.append(broken_by(one, why.value))
+    assert broken[0] == broken[1]
 
 
 async def test_a_bot_that_talks_on_a_one_way_stream_is_named_again(tmp_path: Path) -> None:
