@@ -71,6 +71,11 @@ class FileMaking:
         if self._child is not None:
             self._child.send(FINISH)
 
+    @property
+    def finishing(self) -> bool:
+        """It was told to finish, or has finished by itself."""
+        return self._wanted_finish or self.finished is not None
+
     async def settled(self, stretch: int, within_s: float) -> bool:
         """Wait until the files have everything up to the end of that stretch; False when it takes longer."""
         try:

@@ -91,6 +91,8 @@ class Finished(Message, frozen=True):
     duration_ms: int
     files: tuple[FileSize, ...]
     notes: tuple[str, ...]
+    stretches: int = 0
+    """How many are in them."""
 
 
 class Problem(Message, frozen=True):

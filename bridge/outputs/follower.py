@@ -80,7 +80,8 @@ class _Follower:
         while (stretch := self._next_stretch(files)) is not None:
             self._read(stretch, files)
         sizes, notes = files.finish(self._told_to_finish or not self._may_go_on())
-        self._send(Finished(self._weaver.time.duration_ms, sizes, notes))
+        time = self._weaver.time
+        self._send(Finished(time.duration_ms, sizes, notes, len(time.stretches)))
 
     def give_up(self, wrong: Exception) -> NoReturn:
         """Say what is wrong and end, with an exit code that says so, too."""

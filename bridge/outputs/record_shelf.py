@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,8 @@ class _Kept:
     making: FileMaking | None = None
     storage: str = ""
     finishing: asyncio.TimerHandle | None = None
+    work: set[asyncio.Task[None]] = field(default_factory=set)
+    """What is being done for it beside."""
 
 
 class RecordShelf:
@@ -91,7 +93,6 @@ class RecordShelf:
         self._title = title
         self._kept: dict[str, _Kept] = {}
         self._past_restarts = 0
-        self._ordering: set[asyncio.Task[None]] = set()
 
     async def adopt(self) -> list[str]:
         """Close what a crash left open; gives the ids of those recordings."""
@@ -117,13 +118,17 @@ class RecordShelf:
         kept.storage = storage or (self._storages[0] if self._storages else "")
         plan = self._plan(recording, formats, participants)
         old = kept.making
-        if old is not None and old.finished is None and old.plan == plan:
+        # One that was told to finish may not read what comes now.
+        if old is not None and not old.finishing and old.plan == plan:
             return
-        if old is not None:
+        making = kept.making = FileMaking(
+            recording, plan, on_finished=lambda finished: self._finished(kept, plan, finished)
+        )
+        if old is None:
+            making.go_on()
+        else:
             self._past_restarts += old.restarts
-            self._background(old.stop())
-        kept.making = FileMaking(recording, plan, on_finished=lambda finished: self._finished(kept, finished))
-        kept.making.go_on()
+            self._background(kept, self._take_over(kept, old, making))
 
     async def resume(
         self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
@@ -137,7 +142,7 @@ class RecordShelf:
     def rest(self, recording: str) -> None:
         """It is stopped: unless it goes on soon, its files are made whole."""
         kept = self._kept.get(recording)
-        if kept is None or kept.making is None or kept.making.finished is not None:
+        if kept is None or kept.making is None or kept.making.finishing:
             return
         # What is to be uploaded is made whole at once: only then it can go.
         after_s = 0.0 if kept.storage else self._settings.finish_after_s
@@ -184,6 +189,7 @@ class RecordShelf:
         if kept is not None and kept.making is not None:
             self._past_restarts += kept.making.restarts
             await kept.making.stop()
+            await asyncio.gather(*kept.work, return_exceptions=True)
         self._writer.forget(recording)
         if self._uploads is not None:
             await self._uploads.forget(recording)
@@ -192,13 +198,13 @@ class RecordShelf:
 
     async def close(self) -> None:
         """Nobody works at files any more; the next start goes on."""
-        making = [kept.making for kept in self._kept.values() if kept.making is not None]
-        for kept in self._kept.values():
+        all_of_them = [*self._kept.values()]
+        self._kept.clear()
+        for kept in all_of_them:
             if kept.finishing is not None:
                 kept.finishing.cancel()
-        await asyncio.gather(*(one.stop() for one in making))
-        if self._ordering:
-            await asyncio.gather(*self._ordering, return_exceptions=True)
+        await asyncio.gather(*(kept.making.stop() for kept in all_of_them if kept.making is not None))
+        await asyncio.gather(*(task for kept in all_of_them for task in kept.work), return_exceptions=True)
 
     # --- inside ---
 
@@ -240,38 +246,45 @@ class RecordShelf:
             return False
         return made.plan == plan and made.stretches == len(RecordReader(directory).stretches())
 
-    def _finished(self, kept: _Kept, finished: Finished) -> None:
-        log.info("- the files of recording %s are whole", kept.recording)
-        self._background(self._after_finish(kept, finished))
+    def _is_there(self, kept: _Kept) -> bool:
+        return self._kept.get(kept.recording) is kept
 
-    async def _after_finish(self, kept: _Kept, finished: Finished) -> None:
-        making = kept.making
-        if making is None:
-            return
+    async def _take_over(self, kept: _Kept, old: FileMaking, making: FileMaking) -> None:
+        """One after the other: both give their files the same names."""
+        await old.stop()
+        if self._is_there(kept) and kept.making is making:
+            making.go_on()
+
+    def _finished(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
+        log.info("- the files of recording %s are whole", kept.recording)
+        self._background(kept, self._after_finish(kept, plan, finished))
+
+    async def _after_finish(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
         directory = self._root / kept.recording
-        await asyncio.to_thread(_write_plan, directory, making.plan)
-        if self._uploads is None or not kept.storage:
-            return
         names = [one.name for one in finished.files if not one.name.endswith(PART)]
         for name in dict.fromkeys([*names, MANIFEST]):
+            if self._uploads is None or not kept.storage or not self._is_there(kept):
+                break
             key = f"{kept.recording}/{name.removeprefix(FILES_FOLDER + '/')}"
             await self._uploads.put(kept.recording, directory / name, kept.storage, key, media_type_of(name))
+        # At last: whoever finds it there after a restart finds everything ordered, too.
+        if self._is_there(kept):
+            await asyncio.to_thread(_write_plan, directory, _Plan(plan, finished.stretches))
 
-    def _background(self, work: Coroutine[object, object, None]) -> None:
+    def _background(self, kept: _Kept, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
-        self._ordering.add(task)
-        task.add_done_callback(self._ended)
+        kept.work.add(task)
+        task.add_done_callback(lambda done: self._ended(kept, done))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._ordering.discard(task)
+    def _ended(self, kept: _Kept, task: asyncio.Task[None]) -> None:
+        kept.work.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("x what follows a recording failed", exc_info=task.exception())
 
 
-def _write_plan(directory: Path, plan: FollowPlan) -> None:
-    stretches = len(RecordReader(directory).stretches())
+def _write_plan(directory: Path, made: _Plan) -> None:
     part = directory / f"{PLAN}{PART}"
-    part.write_bytes(msgspec.json.encode(_Plan(plan, stretches)))
+    part.write_bytes(msgspec.json.encode(made))
     part.replace(directory / PLAN)
 
 

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from bridge.outputs import record_shelf
+from bridge.outputs.follow_wire import FileSize, Finished, FollowPlan
+from bridge.outputs.record_shelf import PLAN, RecordShelf, ShelfSettings
+from bridge.outputs.record_writer import RecordWriter
+from bridge.outputs.uploads import Uploads
+
+pytestmark = pytest.mark.unit
+
+ID = "recording-1"
+
+
+class Making:
+    """A follower that does what a test says."""
+
+    def __init__(self, recording: str, plan: FollowPlan, *, on_finished: Callable[[Finished], None]) -> None:
+        self.plan = plan
+        self.restarts, self.trouble = 0, ""
+        self.finishing = self.begun = self.stopped = False
+        self.may_stop = asyncio.Event()
+        self.may_stop.set()
+        self._on_finished = on_finished
+        MADE.append(self)
+
+    def go_on(self) -> None:
+        assert not any(other.begun and not other.stopped for other in MADE), "two at once"
+        self.begun = True
+
+    def finish(self) -> None:
+        self.finishing = True
+
+    def is_through(self, stretches: int) -> None:
+        self.finishing = True
+        self._on_finished(Finished(1_000, (FileSize("files/program.mp4", 4),), (), stretches))
+
+    async def stop(self) -> None:
+        await self.may_stop.wait()
+        self.stopped = True
+
+
+MADE: list[Making] = []
+
+
+class Orders:
+    """Uploads that are only written down."""
+
+    def __init__(self, directory: Path) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self._directory = directory
+
+    async def put(self, recording: str, path: Path, place: str, key: str, media_type: str) -> None:
+        self.told.append((key, (self._directory / PLAN).exists()))
+
+    def looks(self, recording: str) -> list[Any]:
+        return []
+
+    async def forget(self, recording: str) -> None:
+        self.told.append(("forgotten", False))
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / ID / "log").mkdir(parents=True)
+    return tmp_path / ID
+
+
+@pytest.fixture
+async def shelf(
+    tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RecordShelf]:
+    monkeypatch.setattr(record_shelf, "FileMaking", Making)
+    MADE.clear()
+    shelf = RecordShelf(tmp_path, RecordWriter(tmp_path), ShelfSettings(finish_after_s=0.0))
+    yield shelf
+    await shelf.close()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()
+
+
+async def until_whole(directory: Path) -> dict[str, Any]:
+    async with asyncio.timeout(5):
+        while not is_there(directory / PLAN):  # noqa: ASYNC110 - a thread writes it
+            await asyncio.sleep(0.002)
+    told: dict[str, Any] = msgspec.json.decode((directory / PLAN).read_bytes())
+    return told
+
+
+async def test_what_goes_on_before_its_files_are_whole_has_them_made_by_the_same(shelf: RecordShelf) -> None:
+    shelf.follow(ID, ("mp4",))
+    shelf.rest(ID)
+    shelf.follow(ID, ("mp4",))
+    await settle()
+    assert len(MADE) == 1 and not MADE[0].finishing
+
+
+async def test_what_goes_on_after_the_word_to_finish_is_read_by_another_one(shelf: RecordShelf) -> None:
+    shelf.follow(ID, ("mp4",))
+    shelf.rest(ID)
+    await settle()
+    assert MADE[0].finishing
+    MADE[0].may_stop.clear()
+    shelf.follow(ID, ("mp4",))
+    await settle()
+    assert not MADE[1].begun, "the first one still holds the files"
+    MADE[0].may_stop.set()
+    await settle()
+    assert MADE[1].begun
+
+
+async def test_one_that_is_removed_while_another_takes_over_is_not_begun_again(
+    shelf: RecordShelf, directory: Path
+) -> None:
+    shelf.follow(ID, ("mp4",))
+    MADE[0].may_stop.clear()
+    shelf.follow(ID, ("wav",))
+    removing = asyncio.create_task(shelf.remove(ID))
+    await settle()
+    assert is_there(directory)
+    MADE[0].may_stop.set()
+    await removing
+    assert [one.stopped for one in MADE] == [True, True] and not MADE[1].begun
+    assert not is_there(directory)
+
+
+async def test_what_is_whole_says_how_much_is_in_it(shelf: RecordShelf, directory: Path) -> None:
+    shelf.follow(ID, ("mp4",))
+    for stretch in range(3):  # one of them came too late for the files
+        (directory / "log" / f"{stretch:06}.rec").touch()
+    MADE[0].is_through(2)
+    assert (await until_whole(directory))["stretches"] == 2
+    await shelf.resume(ID, ("mp4",))
+    assert len(MADE) == 2
+
+
+async def test_files_are_ordered_before_they_are_said_to_be_whole(
+    tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_shelf, "FileMaking", Making)
+    MADE.clear()
+    orders = Orders(directory)
+    shelf = RecordShelf(
+        tmp_path,
+        RecordWriter(tmp_path),
+        uploads=cast(Uploads, orders),
+        storages=("bucket",),
+    )
+    shelf.follow(ID, ("mp4",))
+    MADE[0].is_through(1)
+    await until_whole(directory)
+    assert orders.told == [(f"{ID}/program.mp4", False), (f"{ID}/manifest.json", False)]
+    MADE[0].is_through(1)
+    await shelf.remove(ID)
+    assert orders.told[-1] == ("forgotten", False), "nothing is ordered behind that"
+    assert not is_there(directory)
