@@ -125,13 +125,13 @@ async def test_who_is_behind_sees_the_end_of_a_stream_that_is_over(tmp_path: Pat
 
 
 async def test_a_server_that_goes_down_keeps_nobody_waiting_for_the_end_of_a_stream(tmp_path: Path) -> None:
-    house = LiveHouse(tmp_path, lingers_s=0.05)
+    house = LiveHouse(tmp_path, lingers_s=0.7)
     room = house.room()
     hls = await room.start(HLS)
     await room.stop(hls)
     house.shelf.close()
     assert (await house.shelf.answer("stream-1", "media.m3u8", {})).status == 404
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.8)  # longer than it would have lingered
     assert (house.root / "stream-1").exists(), "the next server sweeps it"
     await house.outputs.clean(())
     assert not [*house.root.iterdir()]
