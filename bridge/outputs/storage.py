@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError
 
 from bridge.errors import BadInput, BridgeError
 from bridge.outputs.storage_open import Opening, open_store
-from bridge.outputs.storage_place import Place, checked_key
+from bridge.outputs.storage_place import GOOGLE, Place, checked_key
 
 _CHUNK_BYTES: Final = 8 << 20
 _END_BYTES: Final = 1 << 20
@@ -83,8 +83,8 @@ class Storage:
 
     async def link(self, key: str, seconds: float) -> str:
         """An address where whoever has it can read the file for so long; empty when none can be given."""
-        if not self.place.links:
-            return ""
+        if not self.place.links or (self.place.kind == "gcs" and self.place.endpoint not in ("", GOOGLE)):
+            return ""  # the library signs for Google's own host, whatever the endpoint
         try:
             # Not every kind of credentials can sign, and some ask another server to do it.
             async with asyncio.timeout(5):
@@ -193,6 +193,7 @@ _HTTP_KINDS = {
     "Interrupted": "the connection broke",
     "Request": "the connection broke",
     "Decode": "its answer cannot be read",
+    "Unknown": "the connection broke",
 }
 _HTTP_ERROR = re.compile(r"HttpError \{\s*kind: (\w+)")
 _STATUS = re.compile(r"\b(?:status|HTTP)[^0-9]{0,20}([45][0-9]{2})\b", re.IGNORECASE)

@@ -23,6 +23,7 @@ _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
 _KEY_TEXT: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 _ENDPOINT_CHARACTERS: Final = 300
+GOOGLE: Final = "https://storage.googleapis.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def given_place(name: str, given: GivenStorage) -> Place:
 def vendor_endpoint(given: GivenStorage) -> str:
     """Where the vendor itself is, for what has been checked."""
     if given.kind == "gcs":
-        return "https://storage.googleapis.com"
+        return GOOGLE
     if given.kind == "azure":
         return f"https://{given.access_key}.blob.core.windows.net"
     region = given.region or "us-east-1"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import random
+import socket
+import struct
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -17,20 +23,59 @@ BUCKET = "recordings"
 ACCESS_KEY, SECRET_KEY = "an-access-key", "a-secret-key"
 
 
+Fault = Literal["", "503", "reset", "slow", "truncated"]
+
+
 @dataclass
 class Gate:
-    """In front of the server's application."""
+    """In front of the server's application: lets uploads go wrong."""
 
     refusing: bool = False
+    lots: random.Random | None = None
+    """Draws what goes wrong with each upload: mostly something does."""
+    tag: str = ""
+    """Of every object that is looked at, instead of its MD5."""
+    spoil: bool = False
+    """What arrives is as long as what was sent."""
+    drawn: Counter[str] = field(default_factory=Counter)
 
     def around(self, application: Any) -> Any:
         def answer(environ: Any, start_response: Any) -> Any:
-            if self.refusing and environ["REQUEST_METHOD"] in ("PUT", "POST"):
-                start_response("503 Service Unavailable", [("Content-Length", "0")])
-                return [b""]
-            return application(environ, start_response)
+            if environ["REQUEST_METHOD"] in ("PUT", "POST"):
+                fault = self._draw()
+                self.drawn[fault] += 1
+                if fault == "503":
+                    start_response("503 Service Unavailable", [("Content-Length", "0")])
+                    return [b""]
+                if fault == "reset":
+                    environ["werkzeug.socket"].setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
+                    environ["werkzeug.socket"].close()
+                    raise ConnectionResetError
+                if fault == "slow":
+                    time.sleep(0.3)
+                if fault == "truncated" or self.spoil:
+                    self._change(environ)
+                return application(environ, start_response)
+            return application(environ, lambda *given: start_response(*self._tagged(*given)))
 
         return answer
+
+    def _draw(self) -> Fault:
+        if self.refusing:
+            return "503"
+        return self.lots.choice(("", "503", "reset", "slow", "truncated")) if self.lots else ""
+
+    def _change(self, environ: Any) -> None:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = body[::-1] if self.spoil else body[: len(body) // 2]
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+
+    def _tagged(self, status: str, headers: Any, *more: Any) -> Any:
+        if self.tag:
+            headers = [(name, self.tag if name.lower() == "etag" else value) for name, value in headers]
+        return status, headers, *more
 
 
 @dataclass
