@@ -23,7 +23,7 @@ from bridge.config import Config
 from bridge.config_source import load_again
 from bridge.core.clock import Clock, SoundTime
 from bridge.core.mixbus import MixBus
-from bridge.core.ports import CallTrack, CloseReason, ServiceStream, WebRtcOffer
+from bridge.core.ports import CallTrack, CloseReason, PlayerSource, ServiceStream, WebRtcOffer
 from bridge.directory import Directory
 from bridge.dispatch import Dispatch
 from bridge.egress import EgressGate
@@ -37,6 +37,7 @@ from bridge.facades.plivo import (
     StreamDefaults,
 )
 from bridge.histogram import TickTimes
+from bridge.legs.player_leg import PlayerLeg
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_legs import ServiceLegs
@@ -51,6 +52,7 @@ from bridge.part_settings import (
     webrtc_settings,
     with_authorities,
 )
+from bridge.player_parts import player_legs, players
 from bridge.readings import Readings
 from bridge.runtime.connect_out import Resolver
 from bridge.runtime.encode_pool import EncodePool
@@ -103,6 +105,7 @@ class Bridge:
         self.service_legs = ServiceLegs(
             self.dialler, sound_ms, ServiceSettings(held_ms=held_ms), capturing=captured
         )
+        self.player_legs = player_legs(config, gate, self.http_out)
         self.switchboard = Switchboard(
             self.bus,
             self.dispatch,
@@ -110,6 +113,7 @@ class Bridge:
                 WebRtcOffer: self.webrtc_legs,
                 CallTrack: self.plivo_legs,
                 ServiceStream: self.service_legs,
+                PlayerSource: self.player_legs,
             },
             max_legs=limits.legs,
         )
@@ -119,6 +123,7 @@ class Bridge:
             directory_settings(config),
         )
 
+        self.players = players(config, gate, self.directory, self.switchboard)
         self.outputs = OutputParts(
             config, store, self.switchboard, self.directory, gate, lambda: self.clock.position, sound_ms
         )
@@ -166,6 +171,7 @@ class Bridge:
             self.outputs.streamings,
             MindSettings(body_bytes=limits.body_bytes),
             self.plivo.forks,
+            self.players,
         )
         self.pages = WebPages(
             self.directory,
@@ -213,10 +219,10 @@ class Bridge:
         self.switchboard.draining = True
 
     async def finished(self) -> None:
-        """Returns when no leg is left but those of streams, which have nobody to stream any more."""
+        """Returns when no leg is left but streams and players, which have nobody any more."""
         gone = asyncio.Event()
         self.switchboard.subscribe(lambda event: gone.set())
-        while set(self.switchboard.legs()) - {ServiceLeg.kind}:
+        while set(self.switchboard.legs()) - {ServiceLeg.kind, PlayerLeg.kind}:
             gone.clear()
             await gone.wait()
 

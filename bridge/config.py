@@ -17,6 +17,7 @@ from bridge.config_kinds import (
     ICE_SERVERS,
     NAME,
     NETWORKS,
+    PATHS,
     PORT_RANGE,
     TOKENS,
     IceServer,
@@ -176,6 +177,16 @@ class RecordingsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayersConfig:
+    """Participants that play something."""
+
+    directories: tuple[Path, ...] = setting(PATHS, ())
+    """Below which files may be played; none: no files are."""
+    per_conference: int = setting(whole(0, 1_000), 10)
+    total: int = setting(whole(0, 10_000), 50)
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsConfig:
     """What one client, one application or all together may take."""
 
@@ -243,6 +254,7 @@ class Config:
     streams: StreamsConfig = section(StreamsConfig)
     captures: CapturesConfig = section(CapturesConfig)
     recordings: RecordingsConfig = section(RecordingsConfig)
+    players: PlayersConfig = section(PlayersConfig)
     egress: EgressConfig = section(EgressConfig)
     limits: LimitsConfig = section(LimitsConfig)
     metrics: MetricsConfig = section(MetricsConfig)

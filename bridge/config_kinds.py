@@ -10,7 +10,7 @@ from uuid import UUID
 
 from bridge.egress_hosts import host_pattern
 from bridge.secret import Secret
-from bridge.settings import Kind, several, text
+from bridge.settings import Kind, path, several, text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -129,6 +129,7 @@ HOST_PATTERNS = several(
     'a list of host names, "*.domain", addresses and networks',
 )
 HOST = text("a host name or address", _host)
+PATHS = several(path(), "a list of paths")
 NAME = text("a name of letters, digits, - and _", _name)
 BASE_URL = text("http(s)://host[:port] without a path", _base_url)
 PORT_RANGE = text('"low-high" with ports from 1024 to 65535', _port_range)

@@ -64,7 +64,8 @@ BEHIND = (
 
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {
-    "bridge.app", "bridge.capture_parts", "bridge.output_parts", "bridge.part_settings", "bridge.readings",
+    "bridge.app", "bridge.capture_parts", "bridge.output_parts", "bridge.part_settings",
+    "bridge.player_parts", "bridge.readings",
 }  # fmt: skip
 COMMANDS = {
     "bridge.cli", "bridge.cli_capacity", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay",

@@ -115,7 +115,7 @@ class ServiceStream:
 
 @dataclass(frozen=True, slots=True)
 class PlayerSource:
-    """A leg that plays something: from an address, or a file of this machine. Exactly one of them is given."""
+    """A leg that plays something: from an address, or a file of this machine, one of them."""
 
     url: str = field(default="", repr=False)
     """`rtmp`, `rtmps`, or `http`, `https` for HTTP-FLV and HLS; may hold keys and tokens."""

@@ -108,6 +108,7 @@ PARTICIPANT_FIELDS: Mapping[str, Allowed] = {
     "priority": LEADERS,
     "role": LEADERS,
     "language": LEADERS,
+    "source": APPLICATION,
 }
 """Who may change what of a participant."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol
 
@@ -28,7 +29,8 @@ from bridge.facades.mind.operations import CONFERENCE_PATH, DESCRIPTIONS, Descri
 from bridge.facades.mind.permissions import Operation, may_change
 from bridge.facades.mind.recording_calls import Recorder, RecordingCalls
 from bridge.facades.mind.streaming_calls import Streamer, StreamingCalls
-from bridge.people import Conference, Participant
+from bridge.people import Actor, Conference, Participant
+from bridge.players import Playing, SourceChange, SourceWishes
 from bridge.sockets import Accept, Refuse, UpgradeRequest
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,16 @@ class Streaming(Protocol):
         """Begin them; gives their ids. Raises BridgeError, and then none is left."""
 
 
+class Playback(Protocol):
+    """What is needed of `bridge.players.Players`."""
+
+    async def play(
+        self, conference: Conference, wishes: SourceWishes, *, by: Actor, **fields: Any
+    ) -> tuple[Participant, str]: ...
+    async def change(self, participant: Participant, change: SourceChange) -> None: ...
+    def look(self, participant: Participant) -> Playing | None: ...
+
+
 class MindFacade:
     """Gives the HTTP routes and the WebSocket's door; makes the notifications that go with them."""
 
@@ -65,8 +77,10 @@ class MindFacade:
         streamings: Streamer,
         settings: MindSettings | None = None,
         streaming: Streaming | None = None,
+        players: Playback | None = None,
     ) -> None:
-        """Without `streaming`, no conference begins with streams."""
+        """Without `streaming` no conference begins with streams, without `players` nothing is played."""
+        self._players = players
         self._streaming = streaming
         self._directory = directory
         self._gate = Gate(directory, applications)
@@ -170,12 +184,16 @@ class MindFacade:
 
     async def list_participants(self, request: Request) -> Response:
         asking, conference = self._conference(request, Operation.LIST_PARTICIPANTS)
-        return _ok([wire.participant_resource(one) for one in self._people(asking, conference)])
+        people = self._people(asking, conference)
+        return _ok([wire.participant_resource(one, self._playing(asking, one)) for one in people])
 
     async def create_participant(self, request: Request) -> Response:
         asking, conference = self._conference(request, Operation.CREATE_PARTICIPANT)
         wanted = await self._body(request, wire.ParticipantCreation)
-        participant, token = await self._directory.add_participant(
+        make: Callable[..., Awaitable[tuple[Participant, str]]] = self._directory.add_participant
+        if wanted.source is not None:
+            make = partial(self._playback.play, wishes=wanted.source)
+        participant, token = await make(
             conference,
             by=asking.actor,
             name=wanted.name,
@@ -184,7 +202,7 @@ class MindFacade:
             layout=wanted.layout,
             language=wanted.language,
         )
-        return _ok(wire.invited_resource(participant, token))
+        return _ok(wire.invited_resource(participant, token, self._playing(asking, participant)))
 
     async def delete_participants(self, request: Request) -> Response:
         asking, conference = self._conference(request, Operation.DELETE_PARTICIPANTS)
@@ -192,8 +210,8 @@ class MindFacade:
         return _ok()
 
     async def get_participant(self, request: Request) -> Response:
-        _, target = self._participant(request, Operation.GET_PARTICIPANT)
-        return _ok(wire.participant_resource(target))
+        asking, target = self._participant(request, Operation.GET_PARTICIPANT)
+        return _ok(wire.participant_resource(target, self._playing(asking, target)))
 
     async def change_participant(self, request: Request) -> Response:
         asking, target = self._participant(request, Operation.CHANGE_PARTICIPANT)
@@ -210,7 +228,9 @@ class MindFacade:
             layout=wanted.layout,
             language=wanted.language,
         )
-        return _ok(wire.participant_resource(changed))
+        if wanted.source is not None:
+            await self._playback.change(changed, wanted.source)
+        return _ok(wire.participant_resource(changed, self._playing(asking, changed)))
 
     async def delete_participant(self, request: Request) -> Response:
         asking, target = self._participant(request, Operation.DELETE_PARTICIPANT)
@@ -278,6 +298,18 @@ class MindFacade:
             str(ids["participant_id"]),
             operation,
         )
+
+    @property
+    def _playback(self) -> Playback:
+        if self._players is None:
+            raise BadInput("this server plays nothing")
+        return self._players
+
+    def _playing(self, asking: Asking, participant: Participant) -> Playing | None:
+        """For the application only."""
+        if self._players is None or asking.participant is not None:
+            return None
+        return self._players.look(participant)
 
     def _people(self, asking: Asking, conference: Conference) -> list[Participant]:
         """Whoever asks comes first; clients rely on it."""

@@ -7,7 +7,7 @@ which names the field. Fields nobody asked for are ignored. In a change, null le
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from bridge.errors import BadInput
 from bridge.people import Conference, Layout, Media, Message, Participant, Role
+from bridge.players import Playing, SourceChange, SourceWishes
 from bridge.recordings import FileFormat
 from bridge.streamings import HlsWishes, PictureWishes, SoundWishes, Streaming
 
@@ -61,6 +62,8 @@ class ParticipantCreation(Body):
     role: Role = Role.SPEAKER
     layout: Layout | None = None
     language: Language = ""
+    source: SourceWishes | None = None
+    """Ours: something that is played in place of a person; the participant is removed when it is over."""
 
 
 class ParticipantChange(Body):
@@ -71,6 +74,8 @@ class ParticipantChange(Body):
     role: Role | None = None
     layout: Layout | None = None
     language: Language | None = None
+    source: SourceChange | None = None
+    """Ours: how what they play is to be played."""
 
 
 class MessageCreation(Body):
@@ -120,8 +125,17 @@ class Started(msgspec.Struct):
     started: bool
 
 
+class SourceResource(msgspec.Struct):
+    """Ours: how a player does. Where what it plays comes from is not shown."""
+
+    state: Literal["connecting", "connected", "interrupted", "closed"]
+    volume: float
+    loop: bool
+    paused: bool
+
+
 class ParticipantResource(msgspec.Struct, rename="camel", kw_only=True):
-    """A participant."""
+    """A participant; `source` for the application only, of those who play something."""
 
     id: str
     online: bool
@@ -132,6 +146,7 @@ class ParticipantResource(msgspec.Struct, rename="camel", kw_only=True):
     layout: Layout
     media: MediaResource
     secondary_media: MediaResource
+    source: SourceResource | UnsetType = UNSET
 
 
 class InvitedResource(ParticipantResource, kw_only=True):
@@ -259,8 +274,8 @@ def streaming_resource(streaming: Streaming) -> StreamingResource:
     return StreamingResource(streaming.id, streaming.url, streaming.alive)
 
 
-def participant_resource(participant: Participant) -> ParticipantResource:
-    """As everybody may see them."""
+def participant_resource(participant: Participant, playing: Playing | None = None) -> ParticipantResource:
+    """As everybody may see them; with `playing` as the application does."""
     return ParticipantResource(
         id=participant.id,
         online=participant.online,
@@ -271,12 +286,13 @@ def participant_resource(participant: Participant) -> ParticipantResource:
         layout=participant.layout,
         media=_media(participant.media),
         secondary_media=_media(participant.secondary_media),
+        source=_source(playing) if playing is not None else UNSET,
     )
 
 
-def invited_resource(participant: Participant, token: str) -> InvitedResource:
+def invited_resource(participant: Participant, token: str, playing: Playing | None = None) -> InvitedResource:
     """As their creator sees them, once."""
-    seen = participant_resource(participant)
+    seen = participant_resource(participant, playing)
     return InvitedResource(**{name: getattr(seen, name) for name in seen.__struct_fields__}, token=token)
 
 
@@ -289,6 +305,12 @@ def message_resource(message: Message) -> MessageResource:
         sent_at=round(message.sent_at * 1000),
         text=message.text,
     )
+
+
+def _source(playing: Playing) -> SourceResource:
+    source = playing.source
+    state = cast('Literal["connecting", "connected", "interrupted", "closed"]', playing.state)
+    return SourceResource(state, round(source.volume * 100, 3), source.loop, source.paused)
 
 
 def _media(media: Media) -> MediaResource:
