@@ -204,6 +204,12 @@ class LimitsConfig:
     conferences: int = setting(whole(1, 1_000_000), 2_000)
     legs: int = setting(whole(1, 100_000), 2_000)
     """Media connections at one time."""
+    recordings: int = setting(whole(0, 100_000), 200)
+    """That run at one time."""
+    recordings_per_application: int = setting(whole(0, 100_000), 100)
+    streamings: int = setting(whole(0, 100_000), 200)
+    streamings_per_application: int = setting(whole(0, 100_000), 100)
+    streamings_per_conference: int = setting(whole(0, 1_000), 20)
     late_ticks_percent: float = setting(number(0, 100), 25.0)
     """New media is refused while more ticks than that begin late; 100: never."""
     data_channel_messages_per_second: float = setting(number(0.1, 10_000), 20.0)

@@ -8,6 +8,7 @@
     │   ├── NoSuchParticipant  no participant of that id in that conference
     │   ├── Draining           the server is going down; try again elsewhere or later
     │   ├── Overloaded         ticks run late; new media is turned away
+    │   ├── NoRoom             the disk has no room for what would be written
     │   └── LimitReached       a configured limit is reached; names it
     ├── BadInput               the peer sent something that cannot be understood
     │   ├── BadOffer           an SDP offer that cannot be answered
@@ -61,6 +62,10 @@ class Overloaded(Refused):
     def __init__(self, retry_after_s: int = 5) -> None:
         super().__init__("the server is overloaded")
         self.retry_after_s = retry_after_s
+
+
+class NoRoom(Refused):
+    """What would be written has no room, or no disk; the text says so."""
 
 
 class LimitReached(Refused):

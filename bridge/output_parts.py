@@ -24,11 +24,11 @@ from bridge.outputs.storage_open import Opening
 from bridge.outputs.storage_place import Place
 from bridge.outputs.uploads import Uploads
 from bridge.part_settings import with_authorities
-from bridge.recordings import Recordings
+from bridge.recordings import RecordingLimits, Recordings
 from bridge.runtime.rtmp_relay import Relay
 from bridge.runtime.tls_out import client_context
 from bridge.store import SqlStore
-from bridge.streamings import RTMP_SCHEMES, Streamings
+from bridge.streamings import RTMP_SCHEMES, StreamingLimits, Streamings
 from bridge.switchboard import Switchboard
 
 
@@ -82,13 +82,23 @@ class OutputParts:
             RecordingSpec: self.recorders, PushSpec: self.live, HlsSpec: self.live,
         }  # fmt: skip
         self.desk = OutputDesk(switchboard, directory, factories, tick, sound_ms)
-        self.recordings = Recordings(store.recordings, directory, self.desk, self.shelf)
+        limits = config.limits
+        self.recordings = Recordings(
+            store.recordings,
+            directory,
+            self.desk,
+            self.shelf,
+            limits=RecordingLimits(limits.recordings, limits.recordings_per_application),
+        )
         self.streamings = Streamings(
             store.streamings,
             directory,
             self.desk,
             lambda url: gate.check(url, RTMP_SCHEMES),
             lambda stream_id, token: hls_address(config, stream_id, token),
+            StreamingLimits(
+                limits.streamings, limits.streamings_per_application, limits.streamings_per_conference
+            ),
         )
         self.looks = OutputLooks(
             self.recordings, self.streamings, self.desk, tuple(place.name for place in config.storage)
@@ -107,9 +117,11 @@ class OutputParts:
         await self.live.clean(self.streamings.hls_streams)
 
     async def close(self) -> None:
-        """End every output, with the last words in it."""
-        await self.desk.close("restart")
-        self.hls.close()
+        """End every output, with the last words in it; cancelled, no player is kept waiting either."""
+        try:
+            await self.desk.close("restart")
+        finally:
+            self.hls.close()
 
     async def shut(self) -> None:
         """Nothing is written or uploaded any more."""

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from bridge.directory import Directory
 from bridge.errors import BridgeError, NoSuchRoom
 from bridge.output_desk import OutputDesk, OutputTrouble
 from bridge.people import Actor, Conference
+from bridge.quota import Limit, Quota
 from bridge.records import KeptRecording, RecordingRecords
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,9 @@ class Shelf(Protocol):
 
     def check(self, storage: str) -> None:
         """Raises BadInput for the name of a storage that there is not."""
+
+    async def check_room(self) -> None:
+        """Raises NoRoom when hardly anything more can be written."""
 
     def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
         """From now on its files are made, as it grows."""
@@ -81,6 +85,14 @@ class Shelf(Protocol):
         """With everything made of it, here and on its way elsewhere."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordingLimits:
+    """How many may run at one time."""
+
+    recordings: int = 200
+    recordings_per_application: int = 100
+
+
 class Recordings:
     """Order of calls: `load` after the directory's, then the verbs, then `close`."""
 
@@ -91,12 +103,17 @@ class Recordings:
         desk: OutputDesk,
         shelf: Shelf,
         now: Callable[[], float] = time.time,
+        limits: RecordingLimits | None = None,
     ) -> None:
         self._records = records
         self._directory = directory
         self._desk = desk
         self.shelf = shelf
         self._now = now
+        self._limits = limits or RecordingLimits()
+        self._quota = Quota()
+        self._holding: set[str] = set()
+        """Recordings that have their place in the quota."""
         self._by_conference: dict[str, KeptRecording] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._background = Background(log, "a recording could not be removed")
@@ -110,7 +127,7 @@ class Recordings:
         for recording in await self._records.load_recordings():
             conference = self._directory.find(recording.conference_id)
             if conference is None:
-                await self._remove(recording)
+                await self._remove_later(recording)
                 continue
             self._by_conference[conference.id] = recording
             if recording.wanted:
@@ -122,7 +139,11 @@ class Recordings:
     async def start(
         self, conference: Conference, *, by: Actor, wishes: RecordingWishes | None = None
     ) -> KeptRecording:
-        """Begin or resume; nothing happens while it runs. Raises NoSuchRoom, Draining, BridgeError."""
+        """Begin or resume; nothing happens while it runs.
+
+        Raises NoSuchRoom, Draining, LimitReached, NoRoom, BadInput. After a restart neither limits nor a
+        full disk keep what was being recorded from going on: its writer tells, and waits for room.
+        """
         if wishes is not None:
             self.shelf.check(wishes.storage)
         async with self._lock(conference.id):
@@ -133,15 +154,24 @@ class Recordings:
                 raise NoSuchRoom("no such conference")
             if recording is None:
                 recording = KeptRecording(str(uuid4()), conference.id, conference.application_id, self._now())
+            asked = by.kind != "system"
+            if asked:
+                await self.shelf.check_room()
+            self._hold(recording, enforce=asked)
             stretch = recording.stretches
             if wishes is not None:
                 recording = replace(recording, wishes=msgspec.to_builtins(wishes))
             recording = replace(recording, stretches=stretch + 1, wanted=True)
-            await self._records.keep_recording(recording)
+            try:
+                await self._records.keep_recording(recording)
+            except BaseException:
+                self._free(recording)
+                raise
             self._by_conference[conference.id] = recording
             try:
                 await self._desk.start(conference, recording.id, RecordingSpec(recording.id, stretch))
             except BaseException:
+                self._free(recording)
                 recording = replace(recording, wanted=False)
                 self._by_conference[conference.id] = recording
                 await self._records.keep_recording(recording)
@@ -159,6 +189,7 @@ class Recordings:
             if recording is None or not recording.wanted:
                 return
             await self._desk.stop(recording.id, "paused")
+            self._free(recording)
             self.shelf.rest(recording.id)
             recording = replace(recording, wanted=False)
             self._by_conference[conference.id] = recording
@@ -193,8 +224,33 @@ class Recordings:
         except BridgeError as error:
             log.error("x recording could not be taken up again: %s", error, extra={"room": conference.id})
 
+    def _hold(self, recording: KeptRecording, *, enforce: bool) -> None:
+        if recording.id not in self._holding:
+            self._quota.take(*self._places(recording), enforce=enforce)
+            self._holding.add(recording.id)
+
+    def _free(self, recording: KeptRecording) -> None:
+        if recording.id in self._holding:
+            self._holding.discard(recording.id)
+            self._quota.give_back(*self._places(recording))
+
+    def _places(self, recording: KeptRecording) -> tuple[Limit, Limit]:
+        limits, application = self._limits, recording.application_id
+        return (
+            Limit("recordings", limits.recordings),
+            Limit("recordings_per_application", limits.recordings_per_application, application),
+        )
+
+    async def _remove_later(self, recording: KeptRecording) -> None:
+        """Nobody's, and no reason not to serve: what cannot be removed now is tried at the next start."""
+        try:
+            await self._remove(recording)
+        except OSError as error:
+            log.error("x recording %s cannot be removed: %s", recording.id, error.strerror)
+
     async def _remove(self, recording: KeptRecording) -> None:
         await self._desk.stop(recording.id, "conference ended")
+        self._free(recording)
         await self.shelf.remove(recording.id)
         await self._records.forget_recording(recording.id)
 

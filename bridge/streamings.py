@@ -17,9 +17,10 @@ import msgspec
 from bridge.changes import Change, ConferenceClosed
 from bridge.core.ports import HlsSpec, OutputLook, PictureCoding, PushSpec, SoundCoding
 from bridge.directory import Directory
-from bridge.errors import BadInput, BridgeError, LimitReached, NoSuchRoom, Refused
+from bridge.errors import BadInput, BridgeError, NoSuchRoom, Refused
 from bridge.output_desk import OutputDesk
 from bridge.people import Conference
+from bridge.quota import Limit, Quota
 from bridge.records import KeptStreaming, StreamingRecords
 from bridge.tokens import hash_of, new_token
 
@@ -112,6 +113,15 @@ class Streaming:
     wishes: StreamingWishes = StreamingWishes()
 
 
+@dataclass(frozen=True, slots=True)
+class StreamingLimits:
+    """How many there may be."""
+
+    streamings: int = 200
+    streamings_per_application: int = 100
+    streamings_per_conference: int = 20
+
+
 class Streamings:
     """`load` after the directory's. `check` judges an address (EgressRefused); `hls_url` names a playlist."""
 
@@ -122,14 +132,17 @@ class Streamings:
         desk: OutputDesk,
         check: Callable[[str], object],
         hls_url: Callable[[str, str], str],
-        per_conference: int = 20,
+        limits: StreamingLimits | None = None,
     ) -> None:
         self._records = records
         self._directory = directory
         self._desk = desk
         self._check = check
         self._hls_url = hls_url
-        self._per_conference = per_conference
+        self._limits = limits or StreamingLimits()
+        self._quota = Quota()
+        self._places: dict[str, tuple[Limit, ...]] = {}
+        """What each streaming takes up."""
         self._kept: dict[str, dict[str, KeptStreaming]] = {}
         """Conference id → streaming id → it."""
         directory.subscribe(self._changed)
@@ -140,6 +153,7 @@ class Streamings:
             conference = self._directory.find(kept.conference_id)
             if conference is None:
                 continue
+            self._hold(conference, kept, enforce=False)
             try:
                 await self._begin(conference, kept)
             except BridgeError as error:
@@ -161,17 +175,20 @@ class Streamings:
                 raise BadInput("HLS in TS has no opus")
             token = new_token() if wishes.hls.protected else ""
             wishes = msgspec.structs.replace(wishes, token_hash=hash_of(token) if token else "")
-        if len(self._kept.get(conference.id, ())) >= self._per_conference:
-            raise LimitReached("streamings_per_conference", self._per_conference)
         kept = KeptStreaming(str(uuid4()), conference.id, url, msgspec.to_builtins(wishes))
         if self._directory.find(conference.id) is None:
             raise NoSuchRoom("no such conference")
-        await self._records.add_streaming(kept)
+        self._hold(conference, kept)
         try:
+            await self._records.add_streaming(kept)
+            if self._directory.find(conference.id) is None:
+                raise NoSuchRoom("no such conference")
             await self._begin(conference, kept)
-        except BaseException:
-            self._kept.get(conference.id, {}).pop(kept.id, None)
+        except BaseException as error:
+            self._drop(kept)
             await self._records.remove_streamings([kept.id])
+            if isinstance(error, Exception) and self._directory.find(conference.id) is None:
+                raise NoSuchRoom("no such conference") from None
             raise
         log.info("- streaming %s begins", kept.id, extra={"room": conference.id})
         return self._streaming(kept, token)
@@ -218,13 +235,31 @@ class Streamings:
     async def _remove(self, conference: Conference, leaving: list[KeptStreaming]) -> None:
         await self._records.remove_streamings([kept.id for kept in leaving])
         for kept in leaving:
-            self._kept.get(conference.id, {}).pop(kept.id, None)
+            self._drop(kept)
         ends: list[Awaitable[None]] = [self._desk.stop(kept.id, "stopped") for kept in leaving]
         await asyncio.gather(*ends)
 
+    def _hold(self, conference: Conference, kept: KeptStreaming, *, enforce: bool = True) -> None:
+        limits = self._limits
+        places = (
+            Limit("streamings_per_conference", limits.streamings_per_conference, conference.id),
+            Limit("streamings_per_application", limits.streamings_per_application, conference.application_id),
+            Limit("streamings", limits.streamings),
+        )
+        self._quota.take(*places, enforce=enforce)
+        self._places[kept.id] = places
+
+    def _drop(self, kept: KeptStreaming) -> None:
+        of_conference = self._kept.get(kept.conference_id, {})
+        of_conference.pop(kept.id, None)
+        if not of_conference:
+            self._kept.pop(kept.conference_id, None)
+        self._quota.give_back(*self._places.pop(kept.id, ()))
+
     def _changed(self, change: Change) -> None:
         if isinstance(change, ConferenceClosed):
-            self._kept.pop(change.conference_id, None)
+            for kept in [*self._kept.get(change.conference_id, {}).values()]:
+                self._drop(kept)
 
 
 def wishes_of(kept: KeptStreaming) -> StreamingWishes:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from bridge.core.ports import OutputFile
-from bridge.errors import BadInput
+from bridge.errors import BadInput, NoRoom
 from bridge.outputs.adoption import NotAdopted, adopt
 from bridge.outputs.file_making import FileMaking
 from bridge.outputs.follow_wire import (
@@ -36,6 +36,7 @@ from bridge.outputs.uploads import Uploads
 log = logging.getLogger(__name__)
 
 PLAN: Final = "plan.json"
+_DISK_WITHIN_S: Final = 5.0
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
@@ -55,6 +56,8 @@ class ShelfSettings:
     picture: PicturePlan | None = PicturePlan()
     finish_after_s: float = 600.0
     """A stopped recording's files are made whole after so long without a further stretch."""
+    least_free_bytes: int = 16 << 20
+    """With less room on the disk no recording is begun by somebody."""
     keep_uploaded_s: float | None = None
     """Uploaded files stay here for so long; None: as long as their conference."""
 
@@ -106,6 +109,18 @@ class RecordShelf:
         """Raises BadInput for the name of a storage that there is not."""
         if storage and storage not in self._storages:
             raise BadInput(f"there is no storage {storage[:100]} in this server's configuration")
+
+    async def check_room(self) -> None:
+        """Raises NoRoom when hardly anything more can be written."""
+        try:
+            async with asyncio.timeout(_DISK_WITHIN_S):
+                free = (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+        except TimeoutError:
+            raise NoRoom("the disk of the recordings does not answer") from None
+        except OSError as error:
+            raise NoRoom(f"the directory of the recordings cannot be used: {error.strerror}") from None
+        if free < self._settings.least_free_bytes:
+            raise NoRoom("the disk of the recordings is full")
 
     def follow(
         self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""

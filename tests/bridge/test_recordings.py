@@ -8,10 +8,10 @@ import pytest
 from bridge.changes import Change, ConferenceChanged
 from bridge.core.ports import OutputPort, OutputSpec, RecordingSpec
 from bridge.directory import Directory
-from bridge.errors import BadInput, NoSuchRoom
+from bridge.errors import BadInput, BridgeError, LimitReached, NoRoom, NoSuchRoom
 from bridge.output_desk import OutputDesk
 from bridge.people import Actor, Conference
-from bridge.recordings import Recordings, RecordingWishes
+from bridge.recordings import RecordingLimits, Recordings, RecordingWishes
 from tests.kit.notes import Notes, Rooms
 from tests.kit.records import MemoryRecordings, MemoryRecords
 from tests.kit.shelves import MemoryShelf
@@ -28,6 +28,7 @@ class House:
         self.records, self.kept = MemoryRecords(), MemoryRecordings()
         self.shelf = MemoryShelf()
         self.fails: Exception | None = None
+        self.limits: RecordingLimits | None = None
 
     async def start(self) -> None:
         self.outputs: list[tuple[RecordingSpec, Notes]] = []
@@ -35,7 +36,9 @@ class House:
         rooms = Rooms()
         self.directory = Directory(self.records, rooms)
         self.desk = OutputDesk(rooms, self.directory, {RecordingSpec: self._make}, lambda: 0, lambda: 0)
-        self.recordings = Recordings(self.kept, self.directory, self.desk, self.shelf, now=lambda: 1000.0)
+        self.recordings = Recordings(
+            self.kept, self.directory, self.desk, self.shelf, now=lambda: 1000.0, limits=self.limits
+        )
         await self.directory.load()
         self.directory.subscribe(self.changes.append)
         await self.recordings.load()
@@ -100,6 +103,65 @@ async def test_a_storage_that_is_not_there_is_refused(house: House) -> None:
     with pytest.raises(BadInput, match="no storage"):
         await house.recordings.start(conference, by=BY, wishes=RecordingWishes(storage="other"))
     assert house.outputs == []
+
+
+async def test_on_a_full_disk_nothing_is_begun_but_what_was_being_recorded_goes_on(house: House) -> None:
+    conference, other = await house.conference(), await house.conference()
+    await house.recordings.start(conference, by=BY)
+    house.shelf.full = True
+    with pytest.raises(NoRoom, match="full"):
+        await house.recordings.start(other, by=BY)
+    assert not house.is_recorded(other) and house.recordings.find(other.id) is None
+    await house.again()
+    assert house.is_recorded(conference)
+
+
+async def test_so_many_run_at_one_time_and_no_more(house: House) -> None:
+    house.limits = RecordingLimits(3, 2)
+    await house.again()
+    ours = [await house.conference() for _ in range(3)]
+    theirs = [await house.directory.open_conference("other", by=BY) for _ in range(2)]
+    for conference in (*ours[:2], ours[0]):
+        await house.recordings.start(conference, by=BY)
+    with pytest.raises(LimitReached, match="recordings_per_application = 2"):
+        await house.recordings.start(ours[2], by=BY)
+    await house.recordings.start(theirs[0], by=BY)
+    with pytest.raises(LimitReached, match="recordings = 3"):
+        await house.recordings.start(theirs[1], by=BY)
+    await house.recordings.stop(ours[0], by=BY)
+    await house.recordings.start(ours[2], by=BY)
+    await house.directory.close_conference(ours[2], by=BY)
+    await house.recordings.close()
+    await house.recordings.start(theirs[1], by=BY)
+    house.limits = RecordingLimits(1, 1)
+    await house.again()
+    assert [house.is_recorded(one) for one in (ours[1], *theirs)] == [True] * 3
+
+
+async def test_one_that_cannot_be_begun_takes_no_place(house: House) -> None:
+    house.limits = RecordingLimits(1, 1)
+    await house.again()
+    conference = await house.conference()
+    house.fails = BridgeError("no")
+    for _ in range(2):
+        with pytest.raises(BridgeError, match="no"):
+            await house.recordings.start(conference, by=BY)
+    house.fails = None
+    await house.recordings.start(conference, by=BY)
+
+
+async def test_what_cannot_be_removed_does_not_keep_the_server_from_its_work(house: House) -> None:
+    lost, kept = await house.conference(), await house.conference()
+    recording = await house.recordings.start(lost, by=BY)
+    await house.recordings.start(kept, by=BY)
+    await house.stop()
+    await house.records.remove_conference(lost.id)
+    house.shelf.stuck = {recording.id}
+    await house.start()
+    assert house.is_recorded(kept) and recording.id in house.kept.kept
+    house.shelf.stuck = set()
+    await house.again()
+    assert recording.id not in house.kept.kept
 
 
 async def test_asking_twice_changes_nothing(house: House) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from bridge.core.ports import HlsSpec, OutputPort, OutputSpec, PictureCoding, PushSpec, SoundCoding
 from bridge.directory import Directory
-from bridge.errors import BadInput, EgressRefused, LimitReached, NoSuchRoom
+from bridge.errors import BadInput, BridgeError, EgressRefused, LimitReached, NoSuchRoom
 from bridge.output_desk import OutputDesk
 from bridge.people import Actor, Conference
 from bridge.records import KeptStreaming
@@ -16,6 +17,7 @@ from bridge.streamings import (
     NoSuchStreaming,
     PictureWishes,
     SoundWishes,
+    StreamingLimits,
     Streamings,
     StreamingWishes,
 )
@@ -39,6 +41,7 @@ class House:
     def __init__(self) -> None:
         self.people, self.records = MemoryRecords(), MemoryStreamings()
         self.fails: Exception | None = None
+        self.limits = StreamingLimits(streamings_per_conference=3)
 
     async def start(self) -> None:
         self.made: list[tuple[OutputSpec, Notes]] = []
@@ -52,7 +55,7 @@ class House:
             self.desk,
             check,
             lambda stream_id, token: f"http://here/hls/{stream_id}/{token}",
-            per_conference=3,
+            limits=self.limits,
         )
         await self.directory.load()
         await self.streamings.load()
@@ -169,8 +172,35 @@ async def test_there_are_only_so_many_in_a_conference(house: House) -> None:
     conference = await house.conference()
     for _ in range(3):
         await house.streamings.create(conference, URL, PLAIN)
-    with pytest.raises(LimitReached, match="streamings_per_conference"):
+    with pytest.raises(LimitReached, match="streamings_per_conference = 3"):
         await house.streamings.create(conference, URL, PLAIN)
+    await house.streamings.delete_all(conference)
+    asked = [house.streamings.create(conference, URL, PLAIN) for _ in range(5)]
+    got = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(one, LimitReached) for one in got) == 2, "also of those who ask at once"
+
+
+async def test_there_are_only_so_many_of_an_application_and_of_all(house: House) -> None:
+    house.limits = StreamingLimits(3, 2)
+    await house.again()
+    ours = [await house.conference() for _ in range(3)]
+    theirs = await house.directory.open_conference("other", by=BY)
+    first = await house.streamings.create(ours[0], URL, PLAIN)
+    await house.streamings.create(ours[1], URL, PLAIN)
+    with pytest.raises(LimitReached, match="streamings_per_application = 2"):
+        await house.streamings.create(ours[2], URL, PLAIN)
+    await house.streamings.create(theirs, URL, PLAIN)
+    with pytest.raises(LimitReached, match="streamings = 3"):
+        await house.streamings.create(theirs, URL, PLAIN)
+    await house.again()
+    await house.streamings.delete(ours[0], first.id)
+    await house.directory.close_conference(theirs, by=BY)
+    await house.streamings.create(ours[2], URL, PLAIN)
+    await house.streamings.delete_all(ours[1])
+    house.fails = BridgeError("no")
+    for _ in range(2):
+        with pytest.raises(BridgeError, match="no"):
+            await house.streamings.create(ours[0], URL, PLAIN)
 
 
 @pytest.mark.parametrize(

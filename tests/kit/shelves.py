@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.core.ports import OutputFile
-from bridge.errors import BadInput
+from bridge.errors import BadInput, NoRoom
 from bridge.recordings import RecordingWishes
 
 
 @dataclass
 class MemoryShelf:
-    """`unsettled` keeps `settle` from being done."""
+    """`unsettled` keeps `settle` from being done, `full` refuses what is begun."""
 
     cut_off: list[str] = field(default_factory=list)
     followed: dict[str, RecordingWishes] = field(default_factory=dict)
@@ -23,6 +24,9 @@ class MemoryShelf:
     manifests: dict[str, bytes] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     unsettled: bool = False
+    full: bool = False
+    stuck: set[str] = field(default_factory=set)
+    """What cannot be removed."""
     remove_waits: asyncio.Event | None = None
 
     async def adopt(self) -> list[str]:
@@ -31,6 +35,10 @@ class MemoryShelf:
     def check(self, storage: str) -> None:
         if storage not in ("", "bucket"):
             raise BadInput(f"there is no storage {storage}")
+
+    async def check_room(self) -> None:
+        if self.full:
+            raise NoRoom("the disk of the recordings is full")
 
     def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
         self.followed[recording] = RecordingWishes(formats, participants, storage)  # type: ignore[arg-type]
@@ -61,6 +69,8 @@ class MemoryShelf:
         return self.manifests.get(recording)
 
     async def remove(self, recording: str) -> None:
+        if recording in self.stuck:
+            raise PermissionError(errno.EACCES, "permission denied")
         if self.remove_waits is not None:
             await self.remove_waits.wait()
         self.followed.pop(recording, None)

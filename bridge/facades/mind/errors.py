@@ -16,6 +16,7 @@ from bridge.errors import (
     Draining,
     LimitReached,
     NoSuchParticipant,
+    NoRoom,
     NoSuchRoom,
     NotAllowed,
     Overloaded,
@@ -37,6 +38,7 @@ STATUSES: Mapping[type[Exception], int] = {
     Draining: 503,
     Overloaded: 503,
     LimitReached: 503,
+    NoRoom: 507,
 }
 """A type stands for its subtypes too; whatever is not listed is 500."""
 
