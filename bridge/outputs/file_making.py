@@ -17,6 +17,7 @@ from bridge.outputs.follow_wire import (
     Problem,
     Progress,
     Waiting,
+    Whole,
     arguments_of,
     decode_message,
 )
@@ -31,7 +32,8 @@ STOP_WITHIN_S = 2.0
 class FileMaking:
     """Makes the files of a plan until they are whole. On the event loop's thread.
 
-    `go_on` begins a follower when there is none; `finish` says that no further stretch comes. A follower that
+    `go_on` begins a follower when there is none; `finish` says that no further stretch comes. `on_whole` is
+    told of each file that is whole then, `on_progress` once a second that there is more. A follower that
     dies is begun again, and begins from the beginning: the same log gives the same files.
     """
 
@@ -41,12 +43,16 @@ class FileMaking:
         plan: FollowPlan,
         *,
         on_finished: Callable[[Finished], None] = lambda finished: None,
+        on_progress: Callable[[], None] = lambda: None,
+        on_whole: Callable[[str], None] = lambda name: None,
         limits: ChildLimits | None = None,
         back_off: BackOff | None = None,
     ) -> None:
         self.plan = plan
         self._recording = recording
         self._on_finished = on_finished
+        self._on_progress = on_progress
+        self._on_whole = on_whole
         self._limits = limits or ChildLimits(niceness=NICENESS, hang_s=60.0)
         self._back_off = back_off or BackOff(first_s=0.5, most_s=60.0)
         self._child: Child | None = None
@@ -86,6 +92,12 @@ class FileMaking:
         except TimeoutError:
             return False
         return True
+
+    async def whole(self) -> None:
+        """Wait until all files are."""
+        while self.finished is None:
+            self._news.clear()
+            await self._news.wait()
 
     async def stop(self) -> None:
         """Nobody works at it any more; what is not whole stays as it is."""
@@ -138,6 +150,9 @@ class FileMaking:
         match decode_message(message):
             case Progress(at_ms=at_ms):
                 self.at_ms, self.trouble = at_ms, ""
+                self._on_progress()
+            case Whole(name=name):
+                self._on_whole(name)
             case Waiting(at_ms=at_ms, stretch=stretch):
                 self.at_ms, self.stretch, self.trouble = at_ms, stretch, ""
             case Finished() as finished:

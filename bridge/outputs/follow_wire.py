@@ -85,6 +85,13 @@ class Waiting(Message, frozen=True):
     """The last one that there was."""
 
 
+class Whole(Message, frozen=True):
+    """That file is whole and stays as it is; others may follow."""
+
+    name: str
+    """Within the recording's directory."""
+
+
 class Finished(Message, frozen=True):
     """All files are whole and in the manifest; nothing follows."""
 
@@ -101,7 +108,7 @@ class Problem(Message, frozen=True):
     text: str
 
 
-FollowerMessage = Progress | Waiting | Finished | Problem
+FollowerMessage = Progress | Waiting | Whole | Finished | Problem
 
 FINISH = b"finish"
 """What a follower can be told: the recording is over, no further stretch comes."""

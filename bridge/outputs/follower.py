@@ -24,6 +24,7 @@ from bridge.outputs.follow_wire import (
     Problem,
     Progress,
     Waiting,
+    Whole,
     encode_message,
     plan_of,
 )
@@ -79,7 +80,8 @@ class _Follower:
         self._files = files = RecordingFiles(self._plan, self._breathe)
         while (stretch := self._next_stretch(files)) is not None:
             self._read(stretch, files)
-        sizes, notes = files.finish(self._told_to_finish or not self._may_go_on())
+        over = self._told_to_finish or not self._may_go_on()
+        sizes, notes = files.finish(over, lambda name: self._send(Whole(name)))
         time = self._weaver.time
         self._send(Finished(time.duration_ms, sizes, notes, len(time.stretches)))
 

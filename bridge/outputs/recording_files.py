@@ -108,14 +108,20 @@ class RecordingFiles:
             found.append(FileSize(self._named(made.path), size))
         return tuple(found)
 
-    def finish(self, over: bool) -> tuple[tuple[FileSize, ...], tuple[str, ...]]:
+    def finish(
+        self, over: bool, whole: Callable[[str], None] = lambda name: None
+    ) -> tuple[tuple[FileSize, ...], tuple[str, ...]]:
         """Everything is whole, and the manifest says so; gives the files and what is to be noted.
 
-        `over`: the recording is; otherwise the manifest says that more may follow. Raises OSError.
+        `over`: the recording is; otherwise the manifest says that more may follow. `whole` is told of each
+        file as it is. Raises OSError.
         """
         pictures = self._pictures.finish(self._tick) if self._pictures is not None else []
         for files in self._all():
             files.finish(pictures if files is self._sounds.get(PROGRAM) else ())
+            for made in files.made:
+                if made.path.is_file():
+                    whole(self._named(made.path))
             self._breathe()
         self._attendance.finish(self._tick)
         entries = [entry for made in self._made() for entry in self._entries(made)]

@@ -129,8 +129,8 @@ class Uploads:
             await self._arrival(recording).wait()
 
     def arrived(self, recording: str) -> list[Order]:
-        """What is confirmed of it."""
-        return [job.order for job in self._of(recording) if job.order.done_at]
+        """What is confirmed of it. May be called in a thread."""
+        return [job.order for job in list(self._of(recording)) if job.order.done_at]
 
     async def target(self, order: Order) -> Target:
         """Where a confirmed file is. Raises BridgeError, KeyError when there is no such place any more."""
