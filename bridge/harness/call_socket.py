@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import struct
 from collections.abc import Callable, Mapping
@@ -23,6 +24,9 @@ OPEN_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_UNSENT_BYTES = 2 * 1024 * 1024
 """What a service that does not read may leave waiting: some 40 s of L16 at 16 kHz, as the vendor keeps."""
+
+GOODBYE_S = 0.5
+"""So long is waited for a service that does not take the end of the call."""
 
 Take = Callable[[bytes, bool], None]
 """Gets each message when it arrives, and whether it is text."""
@@ -57,6 +61,7 @@ class CallConnection(ClientConnection):
         """The last bytes of the answer to the handshake."""
         self._pieces: list[bytes] = []
         self._is_text = True
+        self._goodbye: asyncio.TimerHandle | None = None
 
     def say(self, message: bytes, *, binary: bool = False) -> bool:
         """Send UTF-8 text; False, and nothing is sent, when too much is waiting or the end has come."""
@@ -88,6 +93,23 @@ class CallConnection(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Frames are told apart here from the first one after the handshake; what comes before is HTTP."""
+        self._receive(data)
+        if self.protocol.close_rcvd is not None or self.broken_rule is not None:
+            self._let_go()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        if self._goodbye is not None:
+            self._goodbye.cancel()
+        super().connection_lost(exc)
+
+    def _let_go(self) -> None:
+        """Close TCP, too (RFC 6455 §7.1.1): a service that has said its last word is not waited for."""
+        if self._goodbye is None:
+            self._goodbye = self.loop.call_later(GOODBYE_S, self.transport.abort)
+            self.transport.close()
+
+    def _receive(self, data: bytes) -> None:
         if self._take is None:
             super().data_received(data)
             return
