@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import io
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.async_api import Browser, Page, ViewportSize
 
+from bridge.core.ports import OutputLook
 from bridge.people import Actor, Audience, Conference, Participant, Role
+from bridge.recordings import RecordingWishes
+from bridge.streamings import HlsWishes, SoundWishes, StreamingWishes
 from tests.bridge.web.browser import PHONE, chromium, open_page
 from tests.bridge.web.forked_scene import fork
+from tests.bridge.web.recorded_scene import make_recording, put_on
 from tests.bridge.web.staged_bridge import APPLICATION, TOKEN, StagedBridge
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "screenshots"
@@ -42,10 +47,45 @@ class Scene:
         await bridge.directory.change_participant(self.maryam, by=bridge.by, muted=True)
 
         people = (self.ada, self.phone, self.maryam, self.zoe)
+        await self._stream()
         fork(bridge.streams, self.conference.id, self.bot, people)
 
     async def _bring(self, name: str, kind: str = "webrtc", **more: object) -> Participant:
         return await self.bridge.bring(self.conference, name, kind, **more)  # type: ignore[arg-type]
+
+    async def _stream(self) -> None:
+        """A recording that goes on; three streamings: one that goes well, one that is refused, and HLS."""
+        outputs = self.bridge.outputs
+        wanted = RecordingWishes(("mp4", "hls"), True, "bucket")
+        await outputs.recordings.start(self.conference, by=self.bridge.by, wishes=wanted)
+        figures = {"seconds": 1_452.0, "bytes": 81_345_678.0, "lag_ms": 420.0}
+        outputs.show(OutputLook("recording", "running", figures=figures))
+        create = outputs.streamings.create
+        await create(self.conference, "rtmps://live.example.com/app/key", StreamingWishes())
+        figures = {"bytes": 81_345_678, "attempts": 2, "connections": 2, "waiting_ms": 120}
+        outputs.show(OutputLook("rtmp", "running", figures=figures))
+        wishes = StreamingWishes(picture=None, audio=SoundWishes("mp3"))
+        await create(self.conference, "rtmp://radio.example.org/on-air/key", wishes)
+        why = "the peer refused the stream: NetStream.Publish.BadName"
+        outputs.show(OutputLook("rtmp", "troubled", why, {"attempts": 12}))
+        outputs.trouble(why)
+        await create(self.conference, "", StreamingWishes(hls=HlsWishes(part_seconds=0.5, segment_seconds=4)))
+        figures = {"delay_p50_ms": 640, "delay_p99_ms": 910, "waiting_requests": 17, "bytes": 45_000_000}
+        outputs.show(OutputLook("hls", "running", figures=figures))
+
+    async def record(self, folder: Path) -> None:
+        """A recording with a hole, that was paused, with an upload that fails."""
+        outputs, by = self.bridge.outputs, self.bridge.by
+        recording = await outputs.recordings.start(self.conference, by=by)
+        await outputs.recordings.stop(self.conference, by=by)
+        people = [(one.id, one.name) for one in (self.ada, self.phone, self.maryam)]
+        make_recording(folder, people, ("mp4", "hls-ts"), ("m4a",))
+        states = {
+            f"{self.phone.id}.m4a": "failing: the storage answered 403 (AccessDenied)",
+            f"{self.maryam.id}.m4a": "uploading",
+            "": "uploaded",
+        }
+        put_on(outputs.shelf, recording.id, folder, states)
 
     async def join(self, page: Page) -> tuple[Conference, Participant]:
         bridge, conference = self.bridge, self.conference
@@ -80,11 +120,7 @@ async def take(page: Page, name: str) -> None:
 async def operator(scene: Scene, browser: Browser) -> None:
     size: ViewportSize = {"width": 1280, "height": 900}
     page = (await open_page(browser, scene.bridge.base, size=size, scheme="light")).page
-    await page.goto(f"{scene.bridge.base}/operator")
-    await page.fill("#entry-application", APPLICATION)
-    await page.fill("#entry-token", TOKEN)
-    await page.click("#entry-go")
-    await page.locator("#conferences button", has_text="Weekly").click()
+    await enter(page, scene)
     await asyncio.sleep(4.5)
     await page.get_by_role("button", name="Zoë Ångström hears Ada").focus()
     await page.evaluate("scrollTo(0, 0)")
@@ -103,11 +139,35 @@ async def operator(scene: Scene, browser: Browser) -> None:
     await take(page, "operator-phone-dark")
 
 
+async def recording(scene: Scene, browser: Browser) -> None:
+    size: ViewportSize = {"width": 1280, "height": 1180}
+    page = (await open_page(browser, scene.bridge.base, size=size, scheme="light")).page
+    await enter(page, scene)
+    with tempfile.TemporaryDirectory() as folder:
+        await scene.record(Path(folder) / "r")
+        await page.get_by_role("button", name="Play Everybody, MP4").click()
+        await asyncio.sleep(3.5)
+        await page.evaluate("document.querySelector('.recording video').pause()")
+        await page.evaluate("document.querySelector('.recording').scrollIntoView()")
+        await page.evaluate("scrollBy(0, -76)")
+        await asyncio.sleep(0.5)
+        await take(page, "recording-light")
+
+
+async def enter(page: Page, scene: Scene) -> None:
+    await page.goto(f"{scene.bridge.base}/operator")
+    await page.fill("#entry-application", APPLICATION)
+    await page.fill("#entry-token", TOKEN)
+    await page.click("#entry-go")
+    await page.locator("#conferences button", has_text="Weekly").click()
+
+
 async def main() -> None:
     async with StagedBridge() as bridge, chromium() as browser:
         scene = Scene(bridge)
         await scene.set_up()
         await operator(scene, browser)
+        await recording(scene, browser)
         page = (await open_page(browser, bridge.base, scheme="dark")).page
         _, linus = await scene.join(page)
         await take(page, "lobby-dark")
