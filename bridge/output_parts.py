@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from bridge.config import Config, StorageConfig
@@ -30,6 +31,11 @@ from bridge.runtime.tls_out import client_context
 from bridge.store import SqlStore
 from bridge.streamings import RTMP_SCHEMES, StreamingLimits, Streamings
 from bridge.switchboard import Switchboard
+
+log = logging.getLogger(__name__)
+
+_CLOSE_WITHIN_S = 7.0
+"""Less than `runtime.server.CLOSE_TIMEOUT_S`, which is for everything: peers are let go after that."""
 
 
 class OutputParts:
@@ -117,9 +123,12 @@ class OutputParts:
         await self.live.clean(self.streamings.hls_streams)
 
     async def close(self) -> None:
-        """End every output, with the last words in it; cancelled, no player is kept waiting either."""
+        """End every output, with the last words in it; a disk or peer that hangs is not waited for longer."""
         try:
-            await self.desk.close("restart")
+            async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self.desk.close("restart")
+        except TimeoutError:
+            log.warning("x not every recording and stream ended within %g s", _CLOSE_WITHIN_S)
         finally:
             self.hls.close()
 
