@@ -16,13 +16,13 @@ PLAIN_EVERY_S = 10.0
 
 @asynccontextmanager
 async def shown(line: Callable[[], str], title: str) -> AsyncIterator[None]:
-    """Show what `line` gives, again and again, on standard error."""
+    """Show what `line` gives, again and again, on standard error, as long as there is somebody to read it."""
     showing = asyncio.ensure_future(_show(line, title))
     try:
         yield
     finally:
         showing.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, OSError):  # what is shown does not decide what comes of a run
             await showing
 
 
