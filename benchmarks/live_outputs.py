@@ -4,7 +4,8 @@
 
 A bridge and its encoder process on one core together; the callers (two in each room, one of them sounding),
 and nginx, which takes what is pushed and records it, on another. All outputs are of one room. A cost is user
-and system time: of the encoder process, and of the bridge, less what it takes without outputs.
+and system time: of the encoder process, and of the bridge, less what it takes without outputs, before and
+after (a small difference of large numbers: other work on the machine shows in it).
 """
 
 from __future__ import annotations
@@ -123,40 +124,44 @@ def spent_ms(pids: list[int], seconds: float) -> list[float]:
     return [1000 * (cpu_seconds(pid) - at_first) / took for pid, at_first in zip(pids, before, strict=True)]
 
 
+def percent(some: float, of: float) -> float:
+    return 100 * some / max(1.0, of)
+
+
 def measure(arguments: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     with house(arguments.calls) as (bridge, room):
         for name, wishes in VARIANTS.items():
             late_at_first, ticks_at_first = late_ticks(bridge)
-            (alone,) = spent_ms([bridge.pid], arguments.seconds)
+            (before,) = spent_ms([bridge.pid], arguments.seconds)
             late_before, ticks_before = late_ticks(bridge)
             room.start(wishes[0])
             room.wait()
             time.sleep(SETTLE_S)
-            one_bridge, one = spent_ms([bridge.pid, encoder_of(bridge)], arguments.seconds)
-            late_then, ticks_then = late_ticks(bridge)
+            (one,) = spent_ms([encoder_of(bridge)], arguments.seconds)
             for wish in wishes[1:]:
                 room.start(wish)
             room.wait()
             time.sleep(SETTLE_S)
-            many_bridge, many = spent_ms([bridge.pid, encoder_of(bridge)], arguments.seconds)
+            late_then, ticks_then = late_ticks(bridge)
+            in_bridge, many = spent_ms([bridge.pid, encoder_of(bridge)], arguments.seconds)
             late, ticks = late_ticks(bridge)
             room.end()
-            first, whole = one + one_bridge - alone, many + many_bridge - alone
+            (after,) = spent_ms([bridge.pid], arguments.seconds)
             rows.append(
                 {
                     "output": name,
-                    "one: encoder ms/s": one,
-                    "bridge ms/s": one_bridge - alone,
-                    f"{MANY}: encoder ms/s ": many,
-                    "bridge ms/s ": many_bridge - alone,
-                    "each further one ms/s": (whole - first) / (MANY - 1),
-                    "times one": whole / first,
-                    "late ticks without %": 100 * (late_before - late_at_first)
-                    / max(1.0, ticks_before - ticks_at_first),
-                    f"beside {MANY} %": 100 * (late - late_then) / max(1.0, ticks - ticks_then),
+                    "one, encoder ms/s": one,
+                    f"{MANY}, encoder ms/s": many,
+                    "times one": many / one,
+                    "each further one ms/s": (many - one) / (MANY - 1),
+                    "each in the bridge ms/s": (in_bridge - (before + after) / 2) / MANY,
+                    "late ticks without %": percent(
+                        late_before - late_at_first, ticks_before - ticks_at_first
+                    ),
+                    f"beside {MANY} %": percent(late - late_then, ticks - ticks_then),
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
