@@ -50,19 +50,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         code = int(options.command(options))
-        sys.stdout.flush()
-        return code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output went away; Python must not complain about it when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return FAILED
     except (BridgeError, BaseExceptionGroup) as wrong:
         said = _said(wrong)
         if said is None:
             raise
         return _complain(said)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    return code
+
+
+def _forget_output() -> None:
+    """Whoever read it went away; Python must not complain about that when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _said(wrong: BaseException) -> BridgeError | None:

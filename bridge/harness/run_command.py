@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,9 +167,10 @@ def tell(run: RunResult, folder: ReportFolder | None, say: Callable[[str], None]
             folder.write(run)
         except OSError as wrong:
             raise ConfigError(f"cannot write {folder.path}: {wrong.strerror}") from None
-    say(summary(run))
-    if folder is not None:
-        say(f"report: {folder.path / PAGE}")
+    with suppress(BrokenPipeError):  # what came of it is the same though nobody reads it
+        say(summary(run))
+        if folder is not None:
+            say(f"report: {folder.path / PAGE}")
     return exit_code(run)
 
 

@@ -107,9 +107,10 @@ def test_the_doctor_fails_where_something_is_to_be_mended(tmp_path: Path) -> Non
     assert done.stdout.endswith("1 to mend\n")
 
 
-def test_a_reader_that_goes_away_is_no_error_to_talk_about() -> None:
+@pytest.mark.parametrize("arguments", [("doctor", "--port", "0"), ("test", "ws://127.0.0.1:9")])
+def test_a_reader_that_goes_away_is_no_error_to_talk_about(arguments: tuple[str, ...]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge", "doctor", "--port", "0"],
+        [sys.executable, "-m", "bridge", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
