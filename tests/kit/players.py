@@ -32,8 +32,12 @@ from bridge.legs.demux_wire import (
 from bridge.legs.player_leg import PlayerLeg
 from bridge.legs.player_legs import PlayerLegs
 from bridge.legs.player_settings import PlayerSettings, Surroundings
-from bridge.outputs.child_limits import ChildLimits
-from bridge.outputs.children import Child
+from bridge.legs.player_sound import QueuedSound
+from bridge.player_parts import GatedRemote, begin_demuxing
+from bridge.runtime.http_out import HttpOut
+from bridge.runtime.rtmp_play import RtmpPlayer
+from bridge.runtime.tls_out import client_context
+from bridge.switch_events import LegDown
 from bridge.switchboard import Routing
 from tests.kit.services import ManualTimers
 from tests.kit.studio import Studio
@@ -143,16 +147,6 @@ def fake_demuxer(
     return FakeDemuxer(on_message, on_exit)
 
 
-def real_demuxer(
-    arguments: Mapping[str, object],
-    *,
-    on_message: Callable[[bytes], None],
-    on_exit: Callable[[int], None],
-) -> Child:
-    limits = ChildLimits(address_bytes=1 << 30, open_files=64, file_bytes=0)
-    return Child("demux", arguments, on_message=on_message, on_exit=on_exit, limits=limits)
-
-
 class NoRemote:
     """Nobody is reached."""
 
@@ -244,6 +238,25 @@ class PlayerHouse(Studio):
             self.run(1)
             await asyncio.sleep(max(begin + 0.02 * (n + 1) - loop.time(), 0))
 
+    async def go_fast(self, ticks: int, leg: PlayerLeg, stop: Callable[[], bool] = lambda: False) -> None:
+        """As fast as the player has something to play, so that it never runs dry for want of time."""
+        for _ in range(ticks):
+            if stop():
+                return
+            async with asyncio.timeout(15):
+                while not self._ready(leg):  # noqa: ASYNC110 - another process fills it
+                    await asyncio.sleep(0.002)
+            self.timers.advance(0.02)
+            self.run(1)
+            await asyncio.sleep(0)
+
+    @staticmethod
+    def _ready(leg: PlayerLeg) -> bool:
+        sound = leg._sound
+        if leg.state == "closed" or not isinstance(sound, QueuedSound):
+            return leg.state == "closed"
+        return sound._playing_out is not None or leg._source.paused or sound.look().depth_ms > 500
+
     async def until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
         """Run in time until it holds."""
         async with asyncio.timeout(within_s):
@@ -262,6 +275,40 @@ async def player_house(**what: Any) -> AsyncIterator[PlayerHouse]:
         yield house
     finally:
         await house.close()
+
+
+@asynccontextmanager
+async def remote_house(
+    gate: EgressGate | None = None, settings: PlayerSettings | None = None
+) -> AsyncIterator[PlayerHouse]:
+    """Real children, and others' servers through a gate; as a rule, one that lets local ones pass."""
+    gate = gate or local_gate()
+    http = HttpOut(gate)
+    remote = GatedRemote(http, RtmpPlayer(gate, client_context()))
+    try:
+        async with player_house(begin=begin_demuxing, remote=remote, settings=settings) as house:
+            yield house
+    finally:
+        await http.close()
+
+
+async def connected(house: PlayerHouse, leg: PlayerLeg) -> int:
+    """The tick in which it was."""
+    await house.until(lambda: leg.state != "connecting")
+    assert leg.state == "connected", leg.cause
+    return len(house.program.frames)
+
+
+async def ended(house: PlayerHouse, leg: PlayerLeg | None = None, within_s: float = 15.0) -> str:
+    """Why the player left; with `leg`, played as fast as that goes."""
+
+    def over() -> bool:
+        return any(isinstance(event, LegDown) for event in house.events)
+
+    if leg is not None:
+        await house.go_fast(round(within_s / 0.02), leg, over)
+    await house.until(over, within_s)
+    return next(event.cause for event in house.events if isinstance(event, LegDown))
 
 
 def local_gate(**names: str) -> EgressGate:

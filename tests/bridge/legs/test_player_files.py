@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.kit.players import LOUD, coded, player_house, real_demuxer
+from bridge.player_parts import begin_demuxing
+from tests.kit.players import LOUD, coded, connected, player_house
 from tests.kit.tones import find_tones, level_of, tone
 
 pytestmark = pytest.mark.wire
@@ -29,11 +30,10 @@ pytestmark = pytest.mark.wire
 )
 async def test_a_file_is_heard(tmp_path: Path, name: str, container: str, codec: str, rate_hz: int) -> None:
     (tmp_path / name).write_bytes(coded(tone(440, 2.0, rate_hz, LOUD), container, codec, rate_hz))
-    async with player_house(begin=real_demuxer, directories=(tmp_path,)) as house:
+    async with player_house(begin=begin_demuxing, directories=(tmp_path,)) as house:
         leg = await house.player(file=name)
-        await house.until(lambda: leg.state == "connected")
-        begin = len(house.program.frames)
-        await house.go_in_time(60)
+        begin = await connected(house, leg)
+        await house.go_fast(60, leg)
         heard = house.program.since(begin + 10)
         assert list(find_tones(heard, 48_000))[0] == pytest.approx(440, abs=2)
         assert level_of(heard, 48_000, 440) == pytest.approx(LOUD, rel=0.06)  # MP3's encoder takes 5 % off

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bridge.egress import EgressGate, EgressSettings
-from bridge.legs.player_leg import PlayerLeg
 from bridge.legs.player_settings import PlayerSettings
-from bridge.player_parts import GatedRemote, begin_demuxing
-from bridge.runtime.http_out import HttpOut
-from bridge.runtime.rtmp_play import RtmpPlayer
-from bridge.runtime.tls_out import client_context
-from bridge.switch_events import LegDown, LegInterruptedOn
-from tests.kit.media_site import LivePlaylist, MediaSite, Page, hls_files, media_site, segments_of
-from tests.kit.players import LOUD, PlayerHouse, local_gate, player_house
+from tests.kit.media_site import MediaSite, Page, hls_files, media_site
+from tests.kit.players import LOUD, PlayerHouse, connected, ended, local_gate, remote_house
 from tests.kit.tones import click_score, level_of, tone
 
 pytestmark = pytest.mark.wire
@@ -27,37 +20,10 @@ pytestmark = pytest.mark.wire
 TONE_HZ = 700
 
 
-@asynccontextmanager
-async def house_with(
-    gate: EgressGate | None = None, settings: PlayerSettings | None = None
-) -> AsyncIterator[PlayerHouse]:
-    gate = gate or local_gate()
-    http = HttpOut(gate)
-    remote = GatedRemote(http, RtmpPlayer(gate, client_context()))
-    try:
-        async with player_house(begin=begin_demuxing, remote=remote, settings=settings) as house:
-            yield house
-    finally:
-        await http.close()
-
-
 @pytest.fixture
 async def site() -> AsyncIterator[MediaSite]:
     async with media_site() as site:
         yield site
-
-
-async def connected(house: PlayerHouse, leg: PlayerLeg) -> int:
-    """The tick in which it was."""
-    await house.until(lambda: leg.state != "connecting")
-    assert leg.state == "connected", leg.cause
-    return len(house.program.frames)
-
-
-async def ended(house: PlayerHouse, within_s: float = 15.0) -> str:
-    """Why the player left."""
-    await house.until(lambda: any(isinstance(event, LegDown) for event in house.events), within_s)
-    return next(event.cause for event in house.events if isinstance(event, LegDown))
 
 
 async def refusal(house: PlayerHouse, site: MediaSite, path: str) -> str:
@@ -77,14 +43,12 @@ async def refusal(house: PlayerHouse, site: MediaSite, path: str) -> str:
 async def test_a_stream_with_an_end_is_heard_from_beginning_to_end_without_a_seam(
     site: MediaSite, tmp_path: Path, options: dict[str, str]
 ) -> None:
-    hls_files(
-        tmp_path / "hls", tone(TONE_HZ, 4.0, 48_000, LOUD), **{k: v for k, v in options.items() if v}
-    )
+    hls_files(tmp_path / "hls", tone(TONE_HZ, 4.0, 48_000, LOUD), **{k: v for k, v in options.items() if v})
     site.folder(tmp_path / "hls")
-    async with house_with() as house:
+    async with remote_house() as house:
         leg = await house.player(url=site.url("/index.m3u8"))
         begin = await connected(house, leg)
-        assert await ended(house) == "played to its end"
+        assert await ended(house, leg) == "played to its end"
         sounding = np.flatnonzero(np.abs(house.program.since(begin - 1)) > 300)
         assert (sounding[-1] - sounding[0]) / 48_000 == pytest.approx(4.0, abs=0.06)
         middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
@@ -105,55 +69,12 @@ async def test_of_several_renditions_the_one_of_sound_alone_is_taken(site: Media
         b'#EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS="avc1.4d401f,mp4a.40.2"\nlow/index.m3u8\n'
     )
     site.redirect("/moved.m3u8", "/master.m3u8")
-    async with house_with() as house:
+    async with remote_house() as house:
         leg = await house.player(url=site.url("/moved.m3u8"))
         begin = await connected(house, leg)
-        await house.go_in_time(50)
+        await house.go_fast(50, leg)
         assert level_of(house.program.since(begin + 10), 48_000, 700) == pytest.approx(LOUD, rel=0.05)
         assert not [asked for asked in site.asked if "video" in asked or "low" in asked]
-
-
-@pytest.mark.parametrize("fmp4", [False, True])
-async def test_what_goes_on_is_joined_near_its_end_and_followed(
-    site: MediaSite, tmp_path: Path, fmp4: bool
-) -> None:
-    options = {"hls_segment_type": "fmp4"} if fmp4 else {}
-    hls_files(tmp_path / "hls", tone(TONE_HZ, 25.0, 48_000, LOUD), **options)
-    site.folder(tmp_path / "hls")
-    listed = segments_of((tmp_path / "hls" / "index.m3u8").read_text())
-    live = LivePlaylist(listed, window=6, header="index-init.mp4" if fmp4 else "")
-    site.pages["/live.m3u8"] = live.page
-    async with house_with() as house:
-        leg = await house.player(url=site.url("/live.m3u8"))
-        begin = await connected(house, leg)
-        first = next(asked for asked in site.asked if asked.startswith("/index") and "init" not in asked)
-        assert first == f"/{listed[3][1]}"  # three seconds before the end
-        await house.go_in_time(450)
-        sound = house.program.since(begin + 10).astype(np.float64)
-        assert click_score(sound, 48_000, TONE_HZ) < 0.3
-        assert leg.look().figures["underruns"] == 0
-        live.stopped = True
-        await house.until(lambda: leg.state == "interrupted", 15)
-        assert LegInterruptedOn("room", "player", "nothing comes") in house.events
-        live.stopped = False
-        await house.until(lambda: leg.state == "connected", 15)
-        assert not any(isinstance(event, LegDown) for event in house.events)
-
-
-async def test_a_window_that_has_gone_on_is_joined_again_at_its_end(site: MediaSite, tmp_path: Path) -> None:
-    hls_files(tmp_path / "hls", tone(TONE_HZ, 60.0, 48_000, LOUD))
-    site.folder(tmp_path / "hls")
-    live = LivePlaylist(segments_of((tmp_path / "hls" / "index.m3u8").read_text()), window=4)
-    site.pages["/live.m3u8"] = live.page
-    async with house_with() as house:
-        leg = await house.player(url=site.url("/live.m3u8"))
-        await connected(house, leg)
-        live._began -= 30  # half a minute passes for the server, and none for us
-        await house.go_in_time(400)
-        numbers = [int(asked[6:-3]) for asked in site.asked if asked.startswith("/index")]
-        assert max(b - a for a, b in zip(numbers, numbers[1:], strict=False)) > 20
-        assert numbers == sorted(set(numbers))
-        assert level_of(house.program.since(-50), 48_000, TONE_HZ) == pytest.approx(LOUD, rel=0.05)
 
 
 async def test_discontinuities_and_numbers_that_begin_anew_are_followed(
@@ -169,10 +90,10 @@ async def test_discontinuities_and_numbers_that_begin_anew_are_followed(
         b'#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI="mp4/index-init.mp4"\n#EXTINF:1,\nmp4/index0.m4s\n'
         b"#EXTINF:1,\nmp4/index1.m4s\n#EXT-X-ENDLIST\n"
     )
-    async with house_with() as house:
+    async with remote_house() as house:
         leg = await house.player(url=site.url("/index.m3u8"))
         begin = await connected(house, leg)
-        assert await ended(house) == "played to its end"
+        assert await ended(house, leg) == "played to its end"
         sound = house.program.since(begin)
         assert level_of(sound[24_000:72_000], 48_000, 500) == pytest.approx(LOUD, rel=0.05)
         assert level_of(sound[120_000:168_000], 48_000, 900) == pytest.approx(LOUD, rel=0.05)
@@ -181,18 +102,18 @@ async def test_discontinuities_and_numbers_that_begin_anew_are_followed(
 async def test_a_stream_with_an_end_can_be_a_loop_and_paused(site: MediaSite, tmp_path: Path) -> None:
     hls_files(tmp_path / "hls", tone(TONE_HZ, 2.0, 48_000, LOUD))
     site.folder(tmp_path / "hls")
-    async with house_with() as house:
+    async with remote_house() as house:
         url = site.url("/index.m3u8")
         leg = await house.player(url=url, loop=True)
         begin = await connected(house, leg)
-        await house.go_in_time(250)
+        await house.go_fast(250, leg)
         heard = house.program.since(begin + 5)
         silent = np.abs(heard.reshape(-1, 960)).max(axis=1) < 300
         assert silent.sum() <= 6  # AAC's own silence at the beginning, twice
         await house.change(url=url, loop=True, paused=True)
-        await house.go_in_time(60)
+        await house.go_in_time(30)
         asked = len(site.asked)
-        await house.go_in_time(100)
+        await house.go_fast(100, leg)
         assert np.abs(house.program.since(-100)).max() == 0
         assert len(site.asked) == asked
 
@@ -227,7 +148,7 @@ async def test_what_a_playlist_may_not_name_is_not_reached(
     site.pages["/text.ts"] = Page(b"root:x:0:0:root:/root:/bin/sh\n" * 40)
     site.pages["/words.m3u8"] = Page(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
     settings = PlayerSettings(first_attempts=1, segment_bytes=2_000_000)
-    async with house_with(settings=settings) as house:
+    async with remote_house(settings=settings) as house:
         assert why in await refusal(house, site, "/evil.m3u8")
     assert "secret" not in caplog.text and "password" not in caplog.text
     assert not house.program.sound.any()
@@ -241,7 +162,7 @@ async def test_a_playlist_without_end_is_not_read_to_its_end(site: MediaSite) ->
             await asyncio.sleep(0)
 
     site.pages["/endless.m3u8"] = Page(pieces=pieces)
-    async with house_with(settings=PlayerSettings(first_attempts=1)) as house:
+    async with remote_house(settings=PlayerSettings(first_attempts=1)) as house:
         assert "larger than" in await refusal(house, site, "/endless.m3u8")
 
 
@@ -253,7 +174,7 @@ async def test_a_name_that_means_another_address_for_a_segment_is_refused(
     playlist = (tmp_path / "hls" / "index.m3u8").read_text()
     moved = playlist.replace("index1.ts", f"http://inner.example:{site.port}/index1.ts")
     site.pages["/index.m3u8"] = Page(moved.encode())
-    async with house_with(local_gate(**{"inner.example": "169.254.169.254"})) as house:
+    async with remote_house(local_gate(**{"inner.example": "169.254.169.254"})) as house:
         await house.player(url=site.url("/index.m3u8", "media.example"))
         assert "an address of inner.example is link-local" in await ended(house)
         assert "/index0.ts" in site.asked and "/index1.ts" not in site.asked
@@ -263,7 +184,7 @@ async def test_private_addresses_are_not_reached_unless_allowed(site: MediaSite)
     async def look_up(host: str) -> list[str]:
         return ["127.0.0.1"]
 
-    async with house_with(EgressGate(EgressSettings(), look_up)) as house:
+    async with remote_house(EgressGate(EgressSettings(), look_up)) as house:
         await house.player(url=site.url("/index.m3u8", "media.example"))
         assert "an address of media.example is" in await ended(house)
         assert site.asked == []
@@ -278,10 +199,10 @@ async def test_a_segment_that_is_missing_for_a_while_is_asked_for_again(
     failures = iter([Page(status=500), Page(status=503)])
     assert isinstance(there, Page)
     site.pages["/index2.ts"] = lambda: next(failures, there)
-    async with house_with() as house:
+    async with remote_house() as house:
         leg = await house.player(url=site.url("/index.m3u8"))
         begin = await connected(house, leg)
-        assert await ended(house) == "played to its end"
+        assert await ended(house, leg) == "played to its end"
         assert site.asked.count("/index2.ts") == 3
         middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
         assert click_score(middle, 48_000, TONE_HZ) < 0.3
