@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from bridge.config import Config, StorageConfig
+from bridge.config import Config
 from bridge.core.ports import HlsSpec, OutputFactory, PushSpec, RecordingSpec
 from bridge.directory import Directory
 from bridge.egress import EgressGate
-from bridge.errors import BadInput, ConfigError
+from bridge.errors import ConfigError
 from bridge.output_desk import OutputDesk
 from bridge.output_looks import OutputLooks
 from bridge.outputs.follow_wire import PicturePlan
@@ -20,14 +20,12 @@ from bridge.outputs.live_outputs import LiveOutputs
 from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
 from bridge.outputs.record_writer import RecordWriter
 from bridge.outputs.recorder import Recorders
-from bridge.outputs.storage import Storage
-from bridge.outputs.storage_open import Opening
-from bridge.outputs.storage_place import Place
-from bridge.outputs.uploads import Uploads
 from bridge.part_settings import with_authorities
+from bridge.recording_ends import RecordingEnds
 from bridge.recordings import RecordingLimits, Recordings
 from bridge.runtime.rtmp_relay import Relay
 from bridge.runtime.tls_out import client_context
+from bridge.storage_parts import StorageParts
 from bridge.store import SqlStore
 from bridge.streamings import RTMP_SCHEMES, StreamingLimits, Streamings
 from bridge.switchboard import Switchboard
@@ -60,17 +58,13 @@ class OutputParts:
             on_resumed=lambda recording: self.recorders.resumed(recording),
         )
         self.recorders = Recorders(self.writer)
-        self.uploads = Uploads(
-            config.data_dir.absolute() / "uploads",
-            {place.name: _storage(place, config) for place in config.storage},
-            {place.name: place.backup for place in config.storage if place.backup},
-        )
+        self._storages = StorageParts(config, gate, self._root)
+        self.uploads = self._storages.uploads
         self.shelf = RecordShelf(
             self._root,
             self.writer,
             shelf_settings(config),
-            uploads=self.uploads,
-            storages=tuple(place.name for place in config.storage),
+            storage=self._storages.shelf,
             title=lambda recording: self.recordings.title(recording),
         )
         self.hls = HlsShelf()
@@ -95,6 +89,7 @@ class OutputParts:
             self.desk,
             self.shelf,
             limits=RecordingLimits(limits.recordings, limits.recordings_per_application),
+            ends=RecordingEnds(store.recordings, self.shelf, config.recordings.keep_expired_hours * 3600),
         )
         self.streamings = Streamings(
             store.streamings,
@@ -106,9 +101,7 @@ class OutputParts:
                 limits.streamings, limits.streamings_per_application, limits.streamings_per_conference
             ),
         )
-        self.looks = OutputLooks(
-            self.recordings, self.streamings, self.desk, tuple(place.name for place in config.storage)
-        )
+        self.looks = OutputLooks(self.recordings, self.streamings, self.desk, self._storages.names)
 
     async def open(self) -> None:
         """Take up what there was; the directory is loaded. Raises ConfigError."""
@@ -137,7 +130,7 @@ class OutputParts:
         await self.recordings.close()
         await self.shelf.close()
         await self.writer.close()
-        await self.uploads.close()
+        await self._storages.close()
 
 
 def hls_address(config: Config, stream_id: str, token: str) -> str:
@@ -154,23 +147,3 @@ def shelf_settings(config: Config) -> ShelfSettings:
         picture=PicturePlan(wanted.picture_width, wanted.picture_height, wanted.picture_fps),
         finish_after_s=wanted.finish_minutes * 60,
     )
-
-
-def _storage(place: StorageConfig, config: Config) -> Storage:
-    try:
-        return Storage(
-            Place(
-                place.name,
-                place.kind,
-                place.bucket,
-                place.prefix,
-                place.region,
-                place.endpoint,
-                place.access_key.reveal(),
-                place.secret_key.reveal(),
-                backup=place.backup,
-            ),
-            Opening(config.egress.ca_file),
-        )
-    except BadInput as error:
-        raise ConfigError(str(error)) from None

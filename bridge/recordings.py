@@ -12,77 +12,26 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
 from uuid import uuid4
 
 import msgspec
 
 from bridge.background import Background
 from bridge.changes import Change, ConferenceClosed
-from bridge.core.ports import OutputFile, RecordingSpec
+from bridge.core.ports import OWN_STORAGE, GivenStorage, RecordingSpec
 from bridge.directory import Directory
 from bridge.errors import BridgeError, NoSuchRoom
 from bridge.output_desk import OutputDesk, OutputTrouble
 from bridge.people import Actor, Conference
 from bridge.quota import Limit, Quota
+from bridge.recording_ends import RecordingEnds
+from bridge.recording_wishes import FileFormat as FileFormat
+from bridge.recording_wishes import RecordingWishes as RecordingWishes
+from bridge.recording_wishes import wishes_of as wishes_of
 from bridge.records import KeptRecording, RecordingRecords
+from bridge.shelf_port import Shelf
 
 log = logging.getLogger(__name__)
-
-FileFormat = Literal["mp4", "wav", "flac", "ogg", "stereo", "hls"]
-
-
-class RecordingWishes(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which files are to be made of a recording. Everybody's sound is kept in any case."""
-
-    formats: tuple[FileFormat, ...] = ("mp4",)
-    """Of the program; `stereo` has a side for each of two people, `hls` can be played as it goes."""
-    participants: bool = False
-    """The same of each participant alone."""
-    storage: str = ""
-    """The name of a storage in the configuration; empty: the first one, or this machine."""
-
-
-class Shelf(Protocol):
-    """Where recordings lie, and who makes their files. It may be slow; it never raises for a known one."""
-
-    async def adopt(self) -> list[str]:
-        """Close what a crash left open; gives the ids of those recordings."""
-
-    def check(self, storage: str) -> None:
-        """Raises BadInput for the name of a storage that there is not."""
-
-    async def check_room(self) -> None:
-        """Raises NoRoom when hardly anything more can be written."""
-
-    def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
-        """From now on its files are made, as it grows."""
-
-    async def resume(
-        self, recording: str, formats: tuple[str, ...], participants: bool, storage: str
-    ) -> None:
-        """After a restart, of one that is stopped: what is not whole is made so."""
-
-    def rest(self, recording: str) -> None:
-        """It is stopped: unless it goes on soon, its files are made whole."""
-
-    async def settle(self, recording: str, within_s: float) -> bool:
-        """Wait until every file has all that was recorded so far; False when that takes longer."""
-
-    def trouble(self, recording: str) -> str:
-        """What keeps its files from being made; empty: nothing."""
-
-    def files(self, recording: str) -> list[OutputFile]:
-        """What there is now. Reads directories: for a thread, as the next two."""
-
-    def file(self, recording: str, name: str) -> OutputFile | None:
-        """The one of that name, if there is anything in it."""
-
-    def manifest(self, recording: str) -> bytes | None:
-        """What is in it, when it was paused and what is missing, as JSON; None: not yet."""
-
-    async def remove(self, recording: str) -> None:
-        """With everything made of it, here and on its way elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +53,15 @@ class Recordings:
         shelf: Shelf,
         now: Callable[[], float] = time.time,
         limits: RecordingLimits | None = None,
+        ends: RecordingEnds | None = None,
     ) -> None:
+        """`ends`: what becomes of them when their conference ends; it has the same records and shelf."""
         self._records = records
         self._directory = directory
         self._desk = desk
         self.shelf = shelf
         self._now = now
+        self._ends = ends or RecordingEnds(records, shelf, now=now)
         self._limits = limits or RecordingLimits()
         self._quota = Quota()
         self._holding: set[str] = set()
@@ -124,36 +76,54 @@ class Recordings:
         """Close what a crash left open, remove what is nobody's, and go on with what was being recorded."""
         for recording_id in await self.shelf.adopt():
             log.warning("- recording %s was cut off by the end of the server, and is closed", recording_id)
-        for recording in await self._records.load_recordings():
+        kept = await self._records.load_recordings()
+        await self.shelf.forget_others([recording.id for recording in kept])
+        for recording in kept:
             conference = self._directory.find(recording.conference_id)
-            if conference is None:
-                await self._remove_later(recording)
-                continue
-            self._by_conference[conference.id] = recording
-            if recording.wanted:
+            if conference is not None:
+                self._by_conference[conference.id] = recording
+            if conference is not None and recording.wanted:
                 await self._go_on(conference)
+            elif conference is not None:
+                await self._resume(recording)
+            elif self._ends.stays(recording):
+                await self._resume(recording)
+                self._ends.keep(recording)
             else:
-                wishes = wishes_of(recording)
-                await self.shelf.resume(recording.id, wishes.formats, wishes.participants, wishes.storage)
+                await self._ends.remove_or_say(recording)
 
     async def start(
-        self, conference: Conference, *, by: Actor, wishes: RecordingWishes | None = None
+        self,
+        conference: Conference,
+        *,
+        by: Actor,
+        wishes: RecordingWishes | None = None,
+        storage: GivenStorage | None = None,
     ) -> KeptRecording:
-        """Begin or resume; nothing happens while it runs.
+        """Begin or resume; nothing happens while it runs. `storage` is its own, in place of a configured one.
 
         Raises NoSuchRoom, Draining, LimitReached, NoRoom, BadInput. After a restart neither limits nor a
         full disk keep what was being recorded from going on: its writer tells, and waits for room.
         """
+        if storage is not None:
+            wishes = msgspec.structs.replace(wishes or RecordingWishes(), storage=OWN_STORAGE)
         if wishes is not None:
-            self.shelf.check(wishes.storage)
+            await self.shelf.check(storage or wishes.storage)
         async with self._lock(conference.id):
             recording = self._by_conference.get(conference.id)
             if recording is not None and self._desk.look(recording.id) is not None:
                 return recording
             if self._directory.find(conference.id) is None:
                 raise NoSuchRoom("no such conference")
+            if recording is not None and not await self.shelf.take_back(recording.id):
+                # It lies in its storage, and stays there as it is; what follows is another one.
+                if wishes is None:
+                    wishes, storage = wishes_of(recording), await self.shelf.own_storage(recording.id)
+                await self._ends.remove(recording)
+                del self._by_conference[conference.id]
+                recording = None
             if recording is None:
-                recording = KeptRecording(str(uuid4()), conference.id, conference.application_id, self._now())
+                recording = self._new(conference)
             asked = by.kind != "system"
             if asked:
                 await self.shelf.check_room()
@@ -169,12 +139,15 @@ class Recordings:
                 raise
             self._by_conference[conference.id] = recording
             try:
+                if storage is not None:  # after its row: what has none is nobody's
+                    await self.shelf.keep_storage(recording.id, storage)
                 await self._desk.start(conference, recording.id, RecordingSpec(recording.id, stretch))
             except BaseException:
                 self._free(recording)
                 recording = replace(recording, wanted=False)
                 self._by_conference[conference.id] = recording
                 await self._records.keep_recording(recording)
+                self.shelf.rest(recording.id)
                 raise
             wanted = wishes_of(recording)
             self.shelf.follow(recording.id, wanted.formats, wanted.participants, wanted.storage)
@@ -212,6 +185,7 @@ class Recordings:
     async def close(self) -> None:
         """Wait for what is being removed. The desk ends what is still being recorded."""
         await self._background.close()
+        await self._ends.close()
 
     # --- inside ---
 
@@ -241,28 +215,29 @@ class Recordings:
             Limit("recordings_per_application", limits.recordings_per_application, application),
         )
 
-    async def _remove_later(self, recording: KeptRecording) -> None:
-        """Nobody's, and no reason not to serve: what cannot be removed now is tried at the next start."""
-        try:
-            await self._remove(recording)
-        except OSError as error:
-            log.error("x recording %s cannot be removed: %s", recording.id, error.strerror)
+    def _new(self, conference: Conference) -> KeptRecording:
+        return KeptRecording(str(uuid4()), conference.id, conference.application_id, self._now())
 
-    async def _remove(self, recording: KeptRecording) -> None:
-        await self._desk.stop(recording.id, "conference ended")
-        self._free(recording)
-        await self.shelf.remove(recording.id)
-        await self._records.forget_recording(recording.id)
+    async def _resume(self, recording: KeptRecording) -> None:
+        wishes = wishes_of(recording)
+        await self.shelf.resume(recording.id, wishes.formats, wishes.participants, wishes.storage)
 
     def _changed(self, change: Change) -> None:
         if isinstance(change, ConferenceClosed):
-            self._background.start(self._forget(change.conference_id))
+            self._background.start(self._end(change.conference_id, change.expired))
 
-    async def _forget(self, conference_id: str) -> None:
+    async def _end(self, conference_id: str, expired: bool) -> None:
         async with self._lock(conference_id):
             recording = self._by_conference.pop(conference_id, None)
             if recording is not None:
-                await self._remove(recording)
+                await self._desk.stop(recording.id, "conference ended")
+                self._free(recording)
+                recording = replace(recording, wanted=False, expired_at=self._now() if expired else 0.0)
+                if self._ends.stays(recording):
+                    await self._records.keep_recording(recording)
+                    self._ends.keep(recording)
+                else:
+                    await self._ends.remove(recording)
         self._locks.pop(conference_id, None)
 
     def _troubled(self, trouble: OutputTrouble) -> None:
@@ -276,11 +251,3 @@ class Recordings:
             log.info("- recording goes on", extra=where)
         # What cannot be kept is not being recorded, whatever was asked for.
         self._directory.note_recording(trouble.conference_id, not trouble.text, by=Actor.system())
-
-
-def wishes_of(recording: KeptRecording) -> RecordingWishes:
-    """What was asked for; what this version does not know is left out."""
-    try:
-        return msgspec.convert(dict(recording.wishes), RecordingWishes)
-    except msgspec.ValidationError:
-        return RecordingWishes()

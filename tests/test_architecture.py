@@ -65,7 +65,7 @@ BEHIND = (
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {
     "bridge.app", "bridge.capture_parts", "bridge.output_parts", "bridge.part_settings",
-    "bridge.player_parts", "bridge.readings",
+    "bridge.player_parts", "bridge.readings", "bridge.storage_parts",
 }  # fmt: skip
 COMMANDS = {
     "bridge.cli", "bridge.cli_capacity", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay",

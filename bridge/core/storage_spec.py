@@ -8,7 +8,7 @@ from typing import Final, Literal
 StorageKind = Literal["s3", "gcs", "azure"]
 
 OWN_STORAGE: Final = "@own"
-"""Stands for a recording's own storage where the name of a configured one could stand; no such name has an @."""
+"""A recording's own storage, where the name of a configured one could stand: no such name has an @."""
 
 
 @dataclass(frozen=True, slots=True)

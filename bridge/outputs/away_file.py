@@ -16,6 +16,8 @@ class AwayFile:
     def __init__(self, order: Order, open_target: Callable[[Order], Awaitable[Target]]) -> None:
         self.size = order.size
         self.media_type = order.media_type
+        self.tag = f'"{order.md5}"'
+        """Of its content, as an ETag."""
         self._order = order
         self._open_target = open_target
 

@@ -48,11 +48,11 @@ class OwnStorages:
         """That recording's. Raises StorageFailed."""
         storage = self._open.get(recording)
         if storage is None:
+            given = await asyncio.to_thread(kept_storage, self._root / recording)
+            if given is None:
+                raise StorageFailed(f"{_NAME}: its keys are not kept any more")
             try:
-                given = await asyncio.to_thread(_read, self._root / recording)
                 storage = self._open[recording] = await self._judged(given)
-            except (OSError, msgspec.DecodeError):
-                raise StorageFailed(f"{_NAME}: its keys are not kept any more") from None
             except BridgeError as error:
                 raise StorageFailed(f"{_NAME}: {error}") from None
         return storage
@@ -77,5 +77,9 @@ def _write(directory: Path, given: GivenStorage) -> None:
     write_whole(directory / STORAGE_FILE, msgspec.json.encode(given))
 
 
-def _read(directory: Path) -> GivenStorage:
-    return msgspec.json.decode((directory / STORAGE_FILE).read_bytes(), type=GivenStorage)
+def kept_storage(directory: Path) -> GivenStorage | None:
+    """What lies beside that recording; None: nothing that can be read. Blocks."""
+    try:
+        return msgspec.json.decode((directory / STORAGE_FILE).read_bytes(), type=GivenStorage)
+    except (OSError, msgspec.DecodeError):
+        return None

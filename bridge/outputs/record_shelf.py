@@ -7,45 +7,30 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from bridge.core.ports import OutputFile
-from bridge.errors import BadInput, NoRoom
+from bridge.core.ports import GivenStorage, OutputFile
+from bridge.errors import NoRoom
 from bridge.outputs.adoption import NotAdopted, adopt
+from bridge.outputs.away_file import AwayFile
 from bridge.outputs.file_making import FileMaking
-from bridge.outputs.follow_wire import (
-    FILES_FOLDER,
-    MANIFEST,
-    Finished,
-    FollowPlan,
-    PicturePlan,
-    ProgramForm,
-    SoundForm,
-)
+from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, Finished, FollowPlan, PicturePlan
 from bridge.outputs.kept_file import PART
+from bridge.outputs.made_plan import Wanted, is_made, plan_for, write_made
+from bridge.outputs.own_storages import STORAGE_FILE, kept_storage
+from bridge.outputs.put_away import is_away, put_away
 from bridge.outputs.record_reader import RecordReader
 from bridge.outputs.record_writer import RecordWriter
-from bridge.outputs.shelf_files import Said, all_files, media_type_of, one_file
-from bridge.outputs.uploads import Uploads
+from bridge.outputs.shelf_files import all_files, one_file
+from bridge.outputs.shelf_storage import ShelfStorage
 
 log = logging.getLogger(__name__)
 
-PLAN: Final = "plan.json"
 _DISK_WITHIN_S: Final = 5.0
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,100}")
-
-
-class _Plan(msgspec.Struct, frozen=True):
-    """What was made of a recording, beside it."""
-
-    plan: FollowPlan
-    stretches: int
-    """It has when all files were whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +43,23 @@ class ShelfSettings:
     """A stopped recording's files are made whole after so long without a further stretch."""
     least_free_bytes: int = 16 << 20
     """With less room on the disk no recording is begun by somebody."""
-    keep_uploaded_s: float | None = None
-    """Uploaded files stay here for so long; None: as long as their conference."""
 
 
 @dataclass(slots=True)
 class _Kept:
     recording: str
     making: FileMaking | None = None
-    storage: str = ""
     finishing: asyncio.TimerHandle | None = None
     work: set[asyncio.Task[None]] = field(default_factory=set)
     """What is being done for it beside."""
+    sending: set[asyncio.Task[None]] = field(default_factory=set)
+    """Of that, what may be given up at any time."""
 
 
 class RecordShelf:
     """On the event loop's thread; disk work that may take time is done in others.
 
-    `uploads` and `storages` (the names of places, the first is the default one) may be left out.
+    Without `storage` recordings stay here.
     """
 
     def __init__(
@@ -84,15 +68,13 @@ class RecordShelf:
         writer: RecordWriter,
         settings: ShelfSettings | None = None,
         *,
-        uploads: Uploads | None = None,
-        storages: tuple[str, ...] = (),
+        storage: ShelfStorage | None = None,
         title: Callable[[str], str] = lambda recording: "",
     ) -> None:
         self._root = root
         self._writer = writer
         self._settings = settings or ShelfSettings()
-        self._uploads = uploads
-        self._storages = storages
+        self._storage = storage or ShelfStorage(root)
         self._title = title
         self._kept: dict[str, _Kept] = {}
         self._past_restarts = 0
@@ -105,10 +87,21 @@ class RecordShelf:
                 log.error("x recording %s cannot be closed: %s", one.recording, one.why)
         return [one.recording for one in found if not isinstance(one, NotAdopted)]
 
-    def check(self, storage: str) -> None:
-        """Raises BadInput for the name of a storage that there is not."""
-        if storage and storage not in self._storages:
-            raise BadInput(f"there is no storage {storage[:100]} in this server's configuration")
+    async def check(self, storage: str | GivenStorage) -> None:
+        """Raises BadInput for one that there is not, or that may not be used."""
+        await self._storage.check(storage)
+
+    async def keep_storage(self, recording: str, given: GivenStorage) -> None:
+        """It is that recording's own from now on. Raises BadInput, OSError."""
+        await self._storage.keep(recording, given)
+
+    async def own_storage(self, recording: str) -> GivenStorage | None:
+        """What `keep_storage` was given for it; None: it has none of its own."""
+        return await asyncio.to_thread(kept_storage, self._root / recording)
+
+    def sends(self, storage: str) -> bool:
+        """Whether recordings that ask for it go anywhere."""
+        return bool(self._storage.name_for(storage))
 
     async def check_room(self) -> None:
         """Raises NoRoom when hardly anything more can be written."""
@@ -130,14 +123,18 @@ class RecordShelf:
         if kept.finishing is not None:
             kept.finishing.cancel()
             kept.finishing = None
-        kept.storage = storage or (self._storages[0] if self._storages else "")
-        plan = self._plan(recording, formats, participants)
+        self._storage.begin(recording, storage)
+        plan = self._plan(recording, Wanted(formats, participants))
         old = kept.making
         # One that was told to finish may not read what comes now.
         if old is not None and not old.finishing and old.plan == plan:
             return
         making = kept.making = FileMaking(
-            recording, plan, on_finished=lambda finished: self._finished(kept, plan, finished)
+            recording,
+            plan,
+            on_finished=lambda finished: self._finished(kept, plan, finished),
+            on_progress=lambda: self._storage.progressed(recording),
+            on_whole=lambda name: self._storage.made(recording, name),
         )
         if old is None:
             making.go_on()
@@ -148,20 +145,42 @@ class RecordShelf:
     async def resume(
         self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
     ) -> None:
-        """After a restart, of one that is stopped: what is not whole is made so."""
-        plan = self._plan(recording, formats, participants)
-        if not await asyncio.to_thread(self._is_whole, recording, plan):
+        """After a restart, of one that is stopped: what is not whole is made so, what is not sent is sent."""
+        directory = self._root / recording
+        if await asyncio.to_thread(is_away, directory):
+            await asyncio.to_thread(put_away, directory)  # the rest of it
+            return
+        plan = self._plan(recording, Wanted(formats, participants))
+        if not await asyncio.to_thread(is_made, directory, plan):
             self.follow(recording, formats, participants, storage)
             self.rest(recording)
+            return
+        self._storage.begin(recording, storage)
+        kept = self._kept.setdefault(recording, _Kept(recording))
+        self._background(kept, self._send_all(kept), kept.sending)
 
-    def rest(self, recording: str) -> None:
-        """It is stopped: unless it goes on soon, its files are made whole."""
+    async def take_back(self, recording: str) -> bool:
+        """It is to go on. False when it has left for its storage, so that it cannot."""
+        return await self._storage.take_back(recording)
+
+    def rest(self, recording: str, over: bool = False) -> None:
+        """It is stopped: unless it goes on soon, its files are made whole; `over`: it never goes on."""
         kept = self._kept.get(recording)
         if kept is None or kept.making is None or kept.making.finishing:
             return
         # What is to be uploaded is made whole at once: only then it can go.
-        after_s = 0.0 if kept.storage else self._settings.finish_after_s
+        at_once = over or self._storage.is_sent(recording)
+        after_s = 0.0 if at_once else self._settings.finish_after_s
         kept.finishing = asyncio.get_running_loop().call_later(after_s, kept.making.finish)
+
+    async def through(self, recording: str) -> None:
+        """Wait until its files are whole, and have arrived where they are sent."""
+        kept = self._kept.get(recording)
+        if kept is not None and kept.making is not None:
+            await kept.making.whole()
+        if kept is not None:
+            await asyncio.gather(*kept.work, *kept.sending, return_exceptions=True)
+        await self._storage.done(recording)
 
     async def settle(self, recording: str, within_s: float) -> bool:
         """Wait until every file has all that was recorded so far; False when that takes longer."""
@@ -183,11 +202,17 @@ class RecordShelf:
 
     def files(self, recording: str) -> list[OutputFile]:
         """What there is now, but the log. For a thread."""
-        return all_files(self._root / recording / FILES_FOLDER, self._said(recording))
+        said = self._storage.looks(recording)
+        found = all_files(self._root / recording / FILES_FOLDER, lambda path: said.get(path, ""))
+        return [*found, *self._storage.away_files(recording)]
 
     def file(self, recording: str, name: str) -> OutputFile | None:
-        """The one of that name, if there is anything in it. For a thread."""
+        """The one of that name, if it lies here and there is anything in it. For a thread."""
         return one_file(self._root / recording / FILES_FOLDER, name)
+
+    def away(self, recording: str, name: str) -> AwayFile | None:
+        """The one of that name, if it is in its storage only. For a thread."""
+        return self._storage.away_file(recording, name)
 
     def manifest(self, recording: str) -> bytes | None:
         """As it was last written; None: not yet."""
@@ -199,67 +224,31 @@ class RecordShelf:
     async def remove(self, recording: str) -> None:
         """With everything made of it, and what waits to be uploaded. May be called again."""
         kept = self._kept.pop(recording, None)
-        if kept is not None and kept.finishing is not None:
-            kept.finishing.cancel()
-        if kept is not None and kept.making is not None:
-            self._past_restarts += kept.making.restarts
-            await kept.making.stop()
-            await asyncio.gather(*kept.work, return_exceptions=True)
+        if kept is not None:
+            await _end(kept)
+            self._past_restarts += kept.making.restarts if kept.making is not None else 0
         self._writer.forget(recording)
-        if self._uploads is not None:
-            await self._uploads.forget(recording)
+        await self._storage.forget(recording)
         if _NAME.fullmatch(recording):
             await asyncio.to_thread(_remove, self._root / recording)
+
+    async def forget_others(self, recordings: Iterable[str]) -> None:
+        """Take back what is to be sent of all others than these: they are gone."""
+        await self._storage.forget_others(recordings)
 
     async def close(self) -> None:
         """Nobody works at files any more; the next start goes on."""
         all_of_them = [*self._kept.values()]
         self._kept.clear()
-        for kept in all_of_them:
-            if kept.finishing is not None:
-                kept.finishing.cancel()
-        await asyncio.gather(*(kept.making.stop() for kept in all_of_them if kept.making is not None))
-        await asyncio.gather(*(task for kept in all_of_them for task in kept.work), return_exceptions=True)
+        await asyncio.gather(*(_end(kept) for kept in all_of_them))
+        await self._storage.close()
 
     # --- inside ---
 
-    def _plan(self, recording: str, formats: tuple[str, ...], participants: bool) -> FollowPlan:
-        program: list[ProgramForm] = []
-        alone: list[SoundForm] = []
-        for name in dict.fromkeys(formats):
-            match name:
-                case "mp4":
-                    program.append("mp4")
-                    alone.append("m4a")
-                case "wav" | "flac" | "ogg":
-                    program.append(name)
-                    alone.append(name)
-                case "hls":
-                    program.append("hls-ts")
-        settings = self._settings
-        return FollowPlan(
-            str((self._root / recording).absolute()),
-            tuple(program),
-            tuple(alone) if participants else (),
-            ("wav",) if "stereo" in formats else (),
-            picture=settings.picture,
-            h264=settings.h264,
-            title=self._title(recording),
-            follow=True,
-        )
-
-    def _said(self, recording: str) -> Said:
-        looks = self._uploads.looks(recording) if self._uploads is not None else []
-        said = {look.path: f"{look.stage}: {look.problem}" if look.problem else look.stage for look in looks}
-        return lambda path: said.get(path, "")
-
-    def _is_whole(self, recording: str, plan: FollowPlan) -> bool:
+    def _plan(self, recording: str, wanted: Wanted) -> FollowPlan:
+        settings, title = self._settings, self._title(recording)
         directory = self._root / recording
-        try:
-            made = msgspec.json.decode((directory / PLAN).read_bytes(), type=_Plan)
-        except (OSError, msgspec.DecodeError):
-            return False
-        return made.plan == plan and made.stretches == len(RecordReader(directory).stretches())
+        return plan_for(directory, wanted, picture=settings.picture, h264=settings.h264, title=title)
 
     def _is_there(self, kept: _Kept) -> bool:
         return self._kept.get(kept.recording) is kept
@@ -272,39 +261,51 @@ class RecordShelf:
 
     def _finished(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
         log.info("- the files of recording %s are whole", kept.recording)
-        self._background(kept, self._after_finish(kept, plan, finished))
+        self._background(kept, self._after_finish(kept, plan, finished), kept.sending)
 
     async def _after_finish(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
-        directory = self._root / kept.recording
+        making = kept.making
         names = [one.name for one in finished.files if not one.name.endswith(PART)]
-        for name in dict.fromkeys([*names, MANIFEST]):
-            if self._uploads is None or not kept.storage or not self._is_there(kept):
-                break
-            key = f"{kept.recording}/{name.removeprefix(FILES_FOLDER + '/')}"
-            await self._uploads.put(kept.recording, directory / name, kept.storage, key, media_type_of(name))
+        await self._storage.send(kept.recording, [*names, MANIFEST])
         # At last: whoever finds it there after a restart finds everything ordered, too.
         if self._is_there(kept):
-            await asyncio.to_thread(_write_plan, directory, _Plan(plan, finished.stretches))
+            await asyncio.to_thread(write_made, self._root / kept.recording, plan, finished.stretches)
+        if self._is_there(kept) and kept.making is making:
+            self._storage.rest(kept.recording)
 
-    def _background(self, kept: _Kept, work: Coroutine[object, object, None]) -> None:
+    async def _send_all(self, kept: _Kept) -> None:
+        await self._storage.send_all(kept.recording)
+        if self._is_there(kept) and kept.making is None:
+            self._storage.rest(kept.recording)
+
+    def _background(
+        self, kept: _Kept, work: Coroutine[object, object, None], among: set[asyncio.Task[None]] | None = None
+    ) -> None:
         task = asyncio.create_task(work)
-        kept.work.add(task)
-        task.add_done_callback(lambda done: self._ended(kept, done))
+        tasks = kept.work if among is None else among
+        tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(tasks, done))
 
-    def _ended(self, kept: _Kept, task: asyncio.Task[None]) -> None:
-        kept.work.discard(task)
+    def _ended(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("x what follows a recording failed", exc_info=task.exception())
 
 
-def _write_plan(directory: Path, made: _Plan) -> None:
-    part = directory / f"{PLAN}{PART}"
-    part.write_bytes(msgspec.json.encode(made))
-    part.replace(directory / PLAN)
+async def _end(kept: _Kept) -> None:
+    """Nothing is done for it afterwards. What takes over from another waits for that to be through."""
+    if kept.finishing is not None:
+        kept.finishing.cancel()
+    for task in kept.sending:
+        task.cancel()
+    if kept.making is not None:
+        await kept.making.stop()
+    await asyncio.gather(*kept.work, *kept.sending, return_exceptions=True)
 
 
 def _remove(directory: Path) -> None:
-    """The log last: as long as it is there, the rest can be made again."""
+    """Keys first; the log last: as long as it is there, the rest can be made again."""
+    (directory / STORAGE_FILE).unlink(missing_ok=True)
     for path in (directory / FILES_FOLDER, directory):
         shutil.rmtree(path, ignore_errors=False) if path.exists() else None
     parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -55,6 +55,8 @@ class ShelfStorage:
         self._sleep = sleep
         self._now = now
         self._sent: dict[str, _Sent] = {}
+        self._homeless: set[str] = set()
+        """Recordings that were to go to a storage which there is not any more."""
 
     async def check(self, storage: str | GivenStorage) -> None:
         """Raises BadInput for one that there is not, or that may not be used."""
@@ -77,6 +79,10 @@ class ShelfStorage:
             return storage if self._own is not None else ""
         return storage or (self._names[0] if self._names else "")
 
+    def is_sent(self, recording: str) -> bool:
+        """Whether it goes anywhere."""
+        return recording in self._sent
+
     # --- what goes ---
 
     def begin(self, recording: str, storage: str) -> None:
@@ -84,9 +90,21 @@ class ShelfStorage:
         name, sent = self.name_for(storage), self._sent.get(recording)
         if sent is not None and sent.going is not None and not sent.removing:
             sent.going.cancel()
-        if self._uploads is not None and name and (sent is None or sent.sending.storage != name):
-            sending = FileSending(self._root / recording, name, self._uploads, self._sleep)
-            self._sent[recording] = _Sent(sending, sent.work if sent is not None else set())
+        self._homeless.discard(recording)
+        if self._uploads is None or (sent is not None and sent.sending.storage == name):
+            return
+        if name not in ("", OWN_STORAGE, *self._names):
+            log.error("x recording %s stays here: its storage %s is not configured any more", recording, name)
+            self._homeless.add(recording)
+            name = ""
+        if sent is not None:
+            for task in sent.work:
+                task.cancel()
+            del self._sent[recording]
+        if name:
+            self._sent[recording] = _Sent(
+                FileSending(self._root / recording, name, self._uploads, self._sleep)
+            )
 
     def progressed(self, recording: str) -> None:
         """There may be segments that are whole."""
@@ -115,7 +133,9 @@ class ShelfStorage:
             sent.going = self._start(sent, self._put_away(recording, sent, self._keep_s))
 
     async def done(self, recording: str) -> None:
-        """Wait until everything that was ordered of it is confirmed."""
+        """Wait until everything that was ordered of it is confirmed; for ever, if it has nowhere to go."""
+        if recording in self._homeless:
+            await asyncio.Event().wait()
         if self._uploads is not None:
             await self._uploads.done(recording)
 
@@ -149,6 +169,7 @@ class ShelfStorage:
     async def forget(self, recording: str) -> None:
         """Nothing of it is sent any more, and no word of it is kept but beside it."""
         sent = self._sent.pop(recording, None)
+        self._homeless.discard(recording)
         if sent is not None:
             await _end(sent)
         if self._own is not None:

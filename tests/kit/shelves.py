@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridge.core.ports import OutputFile
+from bridge.core.ports import GivenStorage, OutputFile
 from bridge.errors import BadInput, NoRoom
-from bridge.recordings import RecordingWishes
+from bridge.recording_wishes import RecordingWishes
+from bridge.shelf_port import AwayFile
 
 
 @dataclass
@@ -28,13 +30,44 @@ class MemoryShelf:
     stuck: set[str] = field(default_factory=set)
     """What cannot be removed."""
     remove_waits: asyncio.Event | None = None
+    own: dict[str, GivenStorage] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+    """Recordings that are in their storage only."""
+    over: set[str] = field(default_factory=set)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when everything is where it is sent."""
+    known: list[str] | None = None
+    away_stock: dict[tuple[str, str], AwayFile] = field(default_factory=dict)
 
     async def adopt(self) -> list[str]:
         return self.cut_off
 
-    def check(self, storage: str) -> None:
-        if storage not in ("", "bucket"):
+    async def check(self, storage: str | GivenStorage) -> None:
+        if isinstance(storage, str) and storage not in ("", "bucket"):
             raise BadInput(f"there is no storage {storage}")
+        if isinstance(storage, GivenStorage) and storage.bucket == "refused":
+            raise BadInput("`storage.bucket` is refused")
+
+    async def keep_storage(self, recording: str, given: GivenStorage) -> None:
+        self.own[recording] = given
+
+    async def own_storage(self, recording: str) -> GivenStorage | None:
+        return self.own.get(recording)
+
+    def sends(self, storage: str) -> bool:
+        return bool(storage)
+
+    async def take_back(self, recording: str) -> bool:
+        return recording not in self.left
+
+    async def through(self, recording: str) -> None:
+        await self.arrived.wait()
+
+    async def forget_others(self, recordings: Iterable[str]) -> None:
+        self.known = list(recordings)
+
+    def away(self, recording: str, name: str) -> AwayFile | None:
+        return self.away_stock.get((recording, name))
 
     async def check_room(self) -> None:
         if self.full:
@@ -50,8 +83,10 @@ class MemoryShelf:
         self.follow(recording, formats, participants, storage)
         self.rest(recording)
 
-    def rest(self, recording: str) -> None:
+    def rest(self, recording: str, over: bool = False) -> None:
         self.resting.add(recording)
+        if over:
+            self.over.add(recording)
 
     async def settle(self, recording: str, within_s: float) -> bool:
         return not self.unsettled
@@ -75,6 +110,7 @@ class MemoryShelf:
             await self.remove_waits.wait()
         self.followed.pop(recording, None)
         self.stock.pop(recording, None)
+        self.own.pop(recording, None)
         self.removed.append(recording)
 
     def put(

@@ -55,7 +55,7 @@ def asked_span(header: str, size: int) -> Span | None:
 async def file_answer(request: Request, found: OutputFile) -> Response:
     """What there is of it now, however much comes later. Raises FileNotFoundError when it is gone."""
     file = await asyncio.to_thread(_OpenFile, found)
-    status, span, headers = _head(request.headers, file.size, file.tag)
+    status, span, headers = answer_head(request.headers, file.size, file.tag)
     answer: Response
     if request.method == "HEAD" or span is None:
         file.close()
@@ -66,8 +66,11 @@ async def file_answer(request: Request, found: OutputFile) -> Response:
     return answer
 
 
-def _head(asked: Mapping[str, str], size: int, tag: str) -> tuple[int, Span | None, dict[str, str]]:
-    """Status, what of the file goes into the body (None: there is none), headers."""
+def answer_head(asked: Mapping[str, str], size: int, tag: str) -> tuple[int, Span | None, dict[str, str]]:
+    """To a request with those headers for a file with that tag (empty: it grows).
+
+    Status, what of the file goes into the body (None: there is none), headers.
+    """
     headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
     if tag:
         headers["ETag"] = tag

@@ -9,15 +9,19 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bridge.core.ports import GivenStorage
 from bridge.facades.mind import wire
+from bridge.facades.mind.away_answers import away_answer
 from bridge.facades.mind.bodies import read_body
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.file_answers import file_answer
 from bridge.facades.mind.gate import Asking
 from bridge.facades.mind.permissions import Operation
+from bridge.facades.mind.storage_wire import StorageBody
 from bridge.people import Actor, Conference
-from bridge.recordings import RecordingWishes, Shelf
+from bridge.recording_wishes import RecordingWishes
 from bridge.records import KeptRecording
+from bridge.shelf_port import Shelf
 
 PROGRAM, THUMBNAIL, PREVIEW = "program.mp4", "thumbnail.jpg", "preview.webp"
 SETTLE_S = 8.0
@@ -32,7 +36,12 @@ class Recorder(Protocol):
     shelf: Shelf
 
     async def start(
-        self, conference: Conference, *, by: Actor, wishes: RecordingWishes | None = None
+        self,
+        conference: Conference,
+        *,
+        by: Actor,
+        wishes: RecordingWishes | None = None,
+        storage: GivenStorage | None = None,
     ) -> KeptRecording: ...
     async def stop(self, conference: Conference, *, by: Actor) -> None: ...
     def find(self, conference_id: str) -> KeptRecording | None: ...
@@ -50,10 +59,13 @@ class RecordingCalls:
         """Begin or resume. What the body leaves out stays as it was asked for before."""
         asking, conference = self._reach(request, Operation.START_RECORDING)
         wanted = await read_body(request, wire.RecordingStart, self._body_bytes)
-        wishes = None
-        if wanted != wire.RecordingStart():
+        wishes = storage = None
+        if isinstance(wanted.storage, StorageBody):
+            storage = wanted.storage.given()
+            wishes = RecordingWishes(wanted.formats, wanted.participants)
+        elif wanted != wire.RecordingStart():
             wishes = RecordingWishes(wanted.formats, wanted.participants, wanted.storage)
-        await self._recordings.start(conference, by=asking.actor, wishes=wishes)
+        await self._recordings.start(conference, by=asking.actor, wishes=wishes, storage=storage)
         return Response(status_code=200, headers=_NOT_KEPT)
 
     async def stop(self, request: Request) -> Response:
@@ -100,8 +112,8 @@ class RecordingCalls:
         if not recording.wanted and not await shelf.settle(recording.id, SETTLE_S):
             raise Refusal(503, "the recording is still being finished")
         found = await asyncio.to_thread(shelf.file, recording.id, name)
-        if found is not None and not found.here:
-            raise Refusal(404, "this file lies in its storage only")
+        if found is None and (away := await asyncio.to_thread(shelf.away, recording.id, name)) is not None:
+            return await away_answer(request, away)
         if found is not None:
             try:
                 return await file_answer(request, found)

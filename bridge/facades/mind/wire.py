@@ -14,9 +14,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from bridge.errors import BadInput
+from bridge.facades.mind.storage_wire import StorageBody
 from bridge.people import Conference, Layout, Media, Message, Participant, Role
 from bridge.players import Playing, SourceChange, SourceWishes
-from bridge.recordings import FileFormat
+from bridge.recording_wishes import FileFormat
 from bridge.streamings import HlsWishes, PictureWishes, SoundWishes, Streaming
 
 MAX_NAME = 1_000
@@ -92,8 +93,8 @@ class RecordingStart(Body):
     formats: tuple[FileFormat, ...] = ("mp4",)
     participants: bool = False
     """Files of each participant alone, too."""
-    storage: Annotated[str, Meta(max_length=100)] = ""
-    """The name of one in the server's configuration."""
+    storage: Annotated[str, Meta(max_length=100)] | StorageBody = ""
+    """The name of one in the server's configuration, or one of its own."""
 
 
 class StreamingCreation(Body):

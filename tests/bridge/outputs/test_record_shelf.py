@@ -10,8 +10,10 @@ import pytest
 
 from bridge.outputs import record_shelf
 from bridge.outputs.follow_wire import FileSize, Finished, FollowPlan
-from bridge.outputs.record_shelf import PLAN, RecordShelf, ShelfSettings
+from bridge.outputs.made_plan import PLAN
+from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
 from bridge.outputs.record_writer import RecordWriter
+from bridge.outputs.shelf_storage import ShelfStorage
 from bridge.outputs.uploads import Uploads
 
 pytestmark = pytest.mark.unit
@@ -22,7 +24,15 @@ ID = "recording-1"
 class Making:
     """A follower that does what a test says."""
 
-    def __init__(self, recording: str, plan: FollowPlan, *, on_finished: Callable[[Finished], None]) -> None:
+    def __init__(
+        self,
+        recording: str,
+        plan: FollowPlan,
+        *,
+        on_finished: Callable[[Finished], None],
+        on_progress: Callable[[], None],
+        on_whole: Callable[[str], None],
+    ) -> None:
         self.plan = plan
         self.restarts, self.trouble = 0, ""
         self.finishing = self.begun = self.stopped = False
@@ -157,8 +167,7 @@ async def test_files_are_ordered_before_they_are_said_to_be_whole(
     shelf = RecordShelf(
         tmp_path,
         RecordWriter(tmp_path),
-        uploads=cast(Uploads, orders),
-        storages=("bucket",),
+        storage=ShelfStorage(tmp_path, cast(Uploads, orders), ("bucket",)),
     )
     shelf.follow(ID, ("mp4",))
     MADE[0].is_through(1)

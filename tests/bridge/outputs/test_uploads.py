@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,40 +13,9 @@ from bridge.outputs.storage import StorageFailed
 from bridge.outputs.upload_job import Target
 from bridge.outputs.upload_orders import Order
 from bridge.outputs.uploads import Uploads, UploadSettings
+from tests.kit.buckets import Bucket, until
 
 pytestmark = pytest.mark.unit
-
-
-class Bucket:
-    """Remembers what arrived; refuses while `refuses` says why, hangs while `open` is not set."""
-
-    def __init__(self) -> None:
-        self.arrived: list[tuple[str, bytes]] = []
-        self.refuses = ""
-        self.open = asyncio.Event()
-        self.open.set()
-
-    async def put(self, path: Path, key: str, media_type: str) -> str:
-        return await self.put_content(await asyncio.to_thread(path.read_bytes), key, media_type)
-
-    async def put_content(self, content: bytes, key: str, media_type: str) -> str:
-        await self.open.wait()
-        if self.refuses:
-            raise StorageFailed(self.refuses)
-        self.arrived.append((key, content))
-        return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-    async def link(self, key: str, seconds: float) -> str:
-        return f"https://bucket.test/{key}"
-
-    async def read(self, key: str, begin: int, end: int) -> AsyncIterator[bytes]:
-        yield dict(self.arrived)[key][begin:end]
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)
 
 
 class Yard:

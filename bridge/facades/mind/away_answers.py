@@ -1,0 +1,55 @@
+"""A file of a recording that is in a storage only, as an answer: the way there, or what is there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from bridge.errors import BridgeError
+from bridge.facades.mind.errors import Refusal
+from bridge.facades.mind.file_answers import answer_head
+from bridge.shelf_port import AwayFile
+
+log = logging.getLogger(__name__)
+
+_PLAYLIST = "application/vnd.apple.mpegurl"
+
+
+async def away_answer(request: Request, away: AwayFile) -> Response:
+    """Where the storage can sign addresses and the client can follow, it is sent there. Raises Refusal."""
+    # What a playlist names is looked for beside it: there each file would need a signature of its own. And an
+    # address is signed for reading, which HEAD is not.
+    if away.media_type != _PLAYLIST and request.method != "HEAD" and (link := await _link(away)):
+        return Response(status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+    status, span, headers = answer_head(request.headers, away.size, away.tag)
+    headers["Content-Type"] = away.media_type
+    if request.method == "HEAD" or span is None or span.start == span.end:
+        return Response(status_code=status, headers=headers)
+    pieces = away.pieces(span.start, span.end)
+    # What is wrong can be said only before the answer begins.
+    try:
+        first = await anext(pieces, b"")
+    except (BridgeError, KeyError) as error:
+        raise _unread(error) from None
+    return StreamingResponse(_all(first, pieces), status, headers)
+
+
+async def _link(away: AwayFile) -> str:
+    try:
+        return await away.link()
+    except (BridgeError, KeyError) as error:
+        raise _unread(error) from None
+
+
+def _unread(error: Exception) -> Refusal:
+    log.warning("x a file of a recording cannot be read from its storage: %s", error)
+    return Refusal(503, "the storage of this recording cannot be read now")
+
+
+async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece

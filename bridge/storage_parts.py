@@ -1,0 +1,74 @@
+"""The storages, bound: the operator's own and those that requests name; a piece of the composition root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.config import Config, StorageConfig
+from bridge.egress import EgressGate
+from bridge.errors import BadInput, ConfigError
+from bridge.outputs.own_storages import OwnStorages
+from bridge.outputs.shelf_storage import ShelfStorage
+from bridge.outputs.storage import Storage
+from bridge.outputs.storage_open import Opening
+from bridge.outputs.storage_place import Place
+from bridge.outputs.uploads import Uploads
+from bridge.runtime.egress_proxy import EgressProxy
+from bridge.storage_endpoints import StorageEndpoints
+
+
+class StorageParts:
+    """Made and bound; `uploads` and `shelf` are their users' to open and to close, then `close`."""
+
+    def __init__(self, config: Config, gate: EgressGate, root: Path) -> None:
+        """`root`: where the recordings are. Raises ConfigError for a storage that cannot be."""
+        self._ca_file = config.egress.ca_file
+        # What the operator has configured is reached as it is; what a request names goes through the gate.
+        self._proxy = EgressProxy(gate)
+        self.names = tuple(place.name for place in config.storage)
+        self.places = {place.name: _storage(place, config) for place in config.storage}
+        endpoints = StorageEndpoints(gate, config.recordings.storage_endpoints)
+        own = OwnStorages(root, endpoints.judge, self._opening)
+        self.uploads = Uploads(
+            config.data_dir.absolute() / "uploads",
+            self.places,
+            {place.name: place.backup for place in config.storage if place.backup},
+            own=own.open,
+        )
+        hours = config.recordings.keep_uploaded_hours
+        self.shelf = ShelfStorage(
+            root, self.uploads, self.names, own=own, keep_s=None if hours is None else hours * 3600
+        )
+
+    async def close(self) -> None:
+        """Nothing goes anywhere any more."""
+        await self.uploads.close()
+        await self._proxy.close()
+
+    async def _opening(self) -> Opening:
+        try:
+            await self._proxy.start()
+        except OSError as error:
+            raise BadInput(f"no storage of a request's can be reached: {error.strerror}") from None
+        return Opening(self._ca_file, proxy=self._proxy.address, apart=True)
+
+
+def _storage(place: StorageConfig, config: Config) -> Storage:
+    try:
+        return Storage(
+            Place(
+                place.name,
+                place.kind,
+                place.bucket,
+                place.prefix,
+                place.region,
+                place.endpoint,
+                place.access_key.reveal(),
+                place.secret_key.reveal(),
+                backup=place.backup,
+                links=place.links,
+            ),
+            Opening(config.egress.ca_file),
+        )
+    except BadInput as error:
+        raise ConfigError(str(error)) from None
