@@ -24,15 +24,17 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bridge.legs": (
         "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.sockets", "mediacodecs",
     ),
+    # What RTMP says, for outputs that publish and for who plays it.
+    "bridge.rtmp": ("bridge.errors",),
     "bridge.outputs": (
         "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.spread", "bridge.legs.capture_wire",
-        "bridge.legs.capture_file_wire", "mediacodecs",
+        "bridge.legs.capture_file_wire", "bridge.rtmp", "mediacodecs",
     ),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
     # The pacer hands out what a tick gives; what connects to others asks the gate.
     "bridge.runtime": (
         "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.egress", "bridge.errors",
-        "bridge.sockets", "mediacodecs",
+        "bridge.rtmp", "bridge.sockets", "mediacodecs",
     ),
     # The store writes down who exists, so it knows their shape.
     "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),

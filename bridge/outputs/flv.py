@@ -7,11 +7,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from bridge.outputs.amf0 import Listing, Value, encode
 from bridge.outputs.h264_units import to_lengths
 from bridge.outputs.live_wire import PictureSpec, SoundSpec
 from bridge.outputs.media_units import PictureTrack, SoundTrack, Unit
-from bridge.outputs.rtmp_chunks import METADATA, PICTURE, SOUND
+from bridge.rtmp.amf0 import Listing, Value, encode
+from bridge.rtmp.chunks import METADATA, PICTURE, SOUND
 
 _MP3, _AAC, _ENHANCED = 2, 10, 9
 _H264 = 7

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bridge.errors import BadInput, BridgeError
-from bridge.outputs.amf0 import Value, decode, encode
 from bridge.outputs.flv import Tag
-from bridge.outputs.rtmp_chunks import (
+from bridge.rtmp.amf0 import Value, decode, encode
+from bridge.rtmp.chunks import (
     ACKNOWLEDGEMENT,
     COMMAND,
     METADATA,

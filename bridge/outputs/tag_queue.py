@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bridge.outputs.flv import FlvStream, Tag
 from bridge.outputs.media_units import CLOCK_HZ
-from bridge.outputs.rtmp_chunks import PICTURE
+from bridge.rtmp.chunks import PICTURE
 
 LONGEST_S = 5.0
 

@@ -16,22 +16,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bridge.egress import EgressGate
-from bridge.errors import NoSuchHost, RtmpFailed
-from bridge.runtime import rtmp_amf as amf
-from bridge.runtime.connect_out import ConnectFailed, connect_to, os_failure
-from bridge.runtime.rtmp_chunks import (
+from bridge.errors import BadInput, NoSuchHost, RtmpFailed
+from bridge.rtmp.amf0 import Value, decode, encode
+from bridge.rtmp.chunks import (
     ACKNOWLEDGEMENT,
     AGGREGATE,
-    AUDIO,
     COMMAND,
     COMMAND_3,
+    PICTURE,
+    SOUND,
     USER_CONTROL,
     WINDOW_SIZE,
-    BadChunks,
     ChunkReader,
+    ChunkWriter,
     Message,
-    chunks_of,
 )
+from bridge.runtime.connect_out import ConnectFailed, connect_to, os_failure
 from bridge.runtime.tls_out import tls_failure
 
 SCHEMES = ("rtmp", "rtmps")
@@ -134,7 +134,8 @@ class _Playing:
         self._writer = writer
         self._address = address
         self._patience = patience
-        self._chunks = ChunkReader()
+        self._chunks = ChunkReader(passed_over=(PICTURE,))
+        self._writing = ChunkWriter()
         self._read = 0
         self._acknowledged = 0
         self._window = 0
@@ -160,7 +161,7 @@ class _Playing:
             raise RtmpFailed("the server says nothing") from None
         except asyncio.IncompleteReadError:
             raise RtmpFailed("the server closed the connection") from None
-        except (BadChunks, amf.BadAmf) as wrong:
+        except BadInput as wrong:
             raise RtmpFailed(f"the server does not speak RTMP: {wrong}") from None
         except ssl.SSLError as error:
             raise RtmpFailed(tls_failure(error)) from None
@@ -178,7 +179,7 @@ class _Playing:
         self._writer.write(await self._reader.readexactly(8 + _RANDOM_BYTES))
         await self._reader.readexactly(8 + _RANDOM_BYTES)
 
-    def _client(self) -> amf.Value:
+    def _client(self) -> Value:
         """§7.2.1.1; the numbers say that every codec is welcome."""
         return {
             "app": self._address.application,
@@ -206,18 +207,18 @@ class _Playing:
 
     def _take(self, message: Message) -> bytes:
         match message.kind:
-            case kind if kind == AUDIO:
-                return _tag(message.timestamp_ms, message.payload)
+            case kind if kind == SOUND:
+                return _tag(message.at_ms, message.body)
             case kind if kind == AGGREGATE:
-                return b"".join(_aggregated(message.payload))
+                return b"".join(_aggregated(message.body))
             case kind if kind == WINDOW_SIZE:
-                self._window = int.from_bytes(message.payload[:4])
+                self._window = int.from_bytes(message.body[:4])
             case kind if kind == USER_CONTROL:
-                self._controlled(message.payload)
+                self._controlled(message.body)
             case kind if kind == COMMAND:
-                self._answered(amf.decode(message.payload))
+                self._answered(decode(message.body))
             case kind if kind == COMMAND_3:  # AMF0 behind a byte that says so
-                self._answered(amf.decode(message.payload[1:]))
+                self._answered(decode(message.body[1:]))
         return b""
 
     def _controlled(self, payload: bytes) -> None:
@@ -228,8 +229,8 @@ class _Playing:
         elif event == 6:
             self._control(USER_CONTROL, b"\x00\x07" + payload[2:6])
 
-    def _answered(self, answer: list[amf.Value]) -> None:
-        values: list[amf.Value] = [*answer, None, None]
+    def _answered(self, answer: list[Value]) -> None:
+        values: list[Value] = [*answer, None, None]
         name, number, *rest = values
         if name == "_result" and number == 1:
             self._control(WINDOW_SIZE, (2_500_000).to_bytes(4))
@@ -251,7 +252,7 @@ class _Playing:
         self._call("play", 3, None, self._address.stream, -2000, chunk_stream=_PLAY, stream_id=stream)
         self._control(USER_CONTROL, b"\x00\x03" + stream.to_bytes(4) + (300).to_bytes(4))
 
-    def _status(self, rest: list[amf.Value]) -> None:
+    def _status(self, rest: list[Value]) -> None:
         told = next((one for one in rest if isinstance(one, dict)), {})
         code, level = told.get("code"), told.get("level")
         if code == "NetStream.Play.Start":
@@ -262,13 +263,13 @@ class _Playing:
             raise RtmpFailed(f"the server refuses{_code(rest)}")
 
     def _call(
-        self, name: str, number: int, *values: amf.Value, chunk_stream: int = _CALLS, stream_id: int = 0
+        self, name: str, number: int, *values: Value, chunk_stream: int = _CALLS, stream_id: int = 0
     ) -> None:
-        payload = amf.encode(name, number, *values)
-        self._writer.write(chunks_of(COMMAND, payload, chunk_stream=chunk_stream, stream_id=stream_id))
+        message = Message(COMMAND, encode(name, number, *values), 0, stream_id)
+        self._writer.write(self._writing.write(message, chunk_stream))
 
     def _control(self, kind: int, payload: bytes) -> None:
-        self._writer.write(chunks_of(kind, payload, chunk_stream=_CONTROL))
+        self._writer.write(self._writing.write(Message(kind, payload), _CONTROL))
 
 
 def _tag(timestamp_ms: int, payload: bytes) -> bytes:
@@ -284,13 +285,13 @@ def _aggregated(payload: bytes) -> list[bytes]:
     at = 0
     while at + 11 <= len(payload):
         end = at + 11 + int.from_bytes(payload[at + 1 : at + 4]) + 4
-        if payload[at] == AUDIO and end <= len(payload):
+        if payload[at] == SOUND and end <= len(payload):
             found.append(payload[at:end])
         at = end
     return found
 
 
-def _code(rest: list[amf.Value]) -> str:
+def _code(rest: list[Value]) -> str:
     """What a server calls its refusal, for people; never its description, which may repeat the key."""
     told = next((one for one in rest if isinstance(one, dict)), {})
     code = told.get("code")

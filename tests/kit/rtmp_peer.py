@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bridge.outputs.amf0 import decode, encode
-from bridge.outputs.rtmp_chunks import (
+from bridge.rtmp.amf0 import decode, encode
+from bridge.rtmp.chunks import (
     ACKNOWLEDGEMENT,
     COMMAND,
     PICTURE,

@@ -9,13 +9,13 @@ import av
 import numpy as np
 import pytest
 
-from bridge.outputs.amf0 import decode
 from bridge.outputs.encoders import put
 from bridge.outputs.flv import FlvStream, Tag
 from bridge.outputs.live_codings import PictureCoding, SoundCoding
 from bridge.outputs.live_wire import PictureSpec, SoundSpec
-from bridge.outputs.rtmp_chunks import METADATA, PICTURE, SOUND
 from bridge.outputs.scene import View
+from bridge.rtmp.amf0 import decode
+from bridge.rtmp.chunks import METADATA, PICTURE, SOUND
 from tests.kit.live_room import CountingPainter
 from tests.kit.tones import tone
 

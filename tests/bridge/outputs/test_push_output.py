@@ -26,7 +26,7 @@ from bridge.outputs.live_wire import (
     encode,
 )
 from bridge.outputs.record import Joined
-from bridge.outputs.rtmp_chunks import METADATA, PICTURE, SOUND, USER_CONTROL
+from bridge.rtmp.chunks import METADATA, PICTURE, SOUND, USER_CONTROL
 from tests.kit.live_house import heard_in, times_in
 from tests.kit.live_room import FRAME, RATE, LiveStudio, brightness_in
 from tests.kit.rtmp_peer import RtmpPeer, rtmp_peer

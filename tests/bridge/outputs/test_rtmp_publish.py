@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bridge.errors import BadInput
-from bridge.outputs.amf0 import decode, encode
 from bridge.outputs.flv import Tag
-from bridge.outputs.rtmp_chunks import (
+from bridge.outputs.rtmp_publish import PublishRefused, RtmpPublisher, StreamName
+from bridge.rtmp.amf0 import decode, encode
+from bridge.rtmp.chunks import (
     ACKNOWLEDGEMENT,
     COMMAND,
     SET_CHUNK_SIZE,
@@ -20,7 +21,6 @@ from bridge.outputs.rtmp_chunks import (
     ChunkWriter,
     Message,
 )
-from bridge.outputs.rtmp_publish import PublishRefused, RtmpPublisher, StreamName
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,8 @@ import pytest
 from bridge.outputs.flv import FlvStream, Tag
 from bridge.outputs.live_wire import SoundSpec
 from bridge.outputs.media_units import SoundTrack
-from bridge.outputs.rtmp_chunks import METADATA, PICTURE, SOUND
 from bridge.outputs.tag_queue import TagQueue
+from bridge.rtmp.chunks import METADATA, PICTURE, SOUND
 
 pytestmark = pytest.mark.unit
 

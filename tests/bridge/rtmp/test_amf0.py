@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import BadInput
-from bridge.outputs.amf0 import Listing, decode, encode
+from bridge.rtmp.amf0 import Listing, decode, encode
 
 pytestmark = pytest.mark.unit
 

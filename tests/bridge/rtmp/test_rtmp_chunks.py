@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import BadInput
-from bridge.outputs.rtmp_chunks import SET_CHUNK_SIZE, SOUND, ChunkReader, ChunkWriter, Message
+from bridge.rtmp.chunks import PICTURE, SET_CHUNK_SIZE, SOUND, ChunkReader, ChunkWriter, Message
 
 pytestmark = pytest.mark.unit
 
@@ -91,3 +91,16 @@ def test_nobody_opens_chunk_streams_without_end() -> None:
         for number in range(64, 400):
             head = b"\x01" + (number - 64).to_bytes(2, "little")
             reader.feed(head + b"\x00\x00\x00\x00\x00\x01\x08\x00\x00\x00\x00a")
+
+
+def test_kinds_that_nobody_wants_are_passed_over_however_long_they_are() -> None:
+    reader = ChunkReader(passed_over=(PICTURE,))
+    writer = ChunkWriter()
+    long = writer.write(Message(PICTURE, bytes(3 << 20), 1, 1), 6)
+    first = writer.write(Message(SOUND, b"a" * 200, 1, 1), 4)
+    second = writer.write(Message(SOUND, b"b" * 200, 2, 1), 4)
+    cut = 12 + 128 + 129 * 1550  # between two chunks
+    pieces = [long[:cut], first[:140], long[cut:-5], long[-5:], first[140:], second]
+    messages = [message for piece in pieces for message in reader.feed(piece)]
+    assert [message.body for message in messages] == [b"a" * 200, b"b" * 200]
+    assert len(reader._held) == 0

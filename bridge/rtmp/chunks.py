@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from bridge.errors import BadInput
 
 SET_CHUNK_SIZE, ABORT, ACKNOWLEDGEMENT, USER_CONTROL, WINDOW_SIZE, PEER_BANDWIDTH = 1, 2, 3, 4, 5, 6
 SOUND, PICTURE, METADATA, COMMAND = 8, 9, 18, 20
+COMMAND_3, AGGREGATE = 17, 22
 """Types of messages; those of sound, picture and metadata are FLV's types of tags."""
 
 FIRST_CHUNK_BYTES = 128
@@ -52,13 +54,21 @@ class _Coming:
     def __init__(self) -> None:
         self.at_ms = self.step_ms = self.length = self.kind = self.stream = 0
         self.late = False
+        self.came = 0
         self.body = bytearray()
+
+    def forget(self) -> None:
+        """What has come of a message is to no purpose, or was given."""
+        self.came = 0
+        self.body.clear()
 
 
 class ChunkReader:
     """Gives whole messages. Raises BadInput for what cannot be read; nothing can be read after that."""
 
-    def __init__(self) -> None:
+    def __init__(self, passed_over: Collection[int] = ()) -> None:
+        """`passed_over`: kinds that are not kept, however long, and not given."""
+        self._passed_over = passed_over
         self._chunk_bytes = FIRST_CHUNK_BYTES
         self._held = bytearray()
         self._streams: dict[int, _Coming] = {}
@@ -81,14 +91,14 @@ class ChunkReader:
         number = int.from_bytes(message.body[:4])
         if message.kind == ABORT:
             if number in self._streams:
-                self._streams[number].body.clear()
+                self._streams[number].forget()
         elif not 1 <= number < 1 << 31:
             raise BadInput("RTMP chunks of no size")
         else:
             self._chunk_bytes = min(number, _MOST_BYTES)
 
     def _chunk(self) -> Message | bool | None:
-        """Take one chunk off: a message, True when it is not whole yet; None when the chunk itself is not."""
+        """Take one chunk off: a message, or True when that gives none; None when the chunk is not whole."""
         held, at = self._held, 1
         if not held:
             return None
@@ -116,24 +126,27 @@ class ChunkReader:
             moment = int.from_bytes(held[at : at + 4])
             at += 4
         length = int.from_bytes(fields[3:6]) if header >= 7 else coming.length
-        if length > _MOST_BYTES:
+        kept = (fields[6] if header >= 7 else coming.kind) not in self._passed_over
+        if kept and length > _MOST_BYTES:
             raise BadInput("an RTMP message is too long")
-        here = min(self._chunk_bytes, length - len(coming.body))
+        here = min(self._chunk_bytes, length - coming.came)
         if here < 0:
             raise BadInput("an RTMP message is longer than it said")
         if len(held) < at + here:
             return None
         self._streams[number] = coming
-        if not coming.body:
+        if not coming.came:
             self._begin(coming, format_, fields, moment, late)
         coming.length = length
-        coming.body += held[at : at + here]
+        coming.came += here
+        if kept:
+            coming.body += held[at : at + here]
         del held[: at + here]
-        if len(coming.body) < length:
+        if coming.came < length:
             return True
         message = Message(coming.kind, bytes(coming.body), coming.at_ms, coming.stream)
-        coming.body.clear()
-        return message
+        coming.forget()
+        return message if kept else True
 
     def _begin(self, coming: _Coming, format_: int, fields: bytes, moment: int, late: bool) -> None:
         if format_ < 3:
