@@ -39,7 +39,7 @@ async def test_a_call_is_kept_and_measured_again(tmp_path: Path, capsys: pytest.
         code = await asyncio.to_thread(
             main, ["test", url, "--hold", "1s", "--capture", str(tmp_path / "kept")]
         )
-    assert code in (0, 1)
+    assert code in (0, 1, 3)  # a busy machine makes it invalid, and its replay as well
     live = capsys.readouterr().out.splitlines()
     file = tmp_path / "kept" / "call-0001.mbcapture"
     assert await asyncio.to_thread(main, ["test", "--replay", str(file)]) == code
