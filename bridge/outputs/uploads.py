@@ -75,7 +75,8 @@ class Uploads:
         self._jobs: defaultdict[str, dict[Path, Job]] = defaultdict(dict)
         """Recording → where its orders lie → them."""
         self._slots = asyncio.Semaphore(self._settings.at_a_time)
-        self._writing: dict[Path, asyncio.Future[None]] = {}
+        self._writing: dict[asyncio.Future[None], tuple[str, Path]] = {}
+        """What threads write now → of which recording, and where to."""
         self._arrivals: dict[str, asyncio.Event] = {}
         self._failures: Counter[str] = Counter()
         self._pauses = random.Random()  # noqa: S311 - spreads attempts, guards nothing
@@ -150,11 +151,11 @@ class Uploads:
         """Take back every order of it, and every word of those that are through."""
         jobs = list(self._jobs.pop(recording, {}).values())
         await _cancel(jobs)
-        files = [job.file for job in jobs]
         # What is being written cannot be stopped, and would be there afterwards.
-        writing = [self._writing[file] for file in files if file in self._writing]
+        writing = {done: file for done, (whose, file) in self._writing.items() if whose == recording}
         await asyncio.gather(*writing, return_exceptions=True)
         self._arrivals.pop(recording, None)
+        files = {*writing.values(), *(job.file for job in jobs)}
         await asyncio.to_thread(remove_orders, self._directory, files)
 
     async def forget_others(self, recordings: Collection[str]) -> None:
@@ -166,7 +167,7 @@ class Uploads:
     async def close(self) -> None:
         """Stop where it is; `load` goes on from there."""
         await _cancel(job for jobs in self._jobs.values() for job in jobs.values())
-        await asyncio.gather(*self._writing.values(), return_exceptions=True)
+        await asyncio.gather(*self._writing, return_exceptions=True)
 
     # --- inside ---
 
@@ -183,15 +184,17 @@ class Uploads:
             job.task = asyncio.create_task(self._work(job))
 
     async def _write(self, file: Path, order: Order) -> None:
+        while before := [done for done, (_, other) in self._writing.items() if other == file]:
+            await asyncio.wait(before)
         writing = asyncio.ensure_future(asyncio.to_thread(write_order, file, order))
-        self._writing[file] = writing
-        try:
-            await asyncio.shield(writing)
-        finally:
-            if writing.done():
-                self._writing.pop(file, None)
-            else:
-                writing.add_done_callback(lambda done: (self._writing.pop(file, None), done.exception()))
+        self._writing[writing] = order.recording, file
+        writing.add_done_callback(self._written)
+        await asyncio.shield(writing)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        del self._writing[writing]
+        if not writing.cancelled():
+            writing.exception()  # whoever waited for it has been told, if anybody has
 
     async def _open(self, recording: str, place: str) -> Target:
         if place == OWN_STORAGE and self._own is not None:
@@ -240,7 +243,8 @@ class Uploads:
                     return Sent(len(content), md5, modified_ns)
                 target = await self._open(order.recording, place)
                 md5 = await target.put(path, order.key, order.media_type)
-                if await asyncio.to_thread(stamp, path) != job.began_as:
+                sent = msgspec.structs.replace(order, size=size, md5=md5, modified_ns=modified_ns)
+                if not await asyncio.to_thread(is_as_confirmed, path, sent):
                     raise StorageFailed("the file changed while it was uploaded")
                 return Sent(size, md5, modified_ns)
             finally:
