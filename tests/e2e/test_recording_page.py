@@ -49,7 +49,7 @@ async def operator(bridge: RunningBridge, browser: Browser, conference: str) -> 
     await page.get_by_label("Application id").fill(bridge.application)
     await page.get_by_label("Application token").fill(bridge.token)
     await page.get_by_role("button", name="Enter").click()
-    await expect(page.locator(".pill", has_text="Live").first).to_be_visible()
+    await expect(page.locator(".head .pill", has_text="Live")).to_be_visible()
     yield watched
     watched.assert_clean()
     await page.context.close()

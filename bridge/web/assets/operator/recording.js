@@ -23,6 +23,7 @@ const FORMATS = [
   ["hls", "HLS, which can be played as it goes"],
 ];
 const STATES = {
+  unknown: ["Looking", "busy"],
   none: ["Not recorded", ""],
   starting: ["Starting", "busy"],
   running: ["Recording", "bad rec"],
@@ -44,7 +45,7 @@ export class Recording {
   constructor(api, conference) {
     this.api = api;
     this.conference = conference;
-    this.state = null;
+    this.state = undefined; // null: it was never recorded
     this.storages = [];
     this.people = new Map();
     this.manifest = null;
@@ -73,7 +74,7 @@ export class Recording {
     this.closed = true;
     clearTimeout(this.timer);
     this.player.close();
-    if (this.thumbnail.src) URL.revokeObjectURL(this.thumbnail.src);
+    this.#dropThumbnail();
   }
 
   // --- what is shown ---
@@ -89,9 +90,9 @@ export class Recording {
     this.problem = make("div", { class: "notice bad", role: "alert", hidden: true });
     this.trouble = make("div", { class: "notice bad", role: "status", hidden: true });
     this.making = make("div", { class: "notice", role: "status", hidden: true });
-    this.thumbnail = make("img", { class: "thumbnail", alt: "", hidden: true });
+    this.thumbnail = null;
     this.facts = make("dl", { class: "facts figures" });
-    this.about = make("div", { class: "row about-it", hidden: true }, this.thumbnail, this.facts);
+    this.about = make("div", { class: "row about-it", hidden: true }, this.facts);
     this.hint = make("p", { class: "soft" });
     this.player.under.append(this.timeline.element);
     this.element = make(
@@ -106,12 +107,12 @@ export class Recording {
   }
 
   #draw() {
-    const state = this.state?.state ?? "none";
+    const state = this.state === undefined ? "unknown" : (this.state?.state ?? "none");
     const [word, grade] = STATES[state];
-    const going = !["none", "stopped"].includes(state);
+    const going = !["unknown", "none", "stopped"].includes(state);
     this.pill.className = `pill ${grade}`;
     setText(this.pillText, word);
-    this.start.hidden = going;
+    this.start.hidden = going || state === "unknown";
     this.options.hidden = state !== "none";
     this.pause.hidden = !going;
     this.pause.disabled = state === "ending" || state === "ended";
@@ -239,18 +240,23 @@ export class Recording {
   }
 
   async #drawThumbnail(file) {
-    if (this.thumbnail.src) URL.revokeObjectURL(this.thumbnail.src);
-    this.thumbnail.removeAttribute("src");
-    this.thumbnail.hidden = true;
+    this.#dropThumbnail();
     if (!file) return;
     try {
       const picture = await this.api.recordingFile(this.conference, file.name, new AbortController().signal);
       if (this.closed) return;
-      this.thumbnail.src = URL.createObjectURL(picture);
-      this.thumbnail.hidden = false;
+      this.#dropThumbnail();
+      this.thumbnail = make("img", { class: "thumbnail", alt: "", src: URL.createObjectURL(picture) });
+      this.about.prepend(this.thumbnail);
     } catch {
       // the list shows it, and it is only a picture
     }
+  }
+
+  #dropThumbnail() {
+    if (this.thumbnail) URL.revokeObjectURL(this.thumbnail.src);
+    this.thumbnail?.remove();
+    this.thumbnail = null;
   }
 
   #play(file, title) {

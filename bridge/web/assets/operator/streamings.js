@@ -167,7 +167,7 @@ export class Streamings {
     this.table.hidden = this.streamings.length === 0;
     const live = this.streamings.filter(({ state }) => state === "running").length;
     this.count.hidden = this.streamings.length === 0;
-    setText(this.count, `${live} of ${this.streamings.length} live`);
+    setText(this.count, this.streamings.length ? `${live} of ${this.streamings.length} up` : "");
   }
 
   async #push() {
