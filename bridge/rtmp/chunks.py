@@ -113,6 +113,8 @@ class ChunkReader:
             return None
         coming = self._streams.get(number)
         if coming is None:
+            if format_ > 1:  # 0 by the rules; some begin with 1
+                raise BadInput("an RTMP chunk that follows from none")
             if len(self._streams) >= _MOST_CHUNK_STREAMS:
                 raise BadInput("too many RTMP chunk streams")
             coming = _Coming()

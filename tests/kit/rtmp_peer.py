@@ -111,6 +111,11 @@ class RtmpPeer:
                 self.command("onStatus", 0.0, None, told, stream=7)
                 if not self.reads:
                     self.lets_go.wait(30)
+            case "play" if self.status:
+                code = self.status if "Play" in self.status else "NetStream.Play.Start"
+                level = "status" if code == "NetStream.Play.Start" else "error"
+                told = {"level": level, "code": code, "description": f"about {said[3]}"}
+                self.command("onStatus", 0.0, None, told, stream=7)
             case "deleteStream":
                 told = {"level": "status", "code": "NetStream.Unpublish.Success"}
                 self.command("onStatus", 0.0, None, told, stream=7)
