@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from urllib.parse import urlencode
@@ -46,7 +47,11 @@ class Webhooks:
     async def __aenter__(self) -> Webhooks:
         # Servers close idle connections after 2 s or more: one that is about to be closed is not used again.
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=1.0)
-        self._http = httpx.AsyncClient(timeout=None, limits=limits, trust_env=False, follow_redirects=False)
+        # Whom WebSockets trust: the system's authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+        trusted = ssl.create_default_context()
+        self._http = httpx.AsyncClient(
+            verify=trusted, timeout=None, limits=limits, trust_env=False, follow_redirects=False
+        )
         return self
 
     async def __aexit__(

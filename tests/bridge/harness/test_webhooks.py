@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.harness.account import Account
+from bridge.harness.call_socket import CallFailed, open_socket
 from bridge.harness.webhooks import REST_HEADER, WebhookFailed, Webhooks
 from bridge.legs.plivo_answer_wire import MAX_BYTES, BadAnswer, read_answer
 from tests.kit.answering_bots import AUTH_ID, AUTH_TOKEN, AnsweringBot, Asked, Reply
@@ -149,6 +150,26 @@ async def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> 
     async with server, Webhooks(ACCOUNT, timeout_s=5) as webhooks:
         with pytest.raises(WebhookFailed, match="cannot be reached: .*certificate verify failed"):
             await webhooks.ask("POST", url, FIELDS)
+
+
+async def test_an_authority_of_one_s_own_is_trusted_by_requests_and_sockets_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    tls = authority.server("127.0.0.1")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        writer.close()
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server, Webhooks(ACCOUNT, timeout_s=5) as webhooks:
+        assert await webhooks.ask("GET", url, {}) == b"ok"
+        with pytest.raises(CallFailed, match="the service answered 200 ok"):
+            await open_socket("wss" + url.removeprefix("https"), {})
 
 
 async def test_nothing_of_an_address_is_logged(caplog: pytest.LogCaptureFixture) -> None:
