@@ -29,7 +29,7 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
         ["--seconds", "4"],
     ),
     "forked_streams": (["forked_streams.py"], ["--streams", "20", "--calls", "4", "--seconds", "3"]),
-    "harness_calls": (["harness_calls.py"], ["--seconds", "2", "--start", "20", "--most", "40"]),
+    "harness_calls": (["harness_calls.py"], ["--seconds", "2", "--cost-at", "20", "--most", "40"]),
     "harness_accuracy": (["harness_accuracy.py"], ["--calls", "4", "--turns", "3"]),
     "live_hls": (["live_hls.py"], ["--quick"]),
     "live_outputs": (["live_outputs.py"], ["--calls", "6", "--seconds", "2"]),
