@@ -39,7 +39,7 @@ class Shelf(Protocol):
         """Raises NoRoom when hardly anything more can be written."""
 
     async def keep_storage(self, recording: str, given: GivenStorage) -> None:
-        """It is that recording's own from now on, over restarts too. Raises BadInput, OSError."""
+        """It is that recording's own from now on, over restarts too. Raises BadInput, NoRoom."""
 
     async def own_storage(self, recording: str) -> GivenStorage | None:
         """What `keep_storage` was given for it; None: it has none of its own."""

@@ -92,8 +92,11 @@ class RecordShelf:
         await self._storage.check(storage)
 
     async def keep_storage(self, recording: str, given: GivenStorage) -> None:
-        """It is that recording's own from now on. Raises BadInput, OSError."""
-        await self._storage.keep(recording, given)
+        """It is that recording's own from now on. Raises BadInput, NoRoom."""
+        try:
+            await self._storage.keep(recording, given)
+        except OSError as error:
+            raise NoRoom(f"the directory of the recordings cannot be used: {error.strerror}") from None
 
     async def own_storage(self, recording: str) -> GivenStorage | None:
         """What `keep_storage` was given for it; None: it has none of its own."""
