@@ -1,4 +1,4 @@
-"""A file of coded sound, with or without a picture: MP4, M4A, MP3, FLAC, Ogg Opus.
+"""A file of coded sound, with or without a picture: MP4, M4A, MP3, Ogg Opus.
 
 MP4 survives a kill: it is written in fragments of half a second, each playable once it is there, and becomes
 an ordinary MP4 when it is finished. Its header waits for the first fragment, so that the sound's priming is
@@ -21,7 +21,6 @@ _CONTAINERS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "mp4": ("mp4", _FRAGMENTS),
     "m4a": ("mp4", _FRAGMENTS),
     "mp3": ("mp3", {"id3v2_version": "0"}),
-    "flac": ("flac", {}),
     "ogg": ("ogg", {"page_duration": "1000000", "serial_offset": "1"}),
 }
 

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 NICENESS = 10
 """Files may wait; ticks may not."""
 STOP_WITHIN_S = 2.0
+LIMITS = ChildLimits(niceness=NICENESS, hang_s=60.0, open_files=8192, address_bytes=8 << 30)
+"""Enough for `recording_files.MOST_ALONE` participants with files of every form, each twice in a pause."""
 
 
 class FileMaking:
@@ -53,7 +55,7 @@ class FileMaking:
         self._on_finished = on_finished
         self._on_progress = on_progress
         self._on_whole = on_whole
-        self._limits = limits or ChildLimits(niceness=NICENESS, hang_s=60.0)
+        self._limits = limits or LIMITS
         self._back_off = back_off or BackOff(first_s=0.5, most_s=60.0)
         self._child: Child | None = None
         self._work: asyncio.Task[None] | None = None

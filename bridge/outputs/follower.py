@@ -28,6 +28,7 @@ from bridge.outputs.follow_wire import (
     encode_message,
     plan_of,
 )
+from bridge.outputs.one_thread import use_one_thread
 from bridge.outputs.record_log import BadLog
 from bridge.outputs.record_reader import RecordReader
 from bridge.outputs.recording_files import RecordingFiles
@@ -55,6 +56,7 @@ class _NoMore(Exception):
 
 def run(arguments: dict[str, object], link: ChildLink) -> None:
     """Follow the plan in `arguments`; messages are those of `follow_wire`."""
+    use_one_thread()
     follower = _Follower(plan_of(arguments), link)
     try:
         follower.follow()

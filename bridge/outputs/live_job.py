@@ -12,6 +12,7 @@ from bridge.outputs.fonts import FontShelf
 from bridge.outputs.live_codings import Painter, settings_of
 from bridge.outputs.live_room import LiveRoom
 from bridge.outputs.live_wire import Event, PictureSpec, Spent, decode_command, encode
+from bridge.outputs.one_thread import use_one_thread
 from bridge.outputs.picture import PicturePainter
 
 _SPENT_EVERY_S = 2.0
@@ -27,6 +28,7 @@ class LiveArguments(msgspec.Struct, frozen=True):
 def run(arguments: dict[str, object], link: ChildLink) -> None:
     """Do what the server says until it ends the link; then finish all outputs."""
     told = msgspec.convert(arguments, LiveArguments)
+    use_one_thread()
     shelf: list[FontShelf] = []
 
     def painter(spec: PictureSpec) -> Painter:

@@ -29,6 +29,9 @@ from bridge.outputs.weave import Block, Log, Weaver, woven
 
 THUMBNAIL: Final = "thumbnail.jpg"
 PREVIEW: Final = "preview.webp"
+MOST_ALONE: Final = 300
+"""So many participants have files of their own; each takes a few megabytes, and work until the end."""
+NOT_ALONE: Final = f"only the first {MOST_ALONE} participants have files of their own"
 NO_H264: Final = "H.264 is switched off: the files have no picture"
 
 _SYNC_BLOCKS: Final = 30
@@ -189,6 +192,10 @@ class RecordingFiles:
     def _meet(self, participant: str, tick: int) -> None:
         self._left = self._left or participant
         if self._plan.participants and participant not in self._participants:
+            if len(self._participants) >= MOST_ALONE:
+                if NOT_ALONE not in self._notes:
+                    self._notes.append(NOT_ALONE)
+                return
             stem = stem_of(participant)
             files = SoundFiles(self._folder, participant, self._plan.participants, self._plan, stem=stem)
             files.skip(tick * FRAME_SAMPLES, self._time, self._breathe)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bridge.outputs.coded_file import CodedFile
 from bridge.outputs.encoders import AudioCodec, AudioEncoder, AudioSettings, Coded, PictureEncoder
+from bridge.outputs.flac_file import FlacFile
 from bridge.outputs.follow_wire import FollowPlan
 from bridge.outputs.hls_folder import HlsFolder, HlsForm, HlsPlan
 from bridge.outputs.record import PROGRAM, RATE_HZ
@@ -24,7 +25,6 @@ from bridge.outputs.record_time import RecordTime
 from bridge.outputs.wav_file import WavFile
 
 _CODECS: Final[dict[str, AudioCodec]] = {
-    "flac": "flac",
     "ogg": "opus",
     "mp3": "mp3",
     "m4a": "aac",
@@ -93,7 +93,8 @@ class SoundFiles:
         self._quick = bool(stem)
         self.made: list[MadeFile] = []
         self._channels = channels
-        self._wavs: list[WavFile] = []
+        self._plain: list[WavFile | FlacFile] = []
+        """What takes sound as it is."""
         self._encoders: dict[AudioSettings, AudioEncoder] = {}
         self._coded: list[tuple[AudioSettings, Growing]] = []
         self._hls: list[HlsFolder] = []
@@ -104,10 +105,13 @@ class SoundFiles:
         self, folder: Path, of: str, form: str, plan: FollowPlan, picture: PictureEncoder | None
     ) -> None:
         stem = self._stem
-        if form == "wav":
-            path = folder / f"{stem}.wav"
-            self._wavs.append(WavFile(path, self._channels))
-            self.made.append(MadeFile(path, of, form, self._channels, "pcm", False))
+        if form in ("wav", "flac"):
+            path = folder / f"{stem}.{form}"
+            plain = WavFile(path, self._channels) if form == "wav" else FlacFile(path, self._channels)
+            self._plain.append(plain)
+            self.made.append(
+                MadeFile(path, of, form, self._channels, "pcm" if form == "wav" else "flac", False)
+            )
             return
         codec = _CODECS[form]
         bitrate = (plan.opus_bitrate if codec == "opus" else plan.bitrate) * self._channels
@@ -133,20 +137,22 @@ class SoundFiles:
 
     def skip(self, samples: int, time: RecordTime, breathe: Callable[[], None]) -> None:
         """`samples` of silence, however many; `breathe` is called now and then."""
-        for wav in self._wavs:
+        # Silence takes nothing in a WAV; whatever codes has to go through it.
+        quick = [plain for plain in self._plain if isinstance(plain, WavFile)]
+        for wav in quick:
             wav.put(None, samples)
-        wavs, self._wavs = self._wavs, []
-        for at in range(0, samples if self._encoders else 0, RATE_HZ):
+        plain, self._plain = self._plain, [file for file in self._plain if file not in quick]
+        for at in range(0, samples if self._encoders or self._plain else 0, RATE_HZ):
             self.put(None, min(RATE_HZ, samples - at), time)
             breathe()
-        self._wavs = wavs
+        self._plain = plain
 
     def put(
         self, pcm: NDArray[np.int16] | None, samples: int, time: RecordTime, pictures: Sequence[Coded] = ()
     ) -> None:
         """`samples` more: `pcm` of shape [samples] or [samples, 2], None when silent; and the pictures."""
-        for wav in self._wavs:
-            wav.put(pcm, samples)
+        for plain in self._plain:
+            plain.put(pcm, samples)
         for hls in self._hls:
             hls.time = time
         if samples and self._encoders:
@@ -181,8 +187,8 @@ class SoundFiles:
         for file in self._all():
             file.abandon()
 
-    def _all(self) -> list[WavFile | Growing]:
-        return [*self._wavs, *(file for _, file in self._coded)]
+    def _all(self) -> list[WavFile | FlacFile | Growing]:
+        return [*self._plain, *(file for _, file in self._coded)]
 
     def _silence(self, samples: int) -> NDArray[np.int16]:
         """[samples, channels] of zeros; a block is a second at most."""

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+from bridge.outputs import recording_files
 from bridge.outputs.follow_wire import FollowPlan, PicturePlan
 from bridge.outputs.record import FRAME_SAMPLES, Joined, Left, Lost, Named, Record, Talked
 from bridge.outputs.recording_files import NO_H264, make_files
@@ -94,6 +95,17 @@ def test_every_tick_of_every_track_is_at_its_place_in_every_file(tmp_path: Path)
         for form in ("wav", "flac"):
             read, _ = soundfile.read(tmp_path / "files" / f"{track}.{form}", dtype="int16")
             assert (read == expected(track)).all(), f"{track}.{form}"
+
+
+def test_only_so_many_participants_have_files_of_their_own_and_the_manifest_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_files, "MOST_ALONE", 1)
+    make_files(FollowPlan(str(tmp_path), ("wav",), ("wav", "m4a"), stills=False), eventful())
+    assert not [*(tmp_path / "files").glob(f"{BOB}*")] and (tmp_path / "files" / f"{ANN}.m4a").exists()
+    assert told(tmp_path)["notes"] == [recording_files.NOT_ALONE]
+    read, _ = soundfile.read(tmp_path / "files" / "program.wav", dtype="int16")
+    assert (read == expected("program")).all()
 
 
 @pytest.mark.parametrize("form", ["m4a", "ogg", "mp3"])
