@@ -109,9 +109,10 @@ class OutputParts:
             await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"recordings.directory cannot be used: {error.strerror}") from None
-        await self.uploads.load()
+        await self.uploads.load(begin=False)
         await self.writer.start()
         await self.recordings.load()
+        self.uploads.begin()  # what is nobody's has been taken back
         await self.streamings.load()
         await self.live.clean(self.streamings.hls_streams)
 

@@ -79,16 +79,26 @@ class Uploads:
         """What threads write now → of which recording, and where to."""
         self._arrivals: dict[str, asyncio.Event] = {}
         self._failures: Counter[str] = Counter()
+        self._begun = asyncio.Event()
         self._pauses = random.Random()  # noqa: S311 - spreads attempts, guards nothing
         self.on_done: Callable[[Order], None] = lambda order: None
         """Told of each confirmed file, after it was written down."""
         self.uploaded = 0
         self.failed_attempts = 0
 
-    async def load(self) -> None:
-        """Take up what is not through. What cannot be read is left lying, and said."""
+    async def load(self, begin: bool = True) -> None:
+        """Take up what is not through. What cannot be read is left lying, and said.
+
+        Without `begin` nothing is sent until that is called: what is to be forgotten can be so before.
+        """
+        if begin:
+            self.begin()
         for order, file in await asyncio.to_thread(read_orders, self._directory):
             self._begin(order, file)
+
+    def begin(self) -> None:
+        """From now on files are sent."""
+        self._begun.set()
 
     async def put(self, recording: str, path: Path, place: str, key: str, media_type: str) -> None:
         """Order a file; again, it goes anew unless it is what has arrived. Raises OSError, KeyError."""
@@ -202,6 +212,7 @@ class Uploads:
         return self._places[place]
 
     async def _work(self, job: Job) -> None:
+        await self._begun.wait()
         pause = self._settings.first_pause_s
         while True:
             place, arrival = self._place_for(job), self._arrival(job.order.recording)
