@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bridge.core.ports import OutputFile
+from bridge.core.ports import OWN_STORAGE, OutputFile
 from bridge.output_desk import OutputDesk
 from bridge.output_status import (
     FilesStatus,
@@ -71,7 +71,7 @@ class OutputLooks:
             kept.stretches,
             wishes.formats,
             wishes.participants,
-            wishes.storage,
+            self._place(wishes.storage),
             trouble=look.trouble if look is not None else "",
             changed_at=self._desk.changed_at(kept.id),
             making_trouble=self._recordings.shelf.trouble(kept.id),
@@ -82,6 +82,11 @@ class OutputLooks:
             holes=round(figures.get("holes", 0)),
             lost_seconds=figures.get("lost_seconds", 0.0),
         )
+
+    def _place(self, storage: str) -> str:
+        if storage == OWN_STORAGE:
+            return "a storage of its own"
+        return storage or (self._storages[0] if self._storages else "")
 
     def _streaming(self, one: Streaming) -> StreamingStatus:
         look, wishes = one.look, one.wishes
@@ -138,4 +143,5 @@ def _line(name: str, media_type: str, files: Sequence[OutputFile], playlist: str
         problem = problem or why
     size = sum(file.size for file in files)
     complete = all(file.complete for file in files)
-    return FileStatus(name, media_type, size, complete, len(files), playlist, stages, problem)
+    away = sum(not file.here for file in files)
+    return FileStatus(name, media_type, size, complete, len(files), playlist, stages, problem, away)

@@ -25,7 +25,7 @@ class RecordingStatus:
     participants: bool
     """Each participant gets files of their own."""
     storage: str
-    """Where finished files are sent; empty: the server's first storage, or nowhere."""
+    """Where finished files are sent, in words; empty: nowhere."""
     trouble: str = ""
     """Why nothing can be written now; what is said waits, and is lost when that takes too long."""
     changed_at: float | None = None
@@ -92,6 +92,8 @@ class FileStatus:
     """How many of its files are `waiting`, `uploading`, `failing`, `uploaded`, `missing`; empty: it stays."""
     problem: str = ""
     """Why an upload failed."""
+    away: int = 0
+    """How many of its files are in their storage only."""
 
 
 @dataclass(frozen=True, slots=True)

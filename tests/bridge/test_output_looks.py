@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.ports import OutputFile, OutputLook
+from bridge.core.ports import GivenStorage, OutputFile, OutputLook
 from bridge.directory import Directory
 from bridge.output_looks import MAX_FILES, shown_files
 from bridge.output_status import FileStatus, RecordingStatus, StreamingStatus
@@ -73,6 +73,16 @@ async def test_a_recording_shows_what_is_written_and_what_was_asked_for(house: H
     assert (seen.holes, seen.lost_seconds) == (2, 1.4)
 
 
+async def test_a_recording_goes_to_the_first_storage_or_its_own(house: House) -> None:
+    await house.outputs.recordings.start(house.conference, by=BY)
+    assert house.recording().storage == "bucket"
+    other = await house.directory.open_conference("app", by=BY)
+    given = GivenStorage("s3", "theirs")
+    await house.outputs.recordings.start(other, by=BY, storage=given)
+    recording = house.outputs.looks.look(other).recording
+    assert recording is not None and recording.storage == "a storage of its own"
+
+
 async def test_trouble_is_shown_with_the_time_it_began(house: House) -> None:
     await house.outputs.recordings.start(house.conference, by=BY)
     for house.at, text in ((1060.0, "the disk is full"), (1070.0, "the disk is still full")):
@@ -131,9 +141,11 @@ def test_a_folder_is_one_line_with_all_that_is_in_it() -> None:
     )
     segments = [OutputFile(f"p-hls-ts/{n}.ts", Path(), "video/mp2t", n < 3, 100, "waiting") for n in range(4)]
     alone = OutputFile("a.wav", Path(), "audio/wav", True, 7)
-    seen = shown_files([*segments, playlist, alone])
+    gone = OutputFile("b.wav", Path(), "audio/wav", True, 8, "uploaded", here=False)
+    seen = shown_files([*segments, playlist, alone, gone])
     assert seen.files == [
         FileStatus("a.wav", "audio/wav", 7, True),
+        FileStatus("b.wav", "audio/wav", 8, True, uploads={"uploaded": 1}, away=1),
         FileStatus(
             "p-hls-ts/", playlist.media_type, 410, False, 5, playlist.name, {"waiting": 4, "uploaded": 1}
         ),

@@ -19,10 +19,15 @@ _PLAYLIST = "application/vnd.apple.mpegurl"
 
 
 async def away_answer(request: Request, away: AwayFile) -> Response:
-    """Where the storage can sign addresses and the client can follow, it is sent there. Raises Refusal."""
+    """Where the storage can sign addresses and the client can follow, it is sent there. Raises Refusal.
+
+    With `?through=true` it is given by this server in any case.
+    """
     # What a playlist names is looked for beside it: there each file would need a signature of its own. And an
     # address is signed for reading, which HEAD is not.
-    if away.media_type != _PLAYLIST and request.method != "HEAD" and (link := await _link(away)):
+    # Pages that may talk to nobody else ask for it through this server.
+    signs = away.media_type != _PLAYLIST and request.method != "HEAD"
+    if signs and request.query_params.get("through") != "true" and (link := await _link(away)):
         return Response(status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
     status, span, headers = answer_head(request.headers, away.size, away.tag)
     headers["Content-Type"] = away.media_type

@@ -251,6 +251,7 @@ async def test_the_files_of_a_recording_are_listed(scene: Scene) -> None:
         {
             "name": "p-hls-ts/", "media_type": "application/vnd.apple.mpegurl", "size": 410,
             "complete": False, "files": 3, "playlist": "index.m3u8", "uploads": uploads, "problem": "no",
+            "away": 0,
         }
     ]  # fmt: skip
 

@@ -260,7 +260,7 @@ async def test_what_is_large_is_played_by_its_link(recorded: Recorded, page: Pag
     await panel.get_by_role("button", name="Play Everybody, MP4").click()
     await played(page, 0.5)
     source = await page.evaluate("document.querySelector('.recording video').src")
-    assert source.endswith(f"/recording/files/program.mp4?access_token={TOKEN}")
+    assert source.endswith(f"/recording/files/program.mp4?through=true&access_token={TOKEN}")
 
 
 async def test_a_file_is_downloaded_under_a_name_for_people(
@@ -273,6 +273,44 @@ async def test_a_file_is_downloaded_under_a_name_for_people(
     download = await started.value
     assert download.suggested_filename == "recording Bob who left M4A.m4a"
     assert (await download.path()).read_bytes() == (tmp_path / "r" / "files" / "gone.m4a").read_bytes()
+
+
+@dataclass
+class Away:
+    """A file of a folder, as if it were in a storage that signs addresses."""
+
+    path: Path
+    media_type: str
+    tag: str = '"md5"'
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    async def link(self) -> str:
+        return "https://bucket.test/signed"
+
+    async def pieces(self, begin: int, end: int) -> AsyncIterator[bytes]:
+        yield self.path.read_bytes()[begin:end]
+
+
+async def test_what_lies_in_a_storage_only_is_played_through_the_server(
+    recorded: Recorded, page: Page, tmp_path: Path
+) -> None:
+    recording_id = await recorded.finished(tmp_path / "r", program=("mp4", "hls-ts"))
+    shelf = recorded.bridge.outputs.shelf
+    for file in shelf.stock[recording_id]:
+        shelf.away_stock[recording_id, file.name] = Away(file.path, file.media_type)
+    shelf.stock[recording_id] = [
+        replace(file, here=False, size=0, state="uploaded") for file in shelf.stock[recording_id]
+    ]
+    panel = await enter(page, recorded.bridge)
+    await expect(panel.locator(".files tr", has_text="program.mp4")).to_contain_text("in its storage only")
+    await expect(panel).to_contain_text("Resume begins another recording")
+    await panel.get_by_role("button", name="Play Everybody, HLS").click()
+    await played(page, 0.4)
+    await panel.get_by_role("button", name="Play Everybody, MP4").click()
+    await played(page, 0.4)
 
 
 async def test_what_is_still_being_finished_is_waited_for(

@@ -68,13 +68,14 @@ export class OperatorApi extends Mind {
     }
   }
 
+  /** Through the server, also when it lies in a storage only: this page may talk to nobody else. */
   filePath(conference, name) {
-    return this.#recording(conference, `files/${pathOf(name)}`);
+    return `${this.#recording(conference, `files/${pathOf(name)}`)}?through=true`;
   }
 
   /** For players and downloads of what is too large to be fetched first. It holds the token: show it nowhere. */
   fileLink(conference, name) {
-    return `${this.filePath(conference, name)}?access_token=${encodeURIComponent(this.token)}`;
+    return `${this.filePath(conference, name)}&access_token=${encodeURIComponent(this.token)}`;
   }
 
   #recording(conference, what) {

@@ -76,7 +76,14 @@ export class HlsPlayer {
       maxLiveSyncPlaybackRate: this.low ? 1.2 : 1,
       backBufferLength: 120,
     };
-    if (this.token !== null) given.xhrSetup = (request) => request.setRequestHeader("Authorization", `Bearer ${this.token}`);
+    if (this.token !== null) {
+      given.xhrSetup = (request, url) => {
+        const through = new URL(url, location.href); // what a playlist names has not the query of its own address
+        through.searchParams.set("through", "true");
+        request.open("GET", through);
+        request.setRequestHeader("Authorization", `Bearer ${this.token}`);
+      };
+    }
     this.hls = new Hls(given);
     this.hls.on(Events.MANIFEST_PARSED, () => this.media.play().catch(() => {}));
     this.hls.on(Events.FRAG_BUFFERED, () => {

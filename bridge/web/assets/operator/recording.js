@@ -51,6 +51,7 @@ export class Recording {
     this.manifest = null;
     this.asked = 0;
     this.known = null;
+    this.away = false; // some of it is in a storage only
     this.files = new RecordingFiles({ play: (file, title) => this.#play(file, title), download: (file, title) => this.#download(file, title) });
     this.timeline = new Timeline((seconds) => this.player.seek(seconds));
     this.player = new Player({ place: (at, length) => this.timeline.setPlace(at, length), closed: () => this.files.setPlaying("") });
@@ -122,7 +123,7 @@ export class Recording {
     this.#drawFacts(going);
     const hints = {
       none: "Nothing of this conference is kept. Start records everybody, together and each alone; the files are listed here.",
-      stopped: "Resume goes on in the same files. The time between is left out, and marked.",
+      stopped: this.away ? "What was recorded lies in its storage, and stays there as it is: Resume begins another recording." : "Resume goes on in the same files. The time between is left out, and marked.",
     };
     setText(this.hint, hints[state] ?? "");
     this.hint.hidden = !hints[state];
@@ -227,6 +228,8 @@ export class Recording {
 
   async #show(found) {
     this.files.setFiles(found);
+    this.away = found.files.some((file) => file.away);
+    this.#draw();
     const whole = found.files.filter((file) => file.complete);
     const key = JSON.stringify(whole.map((file) => [file.name, file.size]));
     if (key === this.known) return;

@@ -96,7 +96,8 @@ class Row {
     setText(this.size, size(file.size));
     this.pill.className = `pill ${file.complete ? "good" : "busy"}`;
     setText(this.pillText, file.complete ? "Whole" : "In the making");
-    setText(this.longer, file.longer > file.size ? `a longer one: ${size(file.longer)}` : "");
+    if (file.away) setText(this.longer, file.away === file.files ? "in its storage only" : `${file.away} of ${file.files} in its storage only`);
+    else setText(this.longer, file.longer > file.size ? `a longer one: ${size(file.longer)}` : "");
     const upload = uploadOf(file);
     this.upload.className = upload ? `pill ${upload[1]}` : "soft small";
     if (this.shown !== String(upload)) {
