@@ -116,7 +116,7 @@ class Relay:
                 step = "connecting"
                 connected = await connect_to(destination.addresses, destination.port, deadline)
                 connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-                if hasattr(socket, "TCP_USER_TIMEOUT"):  # a network that is gone, whoever says nothing (RFC 5482)
+                if hasattr(socket, "TCP_USER_TIMEOUT"):  # for a network that is gone (RFC 5482)
                     timeout_ms = round(self._limits.stalled_s * 1000)
                     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
                 step = "TLS"
