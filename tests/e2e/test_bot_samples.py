@@ -43,7 +43,7 @@ def test_the_sample_bot_passes_its_tests(tmp_path: Path) -> None:
 
 def test_a_bot_that_greets_nobody_fails_them() -> None:
     with BotProcess("python samples/plivo_bot.py --port {port}", folder=ROOT) as silent:
-        ran = run("--bot-url", silent.url, "-k", "greets or hangs_up")
+        ran = run("--bot-url", silent.url, "-k", "greets")
     assert ran.returncode == 1
     assert "NotMet: the bot did not talk within 1s" in ran.stdout
     assert silent.url.removesuffix("/") not in ran.stdout
