@@ -54,7 +54,7 @@ class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileSize(msgspec.Struct, frozen=True, array_like=True):
-    """A file in the making."""
+    """A file that is whole."""
 
     name: str
     """Within the recording's directory."""
@@ -71,7 +71,6 @@ class Progress(Message, frozen=True):
     at_ms: int
     """In the files' time."""
     stretch: int
-    files: tuple[FileSize, ...]
 
 
 class Waiting(Message, frozen=True):

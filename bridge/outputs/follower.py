@@ -170,7 +170,7 @@ class _Follower:
             if self._plan.follow and files.tick - self._drawn >= _STILLS_TICKS:
                 self._drawn = files.tick
                 files.draw_stills()
-            self._send(Progress(self._weaver.time.duration_ms, self._last(), files.sizes()))
+            self._send(Progress(self._weaver.time.duration_ms, self._last()))
 
     def _await(self) -> None:
         """There is nothing new in the stretch's log: wait, unless it is certain that nothing comes."""

@@ -6,7 +6,6 @@ begins with every stretch, so that its date and time hold for all of it.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -178,8 +177,3 @@ class HlsFolder:
         height = self._picture_track.height if self._picture_track else None
         variant = Variant(MEDIA, int(self._most_bits) + 1, ",".join(codecs), width=width, height=height)
         write_whole(self.path / MASTER, MasterPlaylist((variant,)).text().encode(), synced=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes in the folder."""
-        return sum(entry.stat().st_size for entry in os.scandir(self.path))

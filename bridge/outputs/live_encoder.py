@@ -87,7 +87,6 @@ class LiveEncoder:
         self._make = child
         self._child: Child | None = None
         self._targets: dict[str, LiveTarget] = {}
-        self._ending: set[str] = set()
         self._leaving: set[str] = set()
         self._begun: Begun | None = None
         self._scene = Scene()
@@ -137,7 +136,7 @@ class LiveEncoder:
             return
         self._leaving.add(name)
         if not self._send(Remove(name)):
-            self._closed(Closed(name, "the encoder is gone"))
+            self._closed(Closed(name, _GONE))
 
     def passed(self, since: int, until: int, records: list[Record]) -> None:
         """What happened from tick `since` on up to before `until`."""
@@ -214,7 +213,6 @@ class LiveEncoder:
             self._targets[event.output].told(event)
 
     def _closed(self, event: Closed) -> None:
-        self._ending.discard(event.output)
         target = self._targets.pop(event.output, None)
         self._leaving.discard(event.output)
         if target is not None:
@@ -224,12 +222,10 @@ class LiveEncoder:
         self._child = None
         self._spent_before_s += self._spent.cpu_s
         self._spent = Spent(0.0, 0, 0, 0)
-        for name in [*self._ending]:  # nothing is begun again only to be ended
-            self._closed(Closed(name, _GONE))
         if self._stopping:
             return
         for name in [*self._leaving]:  # whoever comes next must not begin them again
-            self._closed(Closed(name, "the encoder is gone"))
+            self._closed(Closed(name, _GONE))
         pause_s = self._failures.failed(time.monotonic() - self._began)
         log.error("x the live encoder of room %s ended (%d); again in %.1f s", self._room, code, pause_s)
         self._on_trouble("the live encoder ended")

@@ -6,7 +6,6 @@ has negative times.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,8 +64,3 @@ class PictureTrack:
     def codec_name(self) -> str:
         """As RFC 6381 names it."""
         return self.sets.codec_name
-
-
-def span_of(units: Sequence[Unit]) -> int:
-    """How much time they take."""
-    return units[-1].until - units[0].at if units else 0

@@ -64,7 +64,7 @@ class PicturePainter:
         image = Image.new("RGB", (width, height), _GROUND)
         gap = max(4, height // 60)
         top = gap
-        if view.title or view.clock:
+        if view.title:
             top = self._head(image, view, gap)
         if not view.tiles:
             self._nobody(image, view)
@@ -74,15 +74,11 @@ class PicturePainter:
         return image
 
     def _head(self, image: Image.Image, view: View, gap: int) -> int:
-        """Title to the left, clock to the right; where what is below begins."""
+        """The title; where what is below begins."""
         pixels = max(11, self.settings.height // 24)
         line = gap + round(pixels * 1.05)
-        right = self.settings.width - 2 * gap
-        if view.clock:
-            right -= round(self._letters.width(view.clock, pixels))
-            self._letters.draw(image, (right, line), view.clock, pixels, _QUIET)
         if view.tiles:
-            title = self._letters.fitting(view.title, pixels, right - 4 * gap)
+            title = self._letters.fitting(view.title, pixels, self.settings.width - 6 * gap)
             self._letters.draw(image, (2 * gap, line), title, pixels, _NAME)
         return line + round(pixels * 0.75)
 

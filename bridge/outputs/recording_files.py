@@ -99,18 +99,6 @@ class RecordingFiles:
         for files in self._all():
             files.sync()
 
-    def sizes(self) -> tuple[FileSize, ...]:
-        """The files in the making."""
-        found = []
-        for made in self._made():
-            growing = made.path.with_name(made.path.name + PART)
-            path = growing if growing.exists() else made.path
-            size = (
-                sum(file.stat().st_size for file in path.iterdir()) if path.is_dir() else path.stat().st_size
-            )
-            found.append(FileSize(self._named(made.path), size))
-        return tuple(found)
-
     def finish(
         self, over: bool, whole: Callable[[str], None] = lambda name: None
     ) -> tuple[tuple[FileSize, ...], tuple[str, ...]]:

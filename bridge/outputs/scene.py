@@ -23,8 +23,6 @@ class View:
     tiles: tuple[Tile, ...] = ()
     """In the order in which they came."""
     title: str = ""
-    clock: str = ""
-    """A time to be shown beside the title; empty: none."""
 
     @property
     def talking(self) -> int:
@@ -60,11 +58,6 @@ class Scene:
             case _:
                 return False
         self.view = replace(before, tiles=tiles)
-        return self.view != before
-
-    def tell_time(self, clock: str) -> bool:
-        """Show `clock` beside the title; whether the view is another one now."""
-        before, self.view = self.view, replace(self.view, clock=clock)
         return self.view != before
 
     def _with(
