@@ -1,0 +1,273 @@
+"""Recordings and object storage on a real server: kills, broken storage, hidden keys, and no orphans."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.kit.object_storage import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStorage, object_storage
+from tests.kit.running_bridge import RunningBridge
+
+pytestmark = pytest.mark.e2e
+
+OWN_SECRET = "own-secret-key-that-nobody-sees"
+HERE = {
+    "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
+    "MEDIABRIDGE_RECORDINGS_STORAGE_ENDPOINTS": "127.0.0.1",
+}
+
+
+@pytest.fixture
+def there() -> Iterator[ObjectStorage]:
+    with object_storage() as running:
+        yield running
+
+
+def settings(folder: Path, there: ObjectStorage, more: str = "") -> list[str]:
+    """A configuration with that storage."""
+    file = folder / "bridge.toml"
+    file.write_text(
+        f"""
+{more}
+[[storage]]
+name = "main"
+bucket = "{BUCKET}"
+prefix = "calls"
+endpoint = "{there.endpoint}"
+access_key = "{ACCESS_KEY}"
+secret_key = "{SECRET_KEY}"
+"""
+    )
+    return ["--config", str(file)]
+
+
+class Meeting:
+    """A conference that is recorded; nobody needs to say anything."""
+
+    def __init__(self, bridge: RunningBridge, conference: str) -> None:
+        self.bridge = bridge
+        self.base = f"/{bridge.application}/{conference}"
+
+    @classmethod
+    async def open(cls, bridge: RunningBridge) -> Meeting:
+        return cls(bridge, await bridge.open_conference("Storage"))
+
+    async def start(self, **body: Any) -> httpx.Response:
+        return await self.bridge.call("POST", f"{self.base}/recording/start", json=body)
+
+    async def stop(self) -> None:
+        answer = await self.bridge.call("POST", f"{self.base}/recording/stop", json={})
+        assert answer.status_code == 200, answer.text
+
+    async def get(self, below: str, **headers: str) -> httpx.Response:
+        token = {"Authorization": f"Bearer {self.bridge.token}"}
+        async with httpx.AsyncClient(base_url=self.bridge.base, timeout=20) as http:
+            return await http.get(f"{self.base}/recording{below}", headers=token | headers)
+
+    async def manifest(self) -> dict[str, Any]:
+        async with asyncio.timeout(30):
+            while (answer := await self.get("/manifest")).status_code != 200:  # noqa: ASYNC110 - as below
+                await asyncio.sleep(0.1)
+        read: dict[str, Any] = answer.json()
+        return read
+
+    async def record(self, seconds: float, **body: Any) -> dict[str, Any]:
+        """For so long, then the manifest."""
+        answer = await self.start(**body)
+        assert answer.status_code == 200, answer.text
+        await asyncio.sleep(seconds)
+        await self.stop()
+        return await self.manifest()
+
+
+async def until(happened: Callable[[], bool], within_s: float = 40) -> None:
+    async with asyncio.timeout(within_s):
+        while not await asyncio.to_thread(happened):  # noqa: ASYNC110 - another process's state
+            await asyncio.sleep(0.1)
+
+
+def wanted_of(manifest: dict[str, Any], prefix: str) -> dict[str, str]:
+    """Key → SHA-256, of all files."""
+    recording = manifest["recording"]
+    return {
+        f"{prefix}/{recording}/{one['name'].removeprefix('files/')}": one["sha256"]
+        for one in manifest["files"]
+    }
+
+
+def sums(there: ObjectStorage) -> dict[str, str]:
+    """Key → SHA-256, of everything but manifests."""
+    return {
+        key: hashlib.sha256(content).hexdigest()
+        for key, content in there.contents().items()
+        if not key.endswith("manifest.json")
+    }
+
+
+def left_in(folder: Path) -> list[Path]:
+    """What a server still has of recordings and uploads."""
+    found = []
+    for name in ("recordings", "uploads"):
+        with suppress(FileNotFoundError):
+            found += [path for path in (folder / "data" / name).rglob("*")]
+    return found
+
+
+async def test_a_storage_that_a_request_names_gets_the_files_over_a_kill_and_its_keys_are_seen_nowhere(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    own = {
+        "kind": "s3", "bucket": BUCKET, "prefix": "theirs", "endpoint": there.endpoint,
+        "accessKey": "own-access-key", "secretKey": OWN_SECRET, "sessionToken": f"{OWN_SECRET}-token",
+    }  # fmt: skip
+    there.refuse()
+    bridge = RunningBridge(tmp_path / "server", HERE, ["--log-level", "trace"])
+    async with bridge:
+        meeting = await Meeting.open(bridge)
+        for wrong in (
+            {"endpoint": "http://localhost:9"},
+            {"endpoint": "http://10.0.0.1"},
+            {"bucket": "../x"},
+        ):
+            answer = await meeting.start(storage=own | wrong)
+            assert answer.status_code == 400
+            assert f"`storage.{next(iter(wrong))}`" in answer.json()["error"]
+            assert OWN_SECRET not in answer.text
+        manifest = await meeting.record(1.0, formats=["wav", "mp4"], participants=True, storage=own)
+        files = await bridge.call(
+            "GET", f"/operator/api{meeting.base.removeprefix(f'/{bridge.application}')}/recording/files"
+        )
+        assert "failing" in files.text and "503" in files.text and OWN_SECRET not in files.text
+        await bridge.kill()
+        keys = tmp_path / "server" / "data" / "recordings" / manifest["recording"] / "storage.json"
+        assert keys.stat().st_mode & 0o777 == 0o600
+        elsewhere = [path for path in (tmp_path / "server").rglob("*") if path.is_file() and path != keys]
+        assert len(elsewhere) > 5
+        assert [path for path in elsewhere if OWN_SECRET.encode() in path.read_bytes()] == []
+        there.take()
+        await bridge.start()
+        await until(lambda: sums(there) == wanted_of(manifest, "theirs"))
+        assert OWN_SECRET not in bridge.log
+        assert (await bridge.call("DELETE", meeting.base)).status_code == 200
+        await until(lambda: left_in(bridge.folder) == [])
+    assert len(there.contents()) == len(manifest["files"]) + 1  # what has arrived is theirs
+
+
+async def test_segments_arrive_while_it_is_recorded_whatever_goes_wrong_on_the_way(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    bridge = RunningBridge(tmp_path / "server", arguments=settings(tmp_path, there))
+    async with bridge:
+        meeting = await Meeting.open(bridge)
+        assert (await meeting.start(formats=["hls"])).status_code == 200
+        there.gate.lots = random.Random(20261122)
+        began, seen = time.monotonic(), set()
+        while time.monotonic() - began < 22:
+            await asyncio.sleep(0.5)
+            contents = await asyncio.to_thread(there.contents)
+            for key, content in contents.items():
+                if not key.endswith("media.m3u8"):
+                    continue
+                named = [line for line in content.decode().splitlines() if line and not line.startswith("#")]
+                folder = key.rpartition("/")[0]
+                assert named and {f"{folder}/{name}" for name in named} <= set(contents)
+                seen.update(named)
+        assert len(seen) >= 2  # long before the end
+        assert len(there.gate.drawn) >= 4
+        await meeting.stop()
+        manifest = await meeting.manifest()
+        await until(lambda: sums(there) == wanted_of(manifest, "calls"), 90)
+
+
+async def test_what_is_safe_leaves_the_disk_and_is_given_out_from_the_storage(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    arguments = settings(tmp_path, there, "[recordings]\nkeep_uploaded_hours = 0\n")
+    bridge = RunningBridge(tmp_path / "server", arguments=arguments)
+    async with bridge:
+        meeting = await Meeting.open(bridge)
+        manifest = await meeting.record(1.0, formats=["mp4", "hls"])
+        folder = bridge.folder / "data" / "recordings" / manifest["recording"]
+        await until(lambda: not (folder / "log").exists() and not (folder / "log.away").exists())
+        assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "plan.json"]
+        for again in (False, True):
+            if again:
+                await bridge.kill()
+                await bridge.start()
+            for name, wanted in wanted_of(manifest, "").items():
+                answer = await meeting.get(f"/files/{name.split('/', 2)[2]}")
+                if name.endswith(".m3u8"):
+                    content = answer.content
+                else:
+                    assert answer.status_code == 302, name
+                    async with httpx.AsyncClient() as http:
+                        content = (await http.get(answer.headers["location"])).content
+                assert hashlib.sha256(content).hexdigest() == wanted
+            answer = await meeting.get("", Range="bytes=4-7")
+            async with httpx.AsyncClient() as http:
+                part = await http.get(answer.headers["location"], headers={"Range": "bytes=4-7"})
+            assert (part.status_code, part.content) == (206, b"ftyp")
+            assert (await meeting.get("", Accept="image/jpeg")).status_code == 302
+        second = await meeting.record(1.0, formats=["mp4"])
+        assert second["recording"] != manifest["recording"]
+        await until(lambda: len(sums(there)) == len(manifest["files"]) + len(second["files"]))
+        assert sums(there) == wanted_of(manifest, "calls") | wanted_of(second, "calls")
+        assert (await bridge.call("DELETE", meeting.base)).status_code == 200
+        await until(lambda: left_in(bridge.folder) == [])
+
+
+async def test_the_recording_of_a_conference_that_expires_arrives_over_a_kill_and_then_goes(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    there.refuse()
+    arguments = settings(tmp_path, there, f"[limits]\nconference_hours = {8 / 3600}\n")
+    bridge = RunningBridge(tmp_path / "server", arguments=arguments)
+    async with bridge:
+        meeting = await Meeting.open(bridge)
+        assert (await meeting.start(formats=["wav"])).status_code == 200
+        async with asyncio.timeout(20):
+            while (await bridge.call("GET", meeting.base)).status_code == 200:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+        await bridge.kill()
+        await bridge.start()
+        await asyncio.sleep(2)
+        assert left_in(bridge.folder) != []
+        there.take()
+        await until(lambda: left_in(bridge.folder) == [])
+    [manifest] = [json.loads(content) for key, content in there.contents().items() if "manifest" in key]
+    assert sums(there) == wanted_of(manifest, "calls")
+    assert manifest["duration_ms"] > 5_000
+
+
+async def test_a_conference_that_is_deleted_in_the_middle_of_uploads_leaves_nothing_however_it_is_killed(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    lots = random.Random(5)
+    bridge = RunningBridge(tmp_path / "server", arguments=settings(tmp_path, there))
+    async with bridge:
+        for _ in range(5):
+            meeting = await Meeting.open(bridge)
+            there.gate.lots = random.Random(lots.random())
+            await meeting.record(0.5, formats=["mp4", "wav", "flac", "hls"])
+            await asyncio.sleep(lots.uniform(0, 1.0))
+            deleting = asyncio.create_task(bridge.call("DELETE", meeting.base))
+            await asyncio.sleep(lots.uniform(0, 0.1))
+            await bridge.kill()
+            deleted = not isinstance((await asyncio.gather(deleting, return_exceptions=True))[0], Exception)
+            arrived = len(there.contents())
+            await bridge.start()
+            if not deleted and (await bridge.call("GET", meeting.base)).status_code == 200:
+                await bridge.call("DELETE", meeting.base)
+            elif not deleted or left_in(bridge.folder):
+                assert len(there.contents()) == arrived  # nothing is sent of what is gone
+            await until(lambda: left_in(bridge.folder) == [])
