@@ -150,7 +150,7 @@ class Recordings:
                 self.shelf.rest(recording.id)
                 raise
             wanted = wishes_of(recording)
-            self.shelf.follow(recording.id, wanted.formats, wanted.participants, wanted.storage)
+            self.shelf.follow(recording.id, wanted.files, wanted.storage)
             self._directory.note_recording(conference.id, True, by=by)
             log.info("- recording by %s", by.kind, extra={"room": conference.id})
             return recording
@@ -220,7 +220,7 @@ class Recordings:
 
     async def _resume(self, recording: KeptRecording) -> None:
         wishes = wishes_of(recording)
-        await self.shelf.resume(recording.id, wishes.formats, wishes.participants, wishes.storage)
+        await self.shelf.resume(recording.id, wishes.files, wishes.storage)
 
     def _changed(self, change: Change) -> None:
         if isinstance(change, ConferenceClosed):

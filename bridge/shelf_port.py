@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
-from bridge.core.ports import GivenStorage, OutputFile
+from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
 
 
 class AwayFile(Protocol):
@@ -47,12 +47,10 @@ class Shelf(Protocol):
     def sends(self, storage: str) -> bool:
         """Whether recordings that ask for it go anywhere."""
 
-    def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
+    def follow(self, recording: str, wanted: WantedFiles, storage: str) -> None:
         """From now on its files are made, as it grows."""
 
-    async def resume(
-        self, recording: str, formats: tuple[str, ...], participants: bool, storage: str
-    ) -> None:
+    async def resume(self, recording: str, wanted: WantedFiles, storage: str) -> None:
         """After a restart, of one that is stopped: what is not whole is made so."""
 
     async def take_back(self, recording: str) -> bool:

@@ -46,6 +46,7 @@ from bridge.core.specs import (
     SoloSource,
     SoundCoding,
     Source,
+    WantedFiles,
     WebRtcOffer,
 )
 from bridge.core.storage_spec import OWN_STORAGE, GivenStorage, StorageKind
@@ -107,6 +108,7 @@ __all__ = [
     "StreamEnd",
     "StreamLedger",
     "TrackLedger",
+    "WantedFiles",
     "WebRtcOffer",
 ]
 

@@ -143,6 +143,19 @@ class RecordingSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedFiles:
+    """Which files are to be made of a recording, and how those of AAC and MP3 are coded."""
+
+    formats: tuple[str, ...] = ("mp4",)
+    participants: bool = False
+    """The same of each participant alone."""
+    codec: Literal["aac", "he-aac"] = "aac"
+    """Where nothing codes HE-AAC it is AAC-LC, and the manifest says so."""
+    bitrate: int = 64_000
+    """Bits per second, of each channel."""
+
+
+@dataclass(frozen=True, slots=True)
 class SoundCoding:
     """How an output's sound is coded. Outputs that ask for the same share one encoder."""
 

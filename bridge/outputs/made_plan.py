@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from bridge.core.ports import WantedFiles
+from bridge.outputs.codec_wishes import as_possible
 from bridge.outputs.follow_wire import FollowPlan, PicturePlan, ProgramForm, SoundForm
 from bridge.outputs.kept_file import write_whole
 from bridge.outputs.record_reader import RecordReader
 
 PLAN: Final = "plan.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which files are asked for."""
-
-    formats: tuple[str, ...]
-    participants: bool = False
 
 
 class _Made(msgspec.Struct, frozen=True):
@@ -30,9 +23,10 @@ class _Made(msgspec.Struct, frozen=True):
 
 
 def plan_for(
-    directory: Path, wanted: Wanted, *, picture: PicturePlan | None, h264: bool, title: str
+    directory: Path, wanted: WantedFiles, *, picture: PicturePlan | None, h264: bool, title: str
 ) -> FollowPlan:
     """How the files of the recording in that directory are to be made."""
+    _, note = as_possible(wanted.codec)
     program: list[ProgramForm] = []
     alone: list[SoundForm] = []
     for name in dict.fromkeys(wanted.formats):
@@ -53,7 +47,9 @@ def plan_for(
         picture=picture,
         h264=h264,
         title=title,
+        bitrate=wanted.bitrate,
         follow=True,
+        notes=(note,) if note else (),
     )
 
 

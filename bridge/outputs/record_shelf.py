@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bridge.core.ports import GivenStorage, OutputFile
+from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
 from bridge.errors import NoRoom
 from bridge.outputs.adoption import NotAdopted, adopt
 from bridge.outputs.away_file import AwayFile
 from bridge.outputs.file_making import FileMaking
 from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, Finished, FollowPlan, PicturePlan
 from bridge.outputs.kept_file import PART
-from bridge.outputs.made_plan import Wanted, is_made, plan_for, write_made
+from bridge.outputs.made_plan import is_made, plan_for, write_made
 from bridge.outputs.own_storages import STORAGE_FILE, kept_storage
 from bridge.outputs.put_away import is_away, put_away
 from bridge.outputs.record_reader import RecordReader
@@ -118,16 +118,14 @@ class RecordShelf:
         if free < self._settings.least_free_bytes:
             raise NoRoom("the disk of the recordings is full")
 
-    def follow(
-        self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
-    ) -> None:
+    def follow(self, recording: str, wanted: WantedFiles, storage: str = "") -> None:
         """From now on its files are made, as it grows, until it is removed."""
         kept = self._kept.setdefault(recording, _Kept(recording))
         if kept.finishing is not None:
             kept.finishing.cancel()
             kept.finishing = None
         self._storage.begin(recording, storage)
-        plan = self._plan(recording, Wanted(formats, participants))
+        plan = self._plan(recording, wanted)
         old = kept.making
         # One that was told to finish may not read what comes now.
         if old is not None and not old.finishing and old.plan == plan:
@@ -145,17 +143,15 @@ class RecordShelf:
             self._past_restarts += old.restarts
             self._background(kept, self._take_over(kept, old, making))
 
-    async def resume(
-        self, recording: str, formats: tuple[str, ...], participants: bool = False, storage: str = ""
-    ) -> None:
+    async def resume(self, recording: str, wanted: WantedFiles, storage: str = "") -> None:
         """After a restart, of one that is stopped: what is not whole is made so, what is not sent is sent."""
         directory = self._root / recording
         if await asyncio.to_thread(is_away, directory):
             await asyncio.to_thread(put_away, directory)  # the rest of it
             return
-        plan = self._plan(recording, Wanted(formats, participants))
+        plan = self._plan(recording, wanted)
         if not await asyncio.to_thread(is_made, directory, plan):
-            self.follow(recording, formats, participants, storage)
+            self.follow(recording, wanted, storage)
             self.rest(recording)
             return
         self._storage.begin(recording, storage)
@@ -248,7 +244,7 @@ class RecordShelf:
 
     # --- inside ---
 
-    def _plan(self, recording: str, wanted: Wanted) -> FollowPlan:
+    def _plan(self, recording: str, wanted: WantedFiles) -> FollowPlan:
         settings, title = self._settings, self._title(recording)
         directory = self._root / recording
         return plan_for(directory, wanted, picture=settings.picture, h264=settings.h264, title=title)

@@ -7,10 +7,11 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
-from bridge.core.ports import GivenStorage, OutputFile
+from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
 from bridge.errors import BadInput, NoRoom
-from bridge.recording_wishes import RecordingWishes
+from bridge.recording_wishes import FileFormat, RecordingWishes
 from bridge.shelf_port import AwayFile
 
 
@@ -73,14 +74,15 @@ class MemoryShelf:
         if self.full:
             raise NoRoom("the disk of the recordings is full")
 
-    def follow(self, recording: str, formats: tuple[str, ...], participants: bool, storage: str) -> None:
-        self.followed[recording] = RecordingWishes(formats, participants, storage)  # type: ignore[arg-type]
+    def follow(self, recording: str, wanted: WantedFiles, storage: str) -> None:
+        self.followed[recording] = RecordingWishes(
+            cast(tuple[FileFormat, ...], wanted.formats), wanted.participants, storage,
+            wanted.codec, wanted.bitrate,
+        )  # fmt: skip
         self.resting.discard(recording)
 
-    async def resume(
-        self, recording: str, formats: tuple[str, ...], participants: bool, storage: str
-    ) -> None:
-        self.follow(recording, formats, participants, storage)
+    async def resume(self, recording: str, wanted: WantedFiles, storage: str) -> None:
+        self.follow(recording, wanted, storage)
         self.rest(recording)
 
     def rest(self, recording: str, over: bool = False) -> None:

@@ -60,11 +60,11 @@ class RecordingCalls:
         asking, conference = self._reach(request, Operation.START_RECORDING)
         wanted = await read_body(request, wire.RecordingStart, self._body_bytes)
         wishes = storage = None
+        if wanted != wire.RecordingStart():
+            named = "" if isinstance(wanted.storage, StorageBody) else wanted.storage
+            wishes = RecordingWishes(wanted.formats, wanted.participants, named, wanted.codec, wanted.bitrate)
         if isinstance(wanted.storage, StorageBody):
             storage = wanted.storage.given()
-            wishes = RecordingWishes(wanted.formats, wanted.participants)
-        elif wanted != wire.RecordingStart():
-            wishes = RecordingWishes(wanted.formats, wanted.participants, wanted.storage)
         await self._recordings.start(conference, by=asking.actor, wishes=wishes, storage=storage)
         return Response(status_code=200, headers=_NOT_KEPT)
 

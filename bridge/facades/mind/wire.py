@@ -17,7 +17,7 @@ from bridge.errors import BadInput
 from bridge.facades.mind.storage_wire import StorageBody
 from bridge.people import Conference, Layout, Media, Message, Participant, Role
 from bridge.players import Playing, SourceChange, SourceWishes
-from bridge.recording_wishes import FileFormat
+from bridge.recording_wishes import AacKind, FileFormat
 from bridge.streamings import HlsWishes, PictureWishes, SoundWishes, Streaming
 
 MAX_NAME = 1_000
@@ -95,6 +95,9 @@ class RecordingStart(Body):
     """Files of each participant alone, too."""
     storage: Annotated[str, Meta(max_length=100)] | StorageBody = ""
     """The name of one in the server's configuration, or one of its own."""
+    codec: AacKind = "aac"
+    bitrate: Annotated[int, Meta(ge=8_000, le=320_000)] = 64_000
+    """Of AAC, bits per second of each channel."""
 
 
 class StreamingCreation(Body):

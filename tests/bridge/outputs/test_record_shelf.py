@@ -8,7 +8,9 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from bridge.core.ports import WantedFiles
 from bridge.outputs import record_shelf
+from bridge.outputs.codec_wishes import NO_HE_AAC
 from bridge.outputs.follow_wire import FileSize, Finished, FollowPlan
 from bridge.outputs.made_plan import PLAN
 from bridge.outputs.record_shelf import RecordShelf, ShelfSettings
@@ -19,6 +21,7 @@ from bridge.outputs.uploads import Uploads
 pytestmark = pytest.mark.unit
 
 ID = "recording-1"
+MP4 = WantedFiles()
 
 
 class Making:
@@ -112,20 +115,20 @@ async def until_whole(directory: Path) -> dict[str, Any]:
 
 
 async def test_what_goes_on_before_its_files_are_whole_has_them_made_by_the_same(shelf: RecordShelf) -> None:
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     shelf.rest(ID)
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     await settle()
     assert len(MADE) == 1 and not MADE[0].finishing
 
 
 async def test_what_goes_on_after_the_word_to_finish_is_read_by_another_one(shelf: RecordShelf) -> None:
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     shelf.rest(ID)
     await settle()
     assert MADE[0].finishing
     MADE[0].may_stop.clear()
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     await settle()
     assert not MADE[1].begun, "the first one still holds the files"
     MADE[0].may_stop.set()
@@ -136,9 +139,9 @@ async def test_what_goes_on_after_the_word_to_finish_is_read_by_another_one(shel
 async def test_one_that_is_removed_while_another_takes_over_is_not_begun_again(
     shelf: RecordShelf, directory: Path
 ) -> None:
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     MADE[0].may_stop.clear()
-    shelf.follow(ID, ("wav",))
+    shelf.follow(ID, WantedFiles(("wav",)))
     removing = asyncio.create_task(shelf.remove(ID))
     await settle()
     assert is_there(directory)
@@ -149,13 +152,20 @@ async def test_one_that_is_removed_while_another_takes_over_is_not_begun_again(
 
 
 async def test_what_is_whole_says_how_much_is_in_it(shelf: RecordShelf, directory: Path) -> None:
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     for stretch in range(3):  # one of them came too late for the files
         (directory / "log" / f"{stretch:06}.rec").touch()
     MADE[0].is_through(2)
     assert (await until_whole(directory))["stretches"] == 2
-    await shelf.resume(ID, ("mp4",))
+    await shelf.resume(ID, MP4)
     assert len(MADE) == 2
+
+
+async def test_he_aac_is_aac_and_the_manifest_is_to_say_so(shelf: RecordShelf) -> None:
+    shelf.follow(ID, WantedFiles(codec="he-aac", bitrate=32_000))
+    shelf.follow(ID, MP4)
+    assert (MADE[0].plan.notes, MADE[0].plan.bitrate) == ((NO_HE_AAC,), 32_000)
+    assert MADE[1].plan.notes == ()
 
 
 async def test_files_are_ordered_before_they_are_said_to_be_whole(
@@ -169,7 +179,7 @@ async def test_files_are_ordered_before_they_are_said_to_be_whole(
         RecordWriter(tmp_path),
         storage=ShelfStorage(tmp_path, cast(Uploads, orders), ("bucket",)),
     )
-    shelf.follow(ID, ("mp4",))
+    shelf.follow(ID, MP4)
     MADE[0].is_through(1)
     await until_whole(directory)
     assert orders.told == [(f"{ID}/program.mp4", False), (f"{ID}/manifest.json", False)]

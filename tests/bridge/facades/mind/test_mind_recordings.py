@@ -61,9 +61,18 @@ async def test_what_is_asked_for_is_made_and_the_rest_is_refused(mind: Mind) -> 
     conference = await mind.conference()
     recording_id = await begin(mind, conference, formats=["wav", "flac"], participants=True)
     assert mind.shelf.followed[recording_id] == RecordingWishes(("wav", "flac"), participants=True)
+    he_aac = await begin(mind, await mind.conference(), codec="he-aac", bitrate=32_000)
+    assert mind.shelf.followed[he_aac] == RecordingWishes(codec="he-aac", bitrate=32_000)
     other = await mind.conference()
     assert mind.shelf.followed[await begin(mind, other)] == RecordingWishes()
-    for wrong in ({"formats": ["avi"]}, {"formats": "mp4"}, {"participants": "yes"}, []):
+    for wrong in (
+        {"formats": ["avi"]},
+        {"formats": "mp4"},
+        {"participants": "yes"},
+        {"codec": "opus"},
+        {"bitrate": 1},
+        [],
+    ):
         answer = await mind.call("POST", path_of(await mind.conference(), "/start"), json=wrong)
         assert answer.status_code == 400, wrong
 
