@@ -33,10 +33,15 @@ class Link(Protocol):
 
 def run(arguments: dict[str, object], link: Link) -> None:
     """The job. `spare_cpu_s`: processor time that may pass without a second of sound."""
+    shut_in()
+    Decoding(link, _Allowance(float(str(arguments["spare_cpu_s"])))).work()
+
+
+def shut_in() -> None:
+    """From now on this process opens nothing: no file, no socket, no program."""
     av.logging.set_level(av.logging.PANIC)
     _rehearse()
     resource.setrlimit(resource.RLIMIT_NOFILE, (_NO_MORE_DESCRIPTORS, _NO_MORE_DESCRIPTORS))
-    Decoding(link, _Allowance(float(str(arguments["spare_cpu_s"])))).work()
 
 
 def _rehearse() -> None:

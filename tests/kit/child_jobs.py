@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -98,3 +100,31 @@ def stubborn(arguments: dict[str, object], link: ChildLink) -> None:
         while True:
             print("alive", file=file)
             time.sleep(0.01)
+
+
+def shut_in(arguments: dict[str, object], link: ChildLink) -> None:
+    """Says what a demuxer's child can still do."""
+    import av
+
+    from bridge.legs.demux_job import shut_in
+
+    def tried(what: Callable[[], object]) -> str:
+        try:
+            return f"done: {what()}"
+        except Exception as error:
+            return type(error).__name__ + " " + str(error)[:80]
+
+    shut_in()
+    attempts: dict[str, Callable[[], object]] = {
+        "file": lambda: open("/etc/passwd", "rb"),
+        "socket": lambda: socket.socket(),
+        "pair": lambda: socket.socketpair(),
+        "program": lambda: subprocess.run(["true"]),
+        "demuxer": lambda: av.open("/etc/passwd", format="s16le"),
+        "protocol": lambda: av.open("http://127.0.0.1:1/", timeout=1.0),
+        "written": lambda: os.open("/tmp/written", os.O_CREAT | os.O_WRONLY),
+    }
+    told = {name: tried(what) for name, what in attempts.items()}
+    told["environment"] = " ".join(sorted(os.environ))
+    link.send(msgspec.msgpack.encode(told))
+    link.receive()
