@@ -75,6 +75,7 @@ class OutputParts:
                 shelf=self.hls,
                 relays=lambda url: Relay(gate, url, tls),
                 h264=config.recordings.h264,
+                publish=self._storages.publish,
             ),
             title=lambda room: conference.name if (conference := directory.find(room)) else "",
         )
@@ -100,6 +101,7 @@ class OutputParts:
             StreamingLimits(
                 limits.streamings, limits.streamings_per_application, limits.streamings_per_conference
             ),
+            self._storages.names,
         )
         self.looks = OutputLooks(self.recordings, self.streamings, self.desk, self._storages.names)
 

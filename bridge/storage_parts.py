@@ -7,6 +7,7 @@ from pathlib import Path
 from bridge.config import Config, StorageConfig
 from bridge.egress import EgressGate
 from bridge.errors import BadInput, ConfigError
+from bridge.outputs.hls_publisher import Publish, published
 from bridge.outputs.own_storages import OwnStorages
 from bridge.outputs.shelf_storage import ShelfStorage
 from bridge.outputs.storage import Storage
@@ -39,6 +40,13 @@ class StorageParts:
         self.shelf = ShelfStorage(
             root, self.uploads, self.names, own=own, keep_s=None if hours is None else hours * 3600
         )
+
+    def publish(self, storage: str, stream_id: str) -> Publish:
+        """How files of a live stream get to a storage. Raises BadInput for one that is not configured."""
+        place = self.places.get(storage)
+        if place is None:
+            raise BadInput(f"there is no storage {storage[:100]} in this server's configuration")
+        return published(place, stream_id)
 
     async def close(self) -> None:
         """Nothing goes anywhere any more."""

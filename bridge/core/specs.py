@@ -204,6 +204,8 @@ class HlsSpec:
     """Everything since the beginning can be seen, instead of a window."""
     captions: bool = False
     """With a rendition of what is said, which is empty as long as nobody says what that is."""
+    storage: str = ""
+    """The name of a storage that it is published to as well; empty: none."""
     token_hash: str = ""
     """Of the token that is needed to see it; empty: none is."""
 

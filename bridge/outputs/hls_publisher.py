@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
+from bridge.errors import BridgeError
 from bridge.outputs.back_off import BackOff, Failures
 from bridge.outputs.date_range import DateRange
-from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA
+from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA, content_type
 from bridge.outputs.hls_stream import HlsStream, Told
 from bridge.outputs.live_wire import CaptionsMade, Closed, HlsSpec, Opened, PartMade, SegmentMade
 
@@ -41,16 +44,22 @@ class HlsPublisher:
         publish: Publish,
         now_ms: Callable[[], float],
         *,
+        sequence: int = 0,
         on_trouble: Callable[[str], None] = lambda why: None,
         back_off: BackOff | None = None,
     ) -> None:
-        """The playlists are written to `directory`/published, and given to `publish` from there."""
-        self.stream = HlsStream(msgspec.structs.replace(spec, part_s=None), now_ms, static=True)
+        """The playlists are written to `directory`/published, and given to `publish` from there.
+
+        `sequence`: see `HlsStream`.
+        """
+        whole = msgspec.structs.replace(spec, part_s=None)
+        self.stream = HlsStream(whole, now_ms, static=True, sequence=sequence)
         self.given_up = False
         self._directory, self._publish = directory, publish
         self._on_trouble = on_trouble
         self._failures = Failures(back_off or BackOff())
-        self._trouble = ""
+        self.trouble = ""
+        """Of now; empty: none."""
         self._events: asyncio.Queue[Told] = asyncio.Queue(MAX_WAITING)
         self._header: str | None = None
         self._working = asyncio.get_running_loop().create_task(self._work())
@@ -133,11 +142,30 @@ class HlsPublisher:
             await self._bring(folder / name)
 
     def _say(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            self._trouble = trouble
+        if trouble != self.trouble:
+            self.trouble = trouble
             if trouble:
                 log.error("x a live stream's %s", trouble)
             self._on_trouble(trouble)
+
+
+class Place(Protocol):
+    """`bridge.outputs.storage.Storage`, as far as it is used."""
+
+    async def put(self, path: Path, key: str, media_type: str) -> object:
+        """Back when the file is there. Raises BridgeError, FileNotFoundError."""
+
+
+def published(place: Place, stream_id: str) -> Publish:
+    """Brings a stream's files to `place`, below `hls/` and its id. What leaves the playlist stays there."""
+
+    async def publish(path: Path) -> None:
+        try:
+            await place.put(path, f"hls/{stream_id}/{path.name}", content_type(path.name))
+        except BridgeError as failed:
+            raise OSError(errno.EIO, str(failed)) from None
+
+    return publish
 
 
 def _write(folder: Path, name: str, text: str) -> None:

@@ -56,6 +56,7 @@ class _Shelved:
         self.texts: dict[tuple[object, ...], PlaylistText] = {}
         self.texts_version = -1
         self.leaving: asyncio.TimerHandle | None = None
+        self.gone = False
 
 
 class HlsShelf:
@@ -74,7 +75,7 @@ class HlsShelf:
         self._streams[stream_id] = _Shelved(stream, directory, token)
 
     def remove(self, stream_id: str) -> None:
-        """Nobody gets it any more. Requests that wait are refused."""
+        """Nobody gets it any more. Requests that wait are refused: it may go on elsewhere, or later."""
         shelved = self._streams.pop(stream_id, None)
         if shelved is None:
             return
@@ -82,7 +83,8 @@ class HlsShelf:
             shelved.leaving.cancel()
         for path in [path for path in self._files if path.parent == shelved.directory]:
             self._forget(path)
-        shelved.stream.end()
+        shelved.gone = True
+        shelved.stream.wake()
 
     def retire(self, stream_id: str, after_s: float) -> None:
         """It is over. Players are behind: they get the rest for so long yet, then its directory goes."""
@@ -142,7 +144,7 @@ class HlsShelf:
         except BadInput as error:
             return refusal(400, str(error))
         if name != MASTER and asked.sequence is not None:
-            refused = await self._until_there(stream, name, asked)
+            refused = await self._until_there(shelved, name, asked)
             if refused is not None:
                 return refused
         text = self._text(shelved, name, asked, behind)
@@ -156,8 +158,9 @@ class HlsShelf:
             name, gzip_accepted=gzip_accepted, max_age_s=age_s, private=shelved.digest is not None
         )
 
-    async def _until_there(self, stream: HlsStream, name: str, asked: Directives) -> HlsAnswer | None:
+    async def _until_there(self, shelved: _Shelved, name: str, asked: Directives) -> HlsAnswer | None:
         """Wait until the playlist answers what is asked; None then, else why not."""
+        stream = shelved.stream
         until: float | None = None
         while True:
             playlist = stream.playlist(name)
@@ -170,12 +173,13 @@ class HlsShelf:
                     return refusal(400, "that is too far ahead")
             if until is None:
                 until = asyncio.get_running_loop().time() + MAX_TARGETS * playlist.target_s
-            refused = await self._wait(stream, until)
+            refused = await self._wait(shelved, until)
             if refused is not None:
                 return refused
 
-    async def _wait(self, stream: HlsStream, until: float) -> HlsAnswer | None:
+    async def _wait(self, shelved: _Shelved, until: float) -> HlsAnswer | None:
         """For the next change; None when there was one."""
+        stream = shelved.stream
         if stream.waiting >= MAX_WAITING:
             return refusal(503, "too many wait for this stream", retry_after_s=1)
         stream.waiting += 1
@@ -186,7 +190,7 @@ class HlsShelf:
             return refusal(503, "it did not come", retry_after_s=1)
         finally:
             stream.waiting -= 1
-        return None
+        return refusal(503, "the stream is not here any more", retry_after_s=1) if shelved.gone else None
 
     def _text(self, shelved: _Shelved, name: str, asked: Directives, behind: str) -> PlaylistText | None:
         stream = shelved.stream
@@ -225,7 +229,7 @@ class HlsShelf:
                 return refusal(404, "there is no such file")
             if until is None:
                 until = asyncio.get_running_loop().time() + MAX_TARGETS * playlist.target_s
-            refused = await self._wait(stream, until)
+            refused = await self._wait(shelved, until)
             if refused is not None:
                 return refused
         try:

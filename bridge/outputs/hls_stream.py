@@ -102,6 +102,10 @@ class HlsStream:
                 window.end()
         self._change()
 
+    def wake(self) -> None:
+        """Whoever waits for a change is to look again."""
+        self._change()
+
     def resumed(self, output: str, directory: str) -> AddHls:
         """The order for another encoder that goes on where one died."""
         if self.media is None:

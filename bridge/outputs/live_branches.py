@@ -24,6 +24,7 @@ from bridge.outputs import live_wire
 from bridge.outputs.back_off import BackOff
 from bridge.outputs.codec_wishes import as_possible
 from bridge.outputs.hls_place import prepare
+from bridge.outputs.hls_publisher import HlsPublisher, Publish
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.hls_stream import HlsStream
 from bridge.outputs.live_encoder import LiveEncoder
@@ -46,6 +47,8 @@ class BranchSettings:
     back_off: BackOff = BACK_OFF
     stalled_s: float = 10.0
     """A peer that reads nothing for so long is given up."""
+    publish: Callable[[str, str], Publish] | None = None
+    """For a storage's name and a stream's id: brings its files there. None: there is no storage."""
     lingers_s: float = 60.0
     """An HLS stream that is over can be seen for so long yet: players are up to three segments behind."""
 
@@ -132,6 +135,11 @@ class HlsBranch:
         self.name = spec.stream_id
         self._settings, self._on_trouble = settings, on_trouble
         self._token = bytes.fromhex(spec.token_hash) if spec.token_hash else None
+        self._publish: Publish | None = None
+        if spec.storage:
+            if settings.publish is None:
+                raise BadInput("there is no storage to publish to")
+            self._publish = settings.publish(spec.storage, spec.stream_id)
         self._spec = live_wire.HlsSpec(
             spec.container,
             _sound(spec.sound),
@@ -155,9 +163,14 @@ class HlsBranch:
             why = os.strerror(error.errno) if error.errno else "no reason given"
             raise BridgeError(f"the stream has no place for its files: {why}") from None
         stream = HlsStream(self._spec, _wall_ms, sequence=first)
+        publisher = None
+        if self._publish is not None:
+            publisher = HlsPublisher(
+                self._spec, directory, self._publish, _wall_ms, sequence=first, on_trouble=self._on_trouble
+            )
         live = LiveHls(
             self.name, stream, directory, self._settings.shelf,
-            token=self._token, on_trouble=self._on_trouble,
+            token=self._token, publisher=publisher, on_trouble=self._on_trouble,
         )  # fmt: skip
         encoder.add(self.name, live)
         self._encoder, self._live = encoder, live
@@ -170,11 +183,11 @@ class HlsBranch:
         if self._live is None:
             return
         self._state = "ending"
+        if why == "restart":
+            self._live.interrupt()
         self._encoder.remove(self.name)
         await self._live.finish(END_WITHIN_S)
-        if why == "restart":
-            self._settings.shelf.remove(self.name)
-        else:
+        if why != "restart":
             self._settings.shelf.retire(self.name, self._settings.lingers_s)
         self._state = "ended"
 
@@ -198,6 +211,8 @@ class HlsBranch:
             "segments": figures.segments,
             "waiting_requests": figures.waiting,
         }
+        if self._live.publisher is not None:
+            shown["waiting_uploads"] = self._live.publisher.waiting
         if figures.delay_p50_ms is not None and figures.delay_p99_ms is not None:
             shown |= {"delay_p50_ms": figures.delay_p50_ms, "delay_p99_ms": figures.delay_p99_ms}
         return OutputLook(self.kind, state, self.trouble or self._note, shown)

@@ -45,7 +45,8 @@ class LiveHls:
         self.stream_id, self.stream, self.directory = stream_id, stream, directory
         self.publisher = publisher
         self.closed = asyncio.Event()
-        self.trouble = ""
+        self._trouble = ""
+        self._goes_on = False
         self._shelf = shelf
         self._on_trouble = on_trouble
         self._sweeping: asyncio.Future[None] | None = None
@@ -63,7 +64,7 @@ class LiveHls:
                 return
             case Opened() | PartMade() | SegmentMade() | CaptionsMade() | Closed():
                 self.stream.told(event)
-                if self.publisher is not None:
+                if self.publisher is not None and not (self._goes_on and isinstance(event, Closed)):
                     self.publisher.told(event)
             case _:
                 return
@@ -74,12 +75,22 @@ class LiveHls:
         elif isinstance(event, SegmentMade):
             self._sweep()
 
+    @property
+    def trouble(self) -> str:
+        """Of now; empty: none."""
+        return self._trouble or ("" if self.publisher is None else self.publisher.trouble)
+
+    def interrupt(self) -> None:
+        """It goes on in the server's next run: nobody is told that it is over. `finish` follows."""
+        self._goes_on = True
+        self._shelf.remove(self.stream_id)
+
     async def finish(self, within_s: float) -> None:
         """Wait for what is still to come and to be published; nothing follows then. It stays on the shelf."""
         try:
             async with asyncio.timeout(within_s):
                 await self.closed.wait()
-                if self.publisher is not None:
+                if self.publisher is not None and not self._goes_on:
                     await self.publisher.finished()
         except TimeoutError:
             log.warning("x the stream %s was not finished within %.1f s", self.stream_id, within_s)
@@ -97,8 +108,8 @@ class LiveHls:
             self._sweeping = loop.run_in_executor(None, _delete, self.directory, gone)
 
     def _say(self, trouble: str) -> None:
-        if trouble != self.trouble:
-            self.trouble = trouble
+        if trouble != self._trouble:
+            self._trouble = trouble
             if trouble:
                 log.error("x the stream %s: %s", self.stream_id, trouble)
             self._on_trouble(trouble)

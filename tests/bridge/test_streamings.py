@@ -56,6 +56,7 @@ class House:
             check,
             lambda stream_id, token: f"http://here/hls/{stream_id}/{token}",
             limits=self.limits,
+            storages=("bucket",),
         )
         await self.directory.load()
         await self.streamings.load()
@@ -166,6 +167,16 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(house: House) -> Non
         await house.streamings.create(conference, URL, PLAIN)
     assert house.records.kept == {}
     assert house.streamings.all_of(conference) == []
+
+
+async def test_hls_goes_to_storages_of_the_configuration_only(house: House) -> None:
+    conference = await house.conference()
+    made = await house.streamings.create(conference, "", StreamingWishes(hls=HlsWishes(storage="bucket")))
+    assert made.wishes.hls is not None and made.wishes.hls.storage == "bucket"
+    spec = house.made[0][0]
+    assert isinstance(spec, HlsSpec) and spec.storage == "bucket"
+    with pytest.raises(BadInput, match="no storage other"):
+        await house.streamings.create(conference, "", StreamingWishes(hls=HlsWishes(storage="other")))
 
 
 async def test_there_are_only_so_many_in_a_conference(house: House) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bridge.core.ports import FrameSink, OutputEnd, OutputSpec
 from bridge.egress import EgressGate, EgressSettings
 from bridge.outputs.back_off import BackOff
+from bridge.outputs.hls_publisher import Publish
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.live_branches import BranchSettings
 from bridge.outputs.live_encoder import LiveEncoder
@@ -130,6 +131,7 @@ class LiveHouse:
         back_off: BackOff = SOON,
         stalled_s: float = 3.0,
         lingers_s: float = 0.0,
+        publish: Callable[[str, str], Publish] | None = None,
     ) -> None:
         self.gate = EgressGate(EgressSettings(allow_private=True), _look_up)
         self.shelf = HlsShelf()
@@ -138,7 +140,16 @@ class LiveHouse:
         self._tls = tls or client_context()
         self._limits = limits
         self.outputs = LiveOutputs(
-            BranchSettings(self.root, self.shelf, self._relay, h264, back_off, stalled_s, lingers_s),
+            BranchSettings(
+                self.root,
+                self.shelf,
+                self._relay,
+                h264,
+                back_off,
+                stalled_s,
+                publish=publish,
+                lingers_s=lingers_s,
+            ),
             title=lambda room: "A room",
         )
         self.rooms: list[Room] = []

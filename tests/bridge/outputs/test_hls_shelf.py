@@ -274,8 +274,29 @@ async def test_an_unknown_stream_is_not_there_and_a_removed_one_no_more(tmp_path
     waiting = asyncio.create_task(house.shelf.answer("live", "media.m3u8", {"_HLS_msn": "2"}))
     await settle()
     house.shelf.remove("live")
-    assert (await waiting).status == 200
+    answer = await waiting
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), "not that it is over"
     assert (await house.get("index.m3u8"))[0] == 404
+
+
+async def test_one_that_goes_on_in_the_next_run_is_said_to_be_over_nowhere(tmp_path: Path) -> None:
+    stored: dict[str, str] = {}
+
+    async def publish(path: Path) -> None:
+        stored[path.name] = await asyncio.to_thread(path.read_text, errors="replace")
+
+    house = HlsHouse(tmp_path, LOW, publish=publish)
+    for _ in range(6):
+        house.hear(1)
+        await asyncio.sleep(0.01)  # writing is a thread's work
+    waiting = asyncio.create_task(house.shelf.answer("live", "media.m3u8", {"_HLS_msn": "3"}))
+    await settle()
+    house.live.interrupt()
+    house.end()
+    await house.live.finish(5)
+    assert (await waiting).status == 503
+    playlist = read(stored["media.m3u8"])
+    assert not playlist.ended and len(playlist.segments) >= 2
 
 
 async def test_a_crowd_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

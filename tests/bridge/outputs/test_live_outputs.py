@@ -11,6 +11,7 @@ import pytest
 from bridge.core.ports import HlsSpec, PictureCoding, PushSpec, SoundCoding
 from bridge.errors import BadInput, BridgeError
 from bridge.outputs.codec_wishes import NO_HE_AAC
+from bridge.outputs.hls_publisher import Publish, published
 from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_outputs import LiveOutput
 from bridge.outputs.record import PROGRAM, Begun, Joined, Record, Sound, Talked
@@ -148,6 +149,38 @@ async def test_captions_have_a_rendition_before_anybody_says_what_is_said(house:
     assert text.startswith("WEBVTT\n") and "-->" not in text
 
 
+async def test_a_stream_is_published_to_a_storage_as_well(tmp_path: Path) -> None:
+    stored: dict[str, bytes] = {}
+    broken = True
+
+    class Bucket:
+        async def put(self, path: Path, key: str, media_type: str) -> None:
+            if broken:
+                raise BridgeError("bucket: refused")
+            stored[f"{key} {media_type}"] = await asyncio.to_thread(path.read_bytes)
+
+    asked: list[tuple[str, str]] = []
+
+    def publish(storage: str, stream: str) -> Publish:
+        asked.append((storage, stream))
+        return published(Bucket(), stream)
+
+    house = LiveHouse(tmp_path, publish=publish)
+    room = house.room()
+    hls = await room.start(HlsSpec("stream-1", SOUND, segment_s=1.0, storage="bucket"))
+    await room.run_until(lambda: hls.look().figures.get("segments", 0) >= 2)
+    assert hls.look().trouble == "the storage does not take it: bucket: refused"
+    assert hls.look().figures["waiting_uploads"] >= 1
+    broken = False
+    await room.run_until(lambda: hls.look().trouble == "")
+    await room.stop(hls)
+    kept = {name.partition(" ")[0].removeprefix("hls/stream-1/") for name in stored}
+    playlist = read(stored["hls/stream-1/media.m3u8 application/vnd.apple.mpegurl"].decode())
+    assert playlist.ended and {segment.uri for segment in playlist.segments} <= kept
+    assert asked == [("bucket", "stream-1")] and "index.m3u8" in kept
+    await house.close()
+
+
 async def test_he_aac_is_aac_and_it_says_so(house: LiveHouse) -> None:
     room = house.room()
     hls = await room.start(HlsSpec("stream-1", SoundCoding("he-aac", 32_000), segment_s=1.0))
@@ -219,6 +252,8 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(house: LiveHouse, tm
         house.outputs(Port(room), HlsSpec("stream-1", SoundCoding("opus"), container="ts"))
     with pytest.raises(BadInput, match="RTMP has mp3"):
         house.outputs(Port(room), PushSpec("rtmp://h/live/k", SoundCoding("mp3")))
+    with pytest.raises(BadInput, match="no storage"):
+        house.outputs(Port(room), HlsSpec("stream-1", SOUND, storage="bucket"))
     house.root.write_text("a file where the directory should be")
     with pytest.raises(BridgeError, match="no place for its files"):
         await house.outputs(Port(room), HLS).start()
