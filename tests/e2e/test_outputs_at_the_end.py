@@ -72,13 +72,17 @@ class Busy:
         assert len(processes) >= 3, "scribe, follower, live encoder"
         return processes
 
-    async def waits_for_more(self) -> httpx.Response:
-        """A player's reload that is answered when there is another part, or the end."""
-        async with httpx.AsyncClient(timeout=30) as http:
-            playlist = read((await http.get(self.stream + "media.m3u8")).text)
-            return await http.get(
-                self.stream + "media.m3u8", params={"_HLS_msn": str(playlist.last_sequence + 2)}
-            )
+    async def reload(self) -> asyncio.Task[httpx.Response]:
+        """A player's, on its way: it is answered when there are two more segments, or an end."""
+        http = httpx.AsyncClient(timeout=30)
+        playlist = read((await http.get(self.stream + "media.m3u8")).text)
+        wanted = {"_HLS_msn": str(playlist.last_sequence + 2)}
+
+        async def ask() -> httpx.Response:
+            async with http:
+                return await http.get(self.stream + "media.m3u8", params=wanted)
+
+        return asyncio.create_task(ask())
 
 
 async def until_gone(pids: set[int], within_s: float = GONE_WITHIN_S) -> None:
@@ -94,8 +98,8 @@ async def test_an_end_in_order_keeps_nobody_waiting_and_leaves_no_process(tmp_pa
     busy = Busy(bridge := RunningBridge(tmp_path, {"MEDIABRIDGE_DRAIN_SECONDS": "0"}))
     await bridge.start()
     processes = await busy.begin()
-    waiting = asyncio.create_task(busy.waits_for_more())
-    await asyncio.sleep(0.1)
+    waiting = await busy.reload()
+    await asyncio.sleep(0.3)
     loop = asyncio.get_running_loop()
     began = loop.time()
     assert await bridge.stop() == 0
