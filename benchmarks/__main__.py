@@ -33,6 +33,7 @@ RUNS: dict[str, tuple[list[str], list[str]]] = {
     "harness_accuracy": (["harness_accuracy.py"], ["--calls", "4", "--turns", "3"]),
     "live_hls": (["live_hls.py"], ["--quick"]),
     "live_outputs": (["live_outputs.py"], ["--calls", "6", "--seconds", "2"]),
+    "players": (["players.py"], ["--quick"]),
     "recording_files": (["recording_files.py"], ["--quick"]),
     "delay": (["delay.py"], ["--pairs", "4", "--bursts", "8"]),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Players: CPU time per player and second of sound, in the server and in its decoder, and the decoder's memory.
+"""Players: CPU time per player and second of sound, in the server and in the decoder, and its memory.
 
     python benchmarks/players.py [--json FILE] [--quick]
 
@@ -84,7 +84,8 @@ def serving(folder: Path) -> Iterator[str]:
     """A web server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "http.server", "0", "--bind", "127.0.0.1", "--protocol", "HTTP/1.1"],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     try:
         assert process.stdout is not None
