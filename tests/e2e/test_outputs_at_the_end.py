@@ -74,15 +74,12 @@ class Busy:
 
     async def reload(self) -> asyncio.Task[httpx.Response]:
         """A player's, on its way: it is answered when there are two more segments, or an end."""
-        http = httpx.AsyncClient(timeout=30)
-        playlist = read((await http.get(self.stream + "media.m3u8")).text)
-        wanted = {"_HLS_msn": str(playlist.last_sequence + 2)}
+        playlist = read((await self._get()).text)
+        return asyncio.create_task(self._get(_HLS_msn=str(playlist.last_sequence + 2)))
 
-        async def ask() -> httpx.Response:
-            async with http:
-                return await http.get(self.stream + "media.m3u8", params=wanted)
-
-        return asyncio.create_task(ask())
+    async def _get(self, **query: str) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=30) as http:
+            return await http.get(self.stream + "media.m3u8", params=query)
 
 
 async def until_gone(pids: set[int], within_s: float = GONE_WITHIN_S) -> None:
