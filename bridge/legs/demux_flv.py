@@ -10,14 +10,6 @@ _MOST_BYTES = 1 << 20
 """Of one tag of sound; real ones have a few hundred."""
 
 
-def sound_tag(timestamp_ms: int, payload: bytes) -> bytes:
-    """One tag of sound and its size (§E.4.1); the timestamp's high byte comes last."""
-    size = len(payload).to_bytes(3)
-    stamp = (timestamp_ms & 0xFFFFFF).to_bytes(3) + bytes([timestamp_ms >> 24 & 0xFF])
-    whole = _TAG_BYTES + len(payload)
-    return bytes([_SOUND]) + size + stamp + b"\x00\x00\x00" + payload + whole.to_bytes(4)
-
-
 class FlvSound:
     """`feed` it a FLV stream as it comes; it gives one with nothing but the sound."""
 

@@ -12,9 +12,12 @@ from fastapi import FastAPI
 
 from bridge.core.ports import OutputSpec
 from bridge.directory import Directory, DirectorySettings
+from bridge.egress import EgressGate, EgressSettings
+from bridge.errors import BadInput
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.mind.routes import Streaming
 from bridge.people import Conference, Participant, Role
+from bridge.players import SCHEMES, PlayerLimits, Players
 from bridge.recordings import Recordings
 from bridge.sockets import Accept, Receiver, Refuse, UpgradeRequest
 from tests.kit.notes import Rooms
@@ -124,20 +127,39 @@ class Mind:
         return socket
 
 
+async def _nobody(host: str) -> list[str]:
+    raise OSError("nothing is looked up")
+
+
+async def _check_file(name: str) -> None:
+    if name == "missing":
+        raise BadInput("there is no such file below players.directories")
+
+
 @asynccontextmanager
 async def mind(
     settings: DirectorySettings | None = None,
     limits: MindSettings | None = None,
     streaming: Streaming | None = None,
+    plays: bool = True,
 ) -> AsyncIterator[Mind]:
-    """Ready inside, closed outside."""
+    """Ready inside, closed outside. Players play any file but `missing`, and addresses of the outside."""
     records = MemoryRecords()
     board = Rooms()
     directory = Directory(records, board, settings)
     await directory.load()
     outputs = NotedOutputs(directory, board)
+    gate = EgressGate(EgressSettings(), _nobody)
+    players = Players(directory, board, lambda url: gate.check(url, SCHEMES), _check_file, PlayerLimits(3))
     facade = MindFacade(
-        directory, board, TwoApplications(), outputs.recordings, outputs.streamings, limits, streaming
+        directory,
+        board,
+        TwoApplications(),
+        outputs.recordings,
+        outputs.streamings,
+        limits,
+        streaming,
+        players if plays else None,
     )
     app = FastAPI(docs_url=None, redoc_url=None)
     app.include_router(facade.router())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.legs.demux_flv import HEADER, FlvSound, sound_tag
+from bridge.legs.demux_flv import HEADER, FlvSound
 from bridge.legs.demux_kinds import CODECS, PEEK_BYTES, kind_of, options_of
 from bridge.legs.demux_reader import MUCH_WITHOUT_SOUND, AnywhereReader, FlvReader, ForwardReader, TooMuch
 from tests.kit.media_site import flv_file, flv_tags
@@ -92,12 +92,6 @@ def test_pictures_are_left_out_of_flv_however_it_is_cut(tmp_path: Path) -> None:
     for size in (1, 7, 1000, len(flv)):
         filtered = FlvSound()
         assert b"".join(filtered.feed(flv[at : at + size]) for at in range(0, len(flv), size)) == wanted
-
-
-def test_a_tag_is_written_as_it_is_read() -> None:
-    tag = sound_tag(0x01020304, b"abc")
-    assert FlvSound().feed(HEADER + tag) == HEADER + tag
-    assert flv_tags(HEADER + tag) == [(0x01020304, tag)]
 
 
 def test_what_is_no_flv_is_refused() -> None:
