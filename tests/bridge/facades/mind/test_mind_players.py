@@ -61,8 +61,7 @@ async def test_participants_do_not_see_what_others_play_nor_change_it(mind: Mind
     assert itself.status_code == 403
     socket = await mind.watch(conference)
     await mind.call("PATCH", one, json={"source": {"volume": 3}})
-    _, token = await mind.person(conference, "Mo", Role.MODERATOR)
-    await mind.call("PATCH", one, token, json={"name": "Jingle"})
+    mind.board.up(conference.id, made["id"], "player")
     assert socket.sent and not any(b"source" in message for message in socket.sent)
 
 
