@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import boto3
+import httpx
 from moto.server import ThreadedMotoServer
 
 from bridge.outputs.storage_place import Place
@@ -32,7 +33,7 @@ class Gate:
 
     refusing: bool = False
     lots: random.Random | None = None
-    """Draws what goes wrong with each upload: mostly something does."""
+    """Draws what goes wrong with each upload: more often than not something does."""
     tag: str = ""
     """Of every object that is looked at, instead of its MD5."""
     spoil: bool = False
@@ -65,7 +66,7 @@ class Gate:
     def _draw(self) -> Fault:
         if self.refusing:
             return "503"
-        return self.lots.choice(("", "503", "reset", "slow", "truncated")) if self.lots else ""
+        return self.lots.choice(("", "", "", "503", "reset", "slow", "truncated")) if self.lots else ""
 
     def _change(self, environ: Any) -> None:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -129,6 +130,8 @@ def object_storage() -> Iterator[ObjectStorage]:
             aws_secret_access_key=SECRET_KEY,
             region_name="us-east-1",
         )
+        # What an earlier one had is still there: all in one process share it.
+        httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()
         client.create_bucket(Bucket=BUCKET)
         gate = Gate()
         assert server._server is not None
