@@ -53,6 +53,9 @@ class SourceWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
             raise ValueError(f"a source's address has at most {_MOST_CHARACTERS} characters")
         _check_volume(self.volume)
 
+    def __repr__(self) -> str:
+        return f"SourceWishes(file={self.file!r}, …)"  # addresses hold keys
+
 
 class SourceChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How it is to be played from now on; what is left out stays as it is."""

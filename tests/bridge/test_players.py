@@ -192,6 +192,10 @@ def test_wishes_that_cannot_be_are_told(wishes: dict[str, object]) -> None:
         msgspec.convert(wishes, SourceWishes)
 
 
+def test_an_address_is_never_printed() -> None:
+    assert "key" not in repr(SourceWishes(url="rtmp://host/live/key"))
+
+
 async def test_who_plays_nothing_cannot_be_changed(stage: Set) -> None:
     conference = await stage.conference()
     person, _ = await stage.directory.add_participant(conference, by=APP)
