@@ -275,3 +275,30 @@ async def test_a_conference_that_is_deleted_in_the_middle_of_uploads_leaves_noth
             elif not deleted or left_in(bridge.folder):
                 assert len(there.contents()) == arrived  # nothing is sent of what is gone
             await until(lambda: left_in(bridge.folder) == [])
+
+
+async def test_live_hls_is_published_to_a_storage_where_nothing_is_named_that_is_not_there(
+    tmp_path: Path, there: ObjectStorage
+) -> None:
+    bridge = RunningBridge(tmp_path / "server", arguments=settings(tmp_path, there))
+    async with bridge:
+        meeting = await Meeting.open(bridge)
+        wishes = {"picture": None, "hls": {"segmentSeconds": 1, "storage": "main"}}
+        answer = await bridge.call("POST", f"{meeting.base}/streamings", json=wishes)
+        assert answer.status_code == 200, answer.text
+        there.gate.lots = random.Random(3)
+        named: set[str] = set()
+        async with asyncio.timeout(60):
+            while len(named) < 5:
+                await asyncio.sleep(0.3)
+                for key, content in (await asyncio.to_thread(there.contents)).items():
+                    if not key.endswith("media.m3u8"):
+                        continue
+                    lines = content.decode().rpartition("\n")[0].splitlines()
+                    folder = key.rpartition("/")[0]
+                    seen = {f"{folder}/{line}" for line in lines if line and not line.startswith("#")}
+                    assert seen <= set(await asyncio.to_thread(there.contents))
+                    named |= seen
+        there.gate.lots = None
+        await until(lambda: any(key.endswith("index.m3u8") for key in there.contents()))
+        assert SECRET_KEY not in bridge.log

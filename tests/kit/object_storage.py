@@ -6,7 +6,6 @@ import io
 import logging
 import random
 import socket
-import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -46,13 +45,11 @@ class Gate:
                 fault = self._draw()
                 self.drawn[fault] += 1
                 if fault == "503":
+                    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                     start_response("503 Service Unavailable", [("Content-Length", "0")])
                     return [b""]
                 if fault == "reset":
-                    environ["werkzeug.socket"].setsockopt(
-                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                    )
-                    environ["werkzeug.socket"].close()
+                    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                     raise ConnectionResetError
                 if fault == "slow":
                     time.sleep(0.3)
