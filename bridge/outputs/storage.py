@@ -18,7 +18,7 @@ from obstore.exceptions import BaseError
 
 from bridge.errors import BadInput, BridgeError
 from bridge.outputs.storage_open import Opening, open_store
-from bridge.outputs.storage_place import GOOGLE, Place, checked_key
+from bridge.outputs.storage_place import GOOGLE, Place, checked_key, checked_prefix
 
 _CHUNK_BYTES: Final = 8 << 20
 _END_BYTES: Final = 1 << 20
@@ -38,7 +38,7 @@ class Storage:
     def __init__(self, place: Place, opening: Opening | None = None) -> None:
         """Raises BadInput for a place that cannot be."""
         self.place = place
-        self._prefix = checked_key(place.prefix) if place.prefix else ""
+        self._prefix = checked_prefix(place.prefix)
         try:
             self._store = open_store(place, opening or Opening())
         except (BaseError, ValueError, OSError) as error:

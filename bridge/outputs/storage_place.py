@@ -15,7 +15,9 @@ from bridge.core.ports import GivenStorage, StorageKind
 from bridge.errors import BadInput
 
 _KEY: Final = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
-_PREFIX_CHARACTERS: Final = 512
+_KEY_CHARACTERS: Final = 900
+"""Vendors take 1,024 bytes."""
+_PREFIX_CHARACTERS: Final = 300
 
 # What vendors allow as names, so that none can lead to another host or path when it becomes part of a URL.
 _BUCKET: Final = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
@@ -52,11 +54,18 @@ class Place:
 def checked_key(*parts: str) -> str:
     """The parts joined by slashes. Raises BadInput for what could leave its prefix or is no portable key."""
     key = "/".join(part.strip("/") for part in parts if part.strip("/"))
-    if len(key) > _PREFIX_CHARACTERS or not _KEY.fullmatch(key):
+    if len(key) > _KEY_CHARACTERS or not _KEY.fullmatch(key):
         raise BadInput("a storage prefix has letters, digits, - _ . ! * ' ( ) and slashes between names")
     if any(name in (".", "..") for name in key.split("/")):
         raise BadInput("a storage prefix cannot lead elsewhere")
     return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """One that leaves room for keys below it; an empty one is one. Raises BadInput."""
+    if len(prefix) > _PREFIX_CHARACTERS:
+        raise BadInput(f"a storage prefix has {_PREFIX_CHARACTERS} characters at the most")
+    return checked_key(prefix) if prefix else ""
 
 
 def given_place(name: str, given: GivenStorage) -> Place:
@@ -67,7 +76,7 @@ def given_place(name: str, given: GivenStorage) -> Place:
     if not _BUCKET.fullmatch(given.bucket):
         raise BadInput("`storage.bucket` has 3 to 63 lower-case letters, digits, dots, hyphens")
     try:
-        prefix = checked_key(given.prefix) if given.prefix else ""
+        prefix = checked_prefix(given.prefix)
     except BadInput as error:
         raise BadInput(f"`storage.prefix`: {error}") from None
     if given.region and (given.kind != "s3" or not _REGION.fullmatch(given.region)):
