@@ -27,8 +27,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # What RTMP says, for outputs that publish and for who plays it.
     "bridge.rtmp": ("bridge.errors",),
     "bridge.outputs": (
-        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.spread", "bridge.legs.capture_wire",
-        "bridge.legs.capture_file_wire", "bridge.rtmp", "mediacodecs",
+        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.spread",
+        "bridge.legs.capture_wire", "bridge.legs.capture_file_wire", "bridge.rtmp", "mediacodecs",
     ),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
     # The pacer hands out what a tick gives; what connects to others asks the gate.
@@ -71,9 +71,9 @@ ROOT_MODULES = {
 }  # fmt: skip
 COMMANDS = {
     "bridge.cli", "bridge.cli_capacity", "bridge.cli_capture", "bridge.cli_kinds", "bridge.cli_replay",
-    "bridge.cli_test",
-    "bridge.replay", "bridge.replay_mix", "bridge.cli_exchange", "bridge.__main__", "bridge.demo", "bridge.doctor",
-    "bridge.doctor_machine", "bridge.doctor_network", "bridge.doctor_outputs",
+    "bridge.cli_test", "bridge.cli_exchange", "bridge.replay", "bridge.replay_mix", "bridge.__main__",
+    "bridge.demo", "bridge.doctor", "bridge.doctor_machine", "bridge.doctor_network",
+    "bridge.doctor_outputs",
 }  # fmt: skip
 DOCTORS = {"bridge.doctor_outputs"}
 """Look at what a room needs of the machine, with its own means."""

@@ -1,4 +1,4 @@
-"""`python -m tests.kit.rtmp_speaker URL HZ SECONDS`: publishes a tone by RTMP, and a picture, in real time."""
+"""`python -m tests.kit.rtmp_speaker URL HZ SECONDS`: publishes a tone and a picture in real time."""
 
 from __future__ import annotations
 
