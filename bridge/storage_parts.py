@@ -38,7 +38,12 @@ class StorageParts:
         )
         hours = config.recordings.keep_uploaded_hours
         self.shelf = ShelfStorage(
-            root, self.uploads, self.names, own=own, keep_s=None if hours is None else hours * 3600
+            root,
+            self.uploads,
+            self.names,
+            own=own,
+            keep_s=None if hours is None else hours * 3600,
+            pause_s=config.recordings.finish_minutes * 60,
         )
 
     def publish(self, storage: str, stream_id: str) -> Publish:

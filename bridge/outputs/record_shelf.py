@@ -165,7 +165,10 @@ class RecordShelf:
     def rest(self, recording: str, over: bool = False) -> None:
         """It is stopped: unless it goes on soon, its files are made whole; `over`: it never goes on."""
         kept = self._kept.get(recording)
-        if kept is None or kept.making is None or kept.making.finishing:
+        if kept is None or kept.making is None or kept.making.finished is not None:
+            self._storage.rest(recording)  # as it was before somebody tried to go on
+            return
+        if kept.making.finishing:
             return
         # What is to be uploaded is made whole at once: only then it can go.
         at_once = over or self._storage.is_sent(recording)

@@ -43,15 +43,20 @@ class ShelfStorage:
         *,
         own: OwnStorages | None = None,
         keep_s: float | None = None,
+        pause_s: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`names` of places, the first is the default one. `keep_s`: how long what has arrived stays here."""
+        """`names` of places, the first is the default one. `keep_s`: how long what has arrived stays here.
+
+        `pause_s`: after so long without going on a recording is taken for one that is over.
+        """
         self._root = root
         self._uploads = uploads
         self._names = names if uploads is not None else ()
         self._own = own if uploads is not None else None
         self._keep_s = keep_s
+        self._pause_s = pause_s
         self._sleep = sleep
         self._now = now
         self._sent: dict[str, _Sent] = {}
@@ -191,13 +196,14 @@ class ShelfStorage:
 
     async def _put_away(self, recording: str, sent: _Sent, keep_s: float) -> None:
         assert self._uploads is not None
+        earliest = self._now() + self._pause_s
         directory = self._root / recording
         await self._uploads.done(recording)
         since = await asyncio.to_thread(safe_since, directory, self._uploads.arrived(recording))
         if since is None:
             log.warning("x recording %s is not all in its storage, and stays", recording)
             return
-        await self._sleep(max(0.0, since + keep_s - self._now()))
+        await self._sleep(max(earliest, since + keep_s) - self._now())
         sent.removing = True
         try:
             await asyncio.to_thread(put_away, directory)

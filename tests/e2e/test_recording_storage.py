@@ -196,7 +196,7 @@ async def test_segments_arrive_while_it_is_recorded_whatever_goes_wrong_on_the_w
 async def test_what_is_safe_leaves_the_disk_and_is_given_out_from_the_storage(
     tmp_path: Path, there: ObjectStorage
 ) -> None:
-    arguments = settings(tmp_path, there, "[recordings]\nkeep_uploaded_hours = 0\n")
+    arguments = settings(tmp_path, there, "[recordings]\nkeep_uploaded_hours = 0\nfinish_minutes = 0\n")
     bridge = RunningBridge(tmp_path / "server", arguments=arguments)
     async with bridge:
         meeting = await Meeting.open(bridge)

@@ -39,6 +39,7 @@ class Making:
         self.plan = plan
         self.restarts, self.trouble = 0, ""
         self.finishing = self.begun = self.stopped = False
+        self.finished: Finished | None = None
         self.may_stop = asyncio.Event()
         self.may_stop.set()
         self._on_finished = on_finished

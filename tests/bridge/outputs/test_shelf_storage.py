@@ -38,6 +38,7 @@ class Place:
         self.queue = root / "uploads"
         self.bucket = Bucket()
         self.keep_s: float | None = None
+        self.pause_s = 0.0
         self.time = 1_000.0
         self.sleepers: list[tuple[float, asyncio.Event]] = []
 
@@ -50,7 +51,13 @@ class Place:
         )
         await self.uploads.load()
         self.storage = ShelfStorage(
-            self.root, self.uploads, ("main",), keep_s=self.keep_s, now=lambda: self.time, sleep=self._sleep
+            self.root,
+            self.uploads,
+            ("main",),
+            keep_s=self.keep_s,
+            pause_s=self.pause_s,
+            now=lambda: self.time,
+            sleep=self._sleep,
         )
 
     async def stop(self) -> None:
@@ -232,6 +239,20 @@ async def test_files_stay_until_they_are_safe_and_their_time_is_over(place: Plac
     assert await away.link() == f"https://bucket.test/{ID}/a.wav"
     assert b"".join([piece async for piece in away.pieces(2, 7)]) == b"ntent"
     assert not await place.storage.take_back(ID)
+
+
+async def test_a_pause_is_not_taken_for_the_end(place: Place) -> None:
+    place.keep_s, place.pause_s = 0, 600
+    await place.again()
+    await place.all_sent("a.wav")
+    place.storage.rest(ID)
+    await place.pass_time(599)
+    assert await place.storage.take_back(ID)
+    place.storage.rest(ID)
+    await place.pass_time(599)
+    assert not is_away(place.directory)
+    await place.pass_time(2)
+    await until(lambda: is_away(place.directory))
 
 
 async def test_without_a_time_they_stay(place: Place) -> None:
