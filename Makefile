@@ -32,10 +32,10 @@ test: $(DEVELOPING) $(BROWSER)
 	@export CHROMIUM="$$(cat $(BROWSER))" PLAYWRIGHT_NODEJS_PATH="$$(cat $(NODE))"; \
 	if [ -n "$(ARGS)" ]; then exec $(BIN)/pytest $(ARGS); fi; \
 	failed=0; \
-	echo "two at a time: what does not listen to the clock"; \
-	$(BIN)/pytest -m 'not load and (calm or not e2e)' -n 2 --dist loadfile || failed=1; \
-	echo "one after the other: real calls in real time"; \
-	$(BIN)/pytest -m 'e2e and not calm and not load' || failed=1; \
+	echo "two at a time: what does not ask how late it is"; \
+	$(BIN)/pytest -m 'not load and not alone' -n 2 --dist loadfile || failed=1; \
+	echo "one after the other: what does"; \
+	$(BIN)/pytest -m 'alone and not load' || failed=1; \
 	exit $$failed
 
 check: $(DEVELOPING)

@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-CALM = (
-    "bridge/facades", "bridge/outputs", "bridge/runtime", "bridge/test_", "bridge/web", "kit",
-    "e2e/test_egress", "e2e/test_hostile", "e2e/test_live", "e2e/test_outputs", "e2e/test_recording",
-    "e2e/test_wild",
+ALONE = (
+    "bridge/harness/test_bot_test", "bridge/harness/test_capacity_run", "bridge/harness/test_measured_call",
+    "bridge/harness/test_plivo_caller", "bridge/legs/test_webrtc", "e2e/test_captions", "e2e/test_chromium",
+    "e2e/test_lossy", "e2e/test_operation", "e2e/test_phone", "e2e/test_pipecat", "e2e/test_sdk",
+    "e2e/test_stream",
 )  # fmt: skip
-"""Where tests with real sockets and processes do not ask how late anything is."""
+"""Where tests ask how late something is, to a few ticks."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What is calm may run beside others."""
+    """What asks how late something is must not have another test beside it."""
     where = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
-    if where.startswith(CALM):
-        item.add_marker(pytest.mark.calm)
+    if where.startswith(ALONE) and item.get_closest_marker("e2e") is not None:
+        item.add_marker(pytest.mark.alone)
 
 
 def pytest_collection_finish() -> None:
