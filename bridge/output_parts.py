@@ -102,6 +102,7 @@ class OutputParts:
                 limits.streamings, limits.streamings_per_application, limits.streamings_per_conference
             ),
             self._storages.names,
+            self.hls.mark,
         )
         self.looks = OutputLooks(self.recordings, self.streamings, self.desk, self._storages.names)
 

@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 RTMP_SCHEMES = ("rtmp", "rtmps")
 
 
+Mark = Callable[[str, str, float], None]
+"""Puts a payload into the HLS stream of that id, for so many seconds. Raises KeyError for another id."""
+
+
 class NoSuchStreaming(Refused):
     """No streaming of that id in that conference."""
 
@@ -70,8 +74,9 @@ class Streamings:
         hls_url: Callable[[str, str], str],
         limits: StreamingLimits | None = None,
         storages: Collection[str] = (),
+        mark: Mark | None = None,
     ) -> None:
-        """`storages`: the names of those in the configuration."""
+        """`storages`: the names of those in the configuration. `mark` puts timed metadata into HLS."""
         self._records = records
         self._directory = directory
         self._desk = desk
@@ -79,6 +84,7 @@ class Streamings:
         self._hls_url = hls_url
         self._limits = limits or StreamingLimits()
         self._storages = frozenset(storages)
+        self._mark = mark
         self._quota = Quota()
         self._places: dict[str, tuple[Limit, ...]] = {}
         """What each streaming takes up."""
@@ -148,6 +154,16 @@ class Streamings:
     def get(self, conference: Conference, streaming_id: str) -> Streaming:
         """Raises NoSuchStreaming."""
         return self._streaming(self._find(conference, streaming_id))
+
+    def mark(self, conference: Conference, streaming_id: str, payload: str, duration_s: float) -> None:
+        """Timed metadata in an HLS streaming, from now on. Raises NoSuchStreaming, BadInput."""
+        kept = self._find(conference, streaming_id)
+        if kept.url or self._mark is None:
+            raise BadInput("only HLS has timed metadata")
+        try:
+            self._mark(kept.id, payload, duration_s)
+        except KeyError:
+            raise BadInput("this streaming has not begun, or has ended") from None
 
     async def delete(self, conference: Conference, streaming_id: str) -> None:
         """End it. Raises NoSuchStreaming."""

@@ -12,11 +12,13 @@ behind every URI) or in the path (`t/{token}/index.m3u8`; relative URIs carry it
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import logging
 import os
 import re
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -24,6 +26,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bridge.errors import BadInput
+from bridge.outputs.date_range import DateRange
 from bridge.outputs.hls_answer import HlsAnswer, PlaylistText, file_answer, refusal
 from bridge.outputs.hls_delivery import Directives, parse_directives, verdict
 from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA
@@ -101,6 +104,13 @@ class HlsShelf:
         """
         for stream_id in [*self._streams]:
             self.remove(stream_id)
+
+    def mark(self, stream_id: str, payload: str, duration_s: float) -> None:
+        """Timed metadata from now on: `payload` as X-PAYLOAD, in base64. Raises KeyError for another id."""
+        told = base64.b64encode(payload.encode()).decode()
+        now_ms = self._now_ms()
+        named = f"{round(now_ms)}-{secrets.token_hex(4)}"
+        self._streams[stream_id].stream.mark(DateRange(named, now_ms, duration_s, (("X-PAYLOAD", told),)))
 
     def forget(self, directory: Path, files: list[str]) -> None:
         """These are deleted."""

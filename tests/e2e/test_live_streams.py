@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import re
 from collections.abc import AsyncIterator
@@ -124,6 +125,16 @@ async def test_a_protected_stream_needs_its_token(bridge: RunningBridge) -> None
     async with speaking(bridge, conference, 900):
         await until_alive(bridge, conference, made["id"])
         assert level_of((await watch(made["url"], 2))[-RATE_HZ:], RATE_HZ, 900) > 4000
+        marked = await bridge.call(
+            "POST",
+            f"/{bridge.application}/{conference}/streamings/{made['id']}/metadata",
+            json={"payload": "vote now", "duration": 5},
+        )
+        assert marked.status_code == 200, marked.text
+        async with httpx.AsyncClient() as http:
+            media = await http.get(made["url"].replace("index.m3u8", "media.m3u8"))
+        told = re.search(r'DATERANGE:ID="[^"]+",START-DATE="[^"]+Z",DURATION=5.*X-PAYLOAD="(.+)"', media.text)
+        assert told is not None and base64.b64decode(told[1]) == b"vote now"
         bare = re.sub(r"/t/[^/]+/", "/", made["url"])
         async with httpx.AsyncClient() as http:
             assert (await http.get(bare)).status_code == 403

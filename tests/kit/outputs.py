@@ -33,6 +33,8 @@ class NotedOutputs:
     shelf: MemoryShelf = field(default_factory=MemoryShelf)
     made: list[OutputSpec] = field(default_factory=list)
     notes: list[Notes] = field(default_factory=list)
+    marks: list[tuple[str, str, float]] = field(default_factory=list)
+    """Timed metadata: streaming, payload, seconds."""
     fails: Exception | None = None
     """Of what is begun from now on."""
 
@@ -51,6 +53,7 @@ class NotedOutputs:
             lambda stream_id, token: (
                 f"http://bridge/hls/{stream_id}/{token + '/' if token else ''}index.m3u8"
             ),
+            mark=lambda *mark: self.marks.append(mark),
         )
         self.looks = OutputLooks(self.recordings, self.streamings, self.desk, ("bucket",))
 

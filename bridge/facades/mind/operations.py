@@ -27,6 +27,7 @@ from bridge.facades.mind.wire import (
     SessionDescription,
     Started,
     StreamingCreation,
+    StreamingMark,
     StreamingResource,
 )
 
@@ -178,6 +179,13 @@ DESCRIPTIONS: tuple[Description, ...] = (
     _of(_O.DELETE_STREAMINGS, "DELETE", STREAMINGS, "Delete all streamings"),
     _of(_O.GET_STREAMING, "GET", STREAMING, "Get a streaming", gives=StreamingResource),
     _of(_O.DELETE_STREAMING, "DELETE", STREAMING, "Delete a streaming"),
+    _of(
+        _O.MARK_STREAMING,
+        "POST",
+        STREAMING + "/metadata",
+        "Ours: timed metadata in an HLS streaming, from now on",
+        takes=StreamingMark,
+    ),
 )
 
 _REASONS = {

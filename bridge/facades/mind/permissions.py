@@ -57,6 +57,8 @@ class Operation(StrEnum):
     DELETE_STREAMINGS = "deleteStreamings"
     GET_STREAMING = "getStreaming"
     DELETE_STREAMING = "deleteStreaming"
+    MARK_STREAMING = "markStreaming"
+    """Ours."""
     WATCH = "watch"
     """The notification WebSocket."""
 
@@ -99,6 +101,7 @@ PERMISSIONS: Mapping[Operation, Allowed] = {
     Operation.DELETE_STREAMINGS: APPLICATION,
     Operation.GET_STREAMING: APPLICATION,
     Operation.DELETE_STREAMING: APPLICATION,
+    Operation.MARK_STREAMING: APPLICATION,
     Operation.WATCH: APPLICATION,
 }
 

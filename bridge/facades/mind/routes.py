@@ -127,6 +127,7 @@ class MindFacade:
             Operation.DELETE_STREAMINGS: self._streaming_calls.delete_all,
             Operation.GET_STREAMING: self._streaming_calls.get,
             Operation.DELETE_STREAMING: self._streaming_calls.delete,
+            Operation.MARK_STREAMING: self._streaming_calls.mark,
             Operation.GET_TRANSCRIPTION: self.get_transcription,
         }
         for description in DESCRIPTIONS:

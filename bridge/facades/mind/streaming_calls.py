@@ -27,6 +27,7 @@ class Streamer(Protocol):
     def get(self, conference: Conference, streaming_id: str) -> Streaming: ...
     async def delete(self, conference: Conference, streaming_id: str) -> None: ...
     async def delete_all(self, conference: Conference) -> None: ...
+    def mark(self, conference: Conference, streaming_id: str, payload: str, duration_s: float) -> None: ...
 
 
 class StreamingCalls:
@@ -64,6 +65,13 @@ class StreamingCalls:
         """End one of them."""
         _, conference = self._reach(request, Operation.DELETE_STREAMING)
         await self._streamings.delete(conference, _id(request))
+        return _ok()
+
+    async def mark(self, request: Request) -> Response:
+        """Timed metadata, seen by players where the sound of now is heard."""
+        _, conference = self._reach(request, Operation.MARK_STREAMING)
+        wanted = await read_body(request, wire.StreamingMark, self._body_bytes)
+        self._streamings.mark(conference, _id(request), wanted.payload, wanted.duration)
         return _ok()
 
 

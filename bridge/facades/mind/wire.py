@@ -110,6 +110,14 @@ class StreamingCreation(Body):
     hls: HlsWishes | None = None
 
 
+class StreamingMark(Body):
+    """Ours: timed metadata of an HLS streaming."""
+
+    payload: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    duration: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
+    """Seconds."""
+
+
 class SessionDescription(Body):
     """An SDP offer, or the answer to it."""
 

@@ -94,3 +94,22 @@ async def test_what_cannot_be_is_refused_without_the_key_in_the_answer(
     assert (answer.status_code, answer.json()["status"]) == (400, 400), answer.text
     assert "key" not in answer.text
     assert mind.made == []
+
+
+async def test_hls_takes_timed_metadata_and_rtmp_does_not(mind: Mind) -> None:
+    conference = await mind.conference()
+    hls = (await mind.call("POST", path_of(conference), json={"hls": {}})).json()["id"]
+    push = (await mind.call("POST", path_of(conference), json={"url": URL})).json()["id"]
+    asked = {"payload": "a question ☕", "duration": 5}
+    assert (await mind.call("POST", path_of(conference, f"/{hls}/metadata"), json=asked)).status_code == 200
+    assert mind.outputs.marks == [(hls, "a question ☕", 5.0)]
+    for streaming, wrong in (
+        (push, asked),
+        (hls, {"payload": ""}),
+        (hls, {"payload": "x" * 1_001}),
+        (hls, {"payload": "x", "duration": -1}),
+        (hls, {}),
+    ):
+        answer = await mind.call("POST", path_of(conference, f"/{streaming}/metadata"), json=wrong)
+        assert answer.status_code == 400, wrong
+    assert len(mind.outputs.marks) == 1

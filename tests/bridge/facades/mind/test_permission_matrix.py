@@ -83,6 +83,7 @@ MATRIX = (
     ),
     Row("deleteStreamings", "DELETE", "/{app}/{conf}/streamings", "ynnnnn"),
     Row("getStreaming", "GET", "/{app}/{conf}" + STREAMING, "ynnnnn", 404),
+    Row("markStreaming", "POST", "/{app}/{conf}" + STREAMING + "/metadata", "ynnnnn", 404, {"payload": "x"}),
     Row("deleteStreaming", "DELETE", "/{app}/{conf}" + STREAMING, "ynnnnn", 404),
 )
 
