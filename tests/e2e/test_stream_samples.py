@@ -49,6 +49,7 @@ async def test_a_conference_is_forked_to_the_caption_feed(bridge: RunningBridge)
         "--port", str(port), "--words", ",".join(vocabulary()),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    printed = ""
     try:
         assert feed.stdout is not None
         async with asyncio.timeout(20):
@@ -69,9 +70,12 @@ async def test_a_conference_is_forked_to_the_caption_feed(bridge: RunningBridge)
                 forked = (await fork.communicate())[0].decode()
         assert fork.returncode == 0 and forked.rstrip().endswith("done"), forked
         assert PLIVO_AUTH_TOKEN not in forked
+        async with asyncio.timeout(10):  # the last ones may still be on their way
+            while not all(f"{called} is gone" in printed for called in people.values()):
+                printed += (await feed.stdout.readline()).decode()
     finally:
         feed.terminate()
-        printed = (await feed.communicate())[0].decode()
+        printed += (await feed.communicate())[0].decode()
     for name, called in people.items():
         assert f"{called} is here" in printed and f"{called} is gone" in printed
         said = re.findall(rf"[0-9:.]+–[0-9:.]+ {re.escape(called)} \(speaker\): (.*)", printed)

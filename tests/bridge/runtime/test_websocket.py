@@ -269,6 +269,7 @@ async def test_a_broken_handshake_is_refused_without_asking_the_doors(
         (Frame(Opcode.CONT, b"?").serialize(mask=True), 1002),
         (b"\x83\x80\0\0\0\0", 1002),
     ],
+    ids=lambda value: "wire" if isinstance(value, bytes) else None,  # masks are drawn by chance
 )  # fmt: skip
 async def test_a_violation_closes_that_socket_with_its_code(wire: bytes, code: int) -> None:
     receiver, other = Recorder(), Recorder()

@@ -397,6 +397,7 @@ async def test_close_all_ends_every_open_socket() -> None:
         (Frame(Opcode.CONT, b"?").serialize(mask=False), 1002),
         (b"\xc1\x00", 1002),  # as if compression had been agreed on
     ],
+    ids=lambda value: "wire" if isinstance(value, bytes) else None,  # masks are drawn by chance
 )  # fmt: skip
 async def test_a_service_that_breaks_the_rules_is_closed_with_the_code(wire: bytes, code: int) -> None:
     told: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
