@@ -172,7 +172,9 @@ async def test_streams_are_pulled_into_a_conference(bridge: RunningBridge, tmp_p
                 async def back() -> bool:
                     return await state_of(bridge, conference, live) == "connected"
 
+                async def heard_again() -> bool:
+                    return await level(caller, 500) > LOUD / 2
+
                 await until(back, 30)
-                await asyncio.sleep(0.5)
-                assert await level(caller, 500) > LOUD / 2
+                await until(heard_again)
     assert np.abs(caller.heard).max() > 0

@@ -42,6 +42,8 @@ class KilledServer:
         )  # fmt: skip
         assert server.stdout is not None
         self.scribe = int(server.stdout.readline())
+        while not self.durable:  # a busy machine takes its time to begin
+            self.durable, self.said = map(int, server.stdout.readline().split())
         time.sleep(for_s)
         if freeze_scribe:
             os.kill(self.scribe, signal.SIGSTOP)
