@@ -17,10 +17,22 @@ ALONE = (
 """Where tests ask how late something is, to a few ticks."""
 
 
+LONG = ("e2e/", "bridge/harness/", "bridge/outputs/test_an_hour", "bridge/outputs/test_hour")
+"""Files that take long are begun with, so that no worker has one left when the other is done."""
+
+
+def _where(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order in which files are handed out."""
+    items.sort(key=lambda item: not _where(item).startswith(LONG))
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """What asks how late something is must not have another test beside it."""
-    where = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
-    if where.startswith(ALONE) and item.get_closest_marker("e2e") is not None:
+    if _where(item).startswith(ALONE) and item.get_closest_marker("e2e") is not None:
         item.add_marker(pytest.mark.alone)
 
 
