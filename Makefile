@@ -33,7 +33,7 @@ test: $(DEVELOPING) $(BROWSER)
 	if [ -n "$(ARGS)" ]; then exec $(BIN)/pytest $(ARGS); fi; \
 	failed=0; \
 	echo "two at a time: what does not ask how late it is"; \
-	$(BIN)/pytest -m 'not load and not alone' -n 2 --dist loadfile || failed=1; \
+	$(BIN)/pytest -m 'not load and not alone' -n 2 --dist loadfile --no-loadscope-reorder || failed=1; \
 	echo "one after the other: what does"; \
 	$(BIN)/pytest -m 'alone and not load' || failed=1; \
 	exit $$failed
