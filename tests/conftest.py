@@ -12,7 +12,7 @@ ALONE = (
     "bridge/harness/test_bot_test", "bridge/harness/test_capacity_run", "bridge/harness/test_measured_call",
     "bridge/harness/test_plivo_caller", "bridge/legs/test_webrtc", "e2e/test_captions", "e2e/test_chromium",
     "e2e/test_lossy", "e2e/test_operation", "e2e/test_phone", "e2e/test_pipecat", "e2e/test_sdk",
-    "e2e/test_stream",
+    "e2e/test_stream", "e2e/test_vendor",
 )  # fmt: skip
 """Where tests ask how late something is, to a few ticks."""
 
