@@ -87,6 +87,8 @@ class OutputDesk:
         self._sound_ms = sound_ms
         self._now = now
         self._running: dict[str, _Running] = {}
+        self._by_conference: dict[str, dict[str, _Running]] = {}
+        """The same: who talks is told in the tick, and must not look through everybody's outputs."""
         self._listeners: list[Callable[[OutputTrouble], None]] = []
         self._background = Background(log, "an output did not end cleanly")
         rooms.subscribe(self._switched)
@@ -104,10 +106,11 @@ class OutputDesk:
         )  # fmt: skip
         running = _Running(conference.id, self._factories[type(spec)](taps, spec), taps, self._now())
         self._running[output_id] = running
+        self._by_conference.setdefault(conference.id, {})[output_id] = running
         try:
             await running.output.start()
         except BaseException:
-            self._running.pop(output_id, None)
+            self._drop(output_id, running)
             taps.close()
             raise
         if running.stopping is not None:  # its conference was closed meanwhile
@@ -158,13 +161,18 @@ class OutputDesk:
         try:
             await running.output.stop(why)
         finally:
-            if self._running.get(output_id) is running:
-                del self._running[output_id]
+            self._drop(output_id, running)
+
+    def _drop(self, output_id: str, running: _Running) -> None:
+        if self._running.get(output_id) is running:
+            del self._running[output_id]
+            siblings = self._by_conference[running.conference_id]
+            del siblings[output_id]
+            if not siblings:
+                del self._by_conference[running.conference_id]
 
     def _of(self, conference_id: str) -> list[_Running]:
-        return [
-            one for one in self._running.values() if one.conference_id == conference_id and not one.stopping
-        ]
+        return [one for one in self._by_conference.get(conference_id, {}).values() if not one.stopping]
 
     def _report(self, conference_id: str, output_id: str, trouble: str) -> None:
         running = self._running.get(output_id)
