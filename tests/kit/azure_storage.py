@@ -16,9 +16,9 @@ from email.utils import formatdate
 from pathlib import Path
 
 import httpx
-import pytest
 
 from bridge.outputs.storage_place import Place
+from tests.kit.needs import missing
 
 VERSION = "3.35.0"
 FOLDER = Path(__file__).resolve().parents[2] / ".cache" / f"azurite-{VERSION}"
@@ -85,12 +85,12 @@ def _azurite() -> str:
     if not program.exists():
         npm = shutil.which("npm")
         if npm is None:
-            pytest.skip("npm is missing, and Azurite is not in .cache/")
+            missing("npm is missing, and Azurite is not in .cache/")
         FOLDER.mkdir(parents=True, exist_ok=True)
         install = [npm, "install", "--prefix", str(FOLDER), "--no-audit", "--no-fund", f"azurite@{VERSION}"]
         done = subprocess.run(install, capture_output=True, timeout=300)
         if done.returncode != 0 or not program.exists():
-            pytest.skip("npm does not give Azurite")
+            missing("npm does not give Azurite")
     return str(program)
 
 

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import pytest
+from tests.kit.needs import missing
 
 VERSION = "1.7.4"
 CACHED = Path(__file__).resolve().parents[2] / ".cache" / f"hls-{VERSION}.min.js"
@@ -20,13 +20,13 @@ def hls_js() -> str:
     if not CACHED.exists():
         npm = shutil.which("npm")
         if npm is None:
-            pytest.skip("npm is missing, and hls.js is not in .cache/")
+            missing("npm is missing, and hls.js is not in .cache/")
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(
                 [npm, "pack", "--silent", f"hls.js@{VERSION}"], cwd=folder, capture_output=True, timeout=100
             )
             if done.returncode != 0:
-                pytest.skip("npm does not give hls.js")
+                missing("npm does not give hls.js")
             (package,) = Path(folder).glob("hls.js-*.tgz")
             with tarfile.open(fileobj=io.BytesIO(package.read_bytes())) as archive:
                 script = archive.extractfile("package/dist/hls.min.js")
