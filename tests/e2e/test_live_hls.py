@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PictureSpec, SoundSpec
 from tests.kit.hls_reader import ReadPlaylist, faults, read
 from tests.kit.live_room import FRAME, RATE
+from tests.kit.needs import program
 from tests.kit.served_hls import CHUNK_TICKS, served_hls
 from tests.kit.tones import click_score, find_tones, tone
 
@@ -34,7 +35,7 @@ SPECS = {
 async def ffprobe(url: str) -> dict[str, dict[str, str]]:
     """Streams by kind, with their packets counted."""
     process = await asyncio.create_subprocess_exec(
-        "ffprobe", "-v", "error", "-count_packets", "-show_streams", "-of", "json", url,
+        program("ffprobe", "ffmpeg"), "-v", "error", "-count_packets", "-show_streams", "-of", "json", url,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await process.communicate()
