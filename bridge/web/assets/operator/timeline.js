@@ -120,13 +120,20 @@ export class Timeline {
 
   #seekTo(event) {
     const { left, width } = this.bar.getBoundingClientRect();
-    this.seek(this.length * Math.min(1, Math.max(0, (event.clientX - left) / width)));
+    this.#goTo(this.length * Math.min(1, Math.max(0, (event.clientX - left) / width)));
   }
 
   #key(event) {
     const wanted = { ArrowLeft: this.at - STEP_S, ArrowRight: this.at + STEP_S, Home: 0, End: this.length }[event.key];
     if (wanted === undefined) return;
     event.preventDefault();
-    this.seek(Math.min(this.length, Math.max(0, wanted)));
+    this.#goTo(Math.min(this.length, Math.max(0, wanted)));
+  }
+
+  /** Shown at once: the next step is counted from there, however long the player takes to get there. */
+  #goTo(seconds) {
+    this.at = seconds;
+    this.#draw();
+    this.seek(seconds);
   }
 }
