@@ -34,7 +34,7 @@ from bridge.harness.capacity import CapacitySearch
 
 HERE = Path(__file__).resolve().parent
 DISTURBED = 0.01
-MADE_AGAIN = 6
+MADE_AGAIN = 3
 ROUNDS = 3
 
 
