@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from bridge.errors import BadInput
 
-_NUMBER, _BOOLEAN, _STRING, _OBJECT, _NULL, _UNDEFINED = 0, 1, 2, 3, 5, 6
-_MAPPING, _END, _ARRAY, _DATE, _LONG_STRING = 8, 9, 10, 11, 12
+_NUMBER, _BOOLEAN, _STRING, _OBJECT, _NULL = 0, 1, 2, 3, 5
+_MAPPING, _END, _ARRAY, _LONG_STRING = 8, 9, 10, 12
 _DEEPEST = 16
 _MOST_VALUES = 4096
 
@@ -91,11 +91,14 @@ class _Reader:
                 return self._taken(1)[0] != 0
             case 2:
                 return self._text(2)
-            case 12:
+            case 12 | 15:  # 15: XML
                 return self._text(4)
-            case 5 | 6:
+            case 5 | 6 | 13:  # 13: what its writer could not write
                 return None
             case 3:
+                return self._object(depth)
+            case 16:
+                self._text(2)  # the name of its class
                 return self._object(depth)
             case 8:
                 self._taken(4)  # how many there are; they end by themselves

@@ -16,7 +16,11 @@ FIRST_CHUNK_BYTES = 128
 _LATE = 0xFFFFFF
 """Times from here on stand in a field of their own."""
 _MOST_BYTES = 1 << 20
+"""Of a message that is kept; others may be as long as there can be any."""
+_LONGEST_MESSAGE = 0xFFFFFF
 _MOST_CHUNK_STREAMS = 64
+_MOST_KEPT_BYTES = 4 << 20
+"""Of all messages that have begun to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,10 @@ class _Coming:
 
     def __init__(self) -> None:
         self.at_ms = self.step_ms = self.length = self.kind = self.stream = 0
-        self.late = False
+        self.late: int | None = None
+        """What stands in the field of its own, where the last header had one."""
         self.came = 0
         self.body = bytearray()
-
-    def forget(self) -> None:
-        """What has come of a message is to no purpose, or was given."""
-        self.came = 0
-        self.body.clear()
 
 
 class ChunkReader:
@@ -71,11 +71,16 @@ class ChunkReader:
         self._passed_over = passed_over
         self._chunk_bytes = FIRST_CHUNK_BYTES
         self._held = bytearray()
+        self._skip = 0
+        """Bytes still to come of a chunk that nobody wants."""
+        self._kept_bytes = 0
         self._streams: dict[int, _Coming] = {}
 
     def feed(self, piece: bytes) -> list[Message]:
         """The messages that are complete; those about the chunks themselves are followed, and given too."""
-        self._held += piece
+        skipped = min(self._skip, len(piece))
+        self._skip -= skipped
+        self._held += piece[skipped:] if skipped else piece
         messages: list[Message] = []
         while (taken := self._chunk()) is not None:
             if isinstance(taken, Message):
@@ -91,11 +96,11 @@ class ChunkReader:
         number = int.from_bytes(message.body[:4])
         if message.kind == ABORT:
             if number in self._streams:
-                self._streams[number].forget()
+                self._forget(self._streams[number])
         elif not 1 <= number < 1 << 31:
             raise BadInput("RTMP chunks of no size")
         else:
-            self._chunk_bytes = min(number, _MOST_BYTES)
+            self._chunk_bytes = min(number, _LONGEST_MESSAGE)
 
     def _chunk(self) -> Message | bool | None:
         """Take one chunk off: a message, or True when that gives none; None when the chunk is not whole."""
@@ -120,44 +125,57 @@ class ChunkReader:
             coming = _Coming()
         fields = bytes(held[at : at + header])
         at += header
-        late = int.from_bytes(fields[:3]) == _LATE if header else coming.late
-        moment = int.from_bytes(fields[:3])
-        if late:
+        begins = bool(header) or not coming.came
+        moment = int.from_bytes(fields[:3]) if header else coming.step_ms
+        late: int | None = None
+        if moment == _LATE if header else coming.late is not None:
             if len(held) < at + 4:
                 return None
-            moment = int.from_bytes(held[at : at + 4])
-            at += 4
+            late = int.from_bytes(held[at : at + 4])
+            if begins:
+                at, moment = at + 4, late
+            elif late == coming.late:
+                at += 4
+            # Otherwise it is not there: some leave it out of what goes on with a message.
         length = int.from_bytes(fields[3:6]) if header >= 7 else coming.length
         kept = (fields[6] if header >= 7 else coming.kind) not in self._passed_over
         if kept and length > _MOST_BYTES:
             raise BadInput("an RTMP message is too long")
-        here = min(self._chunk_bytes, length - coming.came)
-        if here < 0:
-            raise BadInput("an RTMP message is longer than it said")
-        if len(held) < at + here:
+        here = min(self._chunk_bytes, length - (0 if begins else coming.came))
+        if kept and len(held) < at + here:
             return None
         self._streams[number] = coming
-        if not coming.came:
-            self._begin(coming, format_, fields, moment, late)
-        coming.length = length
+        if begins:
+            self._forget(coming)  # what was begun before and never ended is lost
+            coming.late, coming.length = late, length
+            self._begin(coming, format_, fields, moment)
         coming.came += here
         if kept:
             coming.body += held[at : at + here]
+            self._kept_bytes += here
+            if self._kept_bytes > _MOST_KEPT_BYTES:
+                raise BadInput("too many RTMP messages that do not end")
+        else:
+            self._skip = max(0, at + here - len(held))
         del held[: at + here]
         if coming.came < length:
             return True
         message = Message(coming.kind, bytes(coming.body), coming.at_ms, coming.stream)
-        coming.forget()
+        self._forget(coming)
         return message if kept else True
 
-    def _begin(self, coming: _Coming, format_: int, fields: bytes, moment: int, late: bool) -> None:
-        if format_ < 3:
-            coming.late = late
-            coming.step_ms = moment
+    def _forget(self, coming: _Coming) -> None:
+        """What has come of a message is to no purpose, or was given."""
+        self._kept_bytes -= len(coming.body)
+        coming.came = 0
+        coming.body.clear()
+
+    def _begin(self, coming: _Coming, format_: int, fields: bytes, moment: int) -> None:
+        coming.step_ms = moment
         if format_ < 2:
             coming.kind = fields[6]
         if format_ == 0:
             coming.stream = int.from_bytes(fields[7:11], "little")
             coming.at_ms = moment
         else:
-            coming.at_ms = (coming.at_ms + coming.step_ms) & 0xFFFFFFFF
+            coming.at_ms = (coming.at_ms + moment) & 0xFFFFFFFF

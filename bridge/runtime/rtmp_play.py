@@ -11,8 +11,8 @@ import asyncio
 import os
 import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from bridge.egress import EgressGate
@@ -23,6 +23,7 @@ from bridge.rtmp.chunks import (
     AGGREGATE,
     COMMAND,
     COMMAND_3,
+    METADATA,
     PICTURE,
     SOUND,
     USER_CONTROL,
@@ -90,7 +91,8 @@ class RtmpPlayer:
         """FLV, piece by piece, until the server ends the stream. Raises EgressRefused, RtmpFailed."""
         reader, writer, address = await self._connect(url)
         try:
-            yield _Playing(reader, writer, address, self._patience).pieces()
+            async with aclosing(_Playing(reader, writer, address, self._patience).pieces()) as pieces:
+                yield pieces
         finally:
             writer.transport.abort()
 
@@ -134,7 +136,7 @@ class _Playing:
         self._writer = writer
         self._address = address
         self._patience = patience
-        self._chunks = ChunkReader(passed_over=(PICTURE,))
+        self._chunks = ChunkReader(passed_over=(PICTURE, METADATA))
         self._writing = ChunkWriter()
         self._read = 0
         self._acknowledged = 0
@@ -142,16 +144,17 @@ class _Playing:
         self._plays = False
         self._ended = False
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Raises RtmpFailed."""
         try:
             async with asyncio.timeout(self._patience.answered_s) as answer:
                 await self._shake_hands()
                 self._call("connect", 1, self._client())
+                first = b""
                 while not self._plays:
-                    await self._next()
+                    first += await self._next()
                 answer.reschedule(None)
-            yield FLV_HEADER
+            yield FLV_HEADER + first  # what came with the answer: often how the sound is coded
             while not self._ended:
                 async with asyncio.timeout(self._patience.silent_s):
                     sound = await self._next()
@@ -207,10 +210,11 @@ class _Playing:
 
     def _take(self, message: Message) -> bytes:
         match message.kind:
-            case kind if kind == SOUND:
-                return _tag(message.at_ms, message.body)
-            case kind if kind == AGGREGATE:
-                return b"".join(_aggregated(message.body))
+            case kind if kind in (SOUND, AGGREGATE):
+                self._plays = True  # some servers do not say so
+                if kind == SOUND:
+                    return _tag(message.at_ms, message.body)
+                return b"".join(_aggregated(message.at_ms, message.body))
             case kind if kind == WINDOW_SIZE:
                 self._window = int.from_bytes(message.body[:4])
             case kind if kind == USER_CONTROL:
@@ -240,7 +244,7 @@ class _Playing:
             if not isinstance(stream, float) or not 0 <= stream < 1 << 32:
                 raise RtmpFailed("the server gives no stream")
             self._play(int(stream))
-        elif name == "_error":
+        elif name == "_error" and number in (1, 2, 3):
             raise RtmpFailed(f"the server refuses{_code(rest)}")
         elif name == "onStatus":
             self._status(rest)
@@ -279,14 +283,16 @@ def _tag(timestamp_ms: int, payload: bytes) -> bytes:
     return head + payload + (len(head) + len(payload)).to_bytes(4)
 
 
-def _aggregated(payload: bytes) -> list[bytes]:
-    """Several messages in one (§7.1.6), laid out as FLV tags."""
+def _aggregated(at_ms: int, payload: bytes) -> list[bytes]:
+    """The sound of several messages in one (§7.1.6), laid out as FLV tags; the first is at `at_ms`."""
     found = []
-    at = 0
+    at, first_ms = 0, None
     while at + 11 <= len(payload):
         end = at + 11 + int.from_bytes(payload[at + 1 : at + 4]) + 4
+        stamp_ms = int.from_bytes(payload[at + 4 : at + 7]) | payload[at + 7] << 24
+        first_ms = stamp_ms if first_ms is None else first_ms
         if payload[at] == SOUND and end <= len(payload):
-            found.append(payload[at:end])
+            found.append(_tag((at_ms + stamp_ms - first_ms) & 0xFFFFFFFF, payload[at + 11 : end - 4]))
         at = end
     return found
 

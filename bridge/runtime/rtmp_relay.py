@@ -26,6 +26,10 @@ _SEND_BUFFER_BYTES = 1 << 16
 """Small, so that a peer that does not read shows within seconds (0.35 Mbit/s fill this in 1.5 s)."""
 
 
+_LAST_WORDS_S = 1.0
+"""For what waits when the child has said everything."""
+
+
 class RelayFailed(BridgeError):
     """The connection could not be made or was broken; the text says why, and holds no path or query."""
 
@@ -45,7 +49,7 @@ class RelayLimits:
 
 
 class Relay:
-    """Use: `port = await relay.open()`, tell it the child, then `await relay.carry()`."""
+    """`port = await relay.open()`, tell it the child, `await relay.carry()`; `close` it whatever came."""
 
     def __init__(
         self, gate: EgressGate, url: str, tls: ssl.SSLContext, limits: RelayLimits | None = None
@@ -62,10 +66,16 @@ class Relay:
         self.connected = False
 
     async def open(self) -> int:
-        """Listen on a port of 127.0.0.1 for one connection."""
+        """Listen on a port of 127.0.0.1 for one connection. Raises OSError."""
         self._taken = asyncio.get_running_loop().create_future()
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0, backlog=1)
-        port: int = self._server.sockets[0].getsockname()[1]
+        listening = socket.create_server(("127.0.0.1", 0), backlog=1)
+        port: int = listening.getsockname()[1]
+        try:
+            self._server = await asyncio.start_server(self._take, sock=listening, start_serving=False)
+        except BaseException:
+            listening.close()
+            raise
+        await self._server.start_serving()
         return port
 
     async def carry(self) -> None:
@@ -88,15 +98,22 @@ class Relay:
             self.connected = True
             await self._carry_both(child_reader, child_writer, reader, writer)
         finally:
-            self.connected = False
-            self._stop_listening()
             for one in writers:
                 one.transport.abort()
+            self.close()
+
+    def close(self) -> None:
+        """Take nothing more, also when nothing was ever carried."""
+        self.connected = False
+        self._stop_listening()
+        if not self._taken.cancel() and not self._taken.cancelled():
+            _, writer = self._taken.result()
+            writer.transport.abort()
 
     # --- inside ---
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._taken.done():
+        if self._taken.done() or self._server is None:
             writer.transport.abort()
         else:
             self._taken.set_result((reader, writer))
@@ -177,6 +194,11 @@ class Relay:
                 except OSError as error:
                     raise RelayFailed(os_failure(error)) from None
                 self.bytes_out += len(piece)
+            # Those were the last words: what is closed next leaves out what still waits here.
+            writer.transport.set_write_buffer_limits(0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    await writer.drain()
 
     async def _carry_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         patience: float | None = self._limits.answered_s

@@ -26,10 +26,20 @@ Answer = Callable[["RtmpPeer", list[Any]], None]
 class RtmpPeer:
     """Takes one connection after another. `messages` are those of all of them; `wait` for one that fits."""
 
-    def __init__(self, status: str = "NetStream.Publish.Start", *, reads: bool = True) -> None:
-        """`status`: what it says to `publish`; empty: nothing. `reads`: False, it hangs once it publishes."""
+    def __init__(
+        self,
+        status: str = "NetStream.Publish.Start",
+        *,
+        reads: bool = True,
+        at_once: tuple[Message, ...] = (),
+    ) -> None:
+        """`status`: what it says to `publish`; empty: nothing. `reads`: False, it hangs once it publishes.
+
+        `at_once`: messages that leave in one piece with the answer to `play`.
+        """
         self.status = status
         self.reads = reads
+        self.at_once = at_once
         self.messages: list[Message] = []
         self.commands: list[list[Any]] = []
         self.lets_go = threading.Event()
@@ -51,9 +61,11 @@ class RtmpPeer:
         with self._came:
             assert self._came.wait_for(holds, within_s), (self.commands, len(self.messages))
 
-    def say(self, message: Message, chunk_stream: int = 3) -> None:
+    def say(self, message: Message, chunk_stream: int = 3, also: tuple[Message, ...] = ()) -> None:
+        """All in one piece."""
         assert self._connected is not None
-        self._connected.sendall(self._writer.write(message, chunk_stream))
+        together = [self._writer.write(one, chunk_stream) for one in (message, *also)]
+        self._connected.sendall(b"".join(together))
 
     def command(self, *values: Any, stream: int = 0) -> None:
         self.say(Message(COMMAND, encode(*values), 0, stream))
@@ -115,7 +127,10 @@ class RtmpPeer:
                 code = self.status if "Play" in self.status else "NetStream.Play.Start"
                 level = "status" if code == "NetStream.Play.Start" else "error"
                 told = {"level": level, "code": code, "description": f"about {said[3]}"}
-                self.command("onStatus", 0.0, None, told, stream=7)
+                answer = Message(COMMAND, encode("onStatus", 0.0, None, told), 0, 7)
+                self.say(answer, also=self.at_once)
+            case "play" if self.at_once:
+                self.say(*self.at_once[:1], also=self.at_once[1:])
             case "deleteStream":
                 told = {"level": "status", "code": "NetStream.Unpublish.Success"}
                 self.command("onStatus", 0.0, None, told, stream=7)
@@ -132,8 +147,10 @@ def _exactly(connected: socket.socket, count: int) -> bytes:
 
 
 @contextmanager
-def rtmp_peer(status: str = "NetStream.Publish.Start", *, reads: bool = True) -> Iterator[RtmpPeer]:
-    peer = RtmpPeer(status, reads=reads)
+def rtmp_peer(
+    status: str = "NetStream.Publish.Start", *, reads: bool = True, at_once: tuple[Message, ...] = ()
+) -> Iterator[RtmpPeer]:
+    peer = RtmpPeer(status, reads=reads, at_once=at_once)
     try:
         yield peer
     finally:

@@ -34,9 +34,17 @@ def test_dates_and_undefined_are_read() -> None:
     assert decode(b"\x0b\x3f\xf0\x00\x00\x00\x00\x00\x00\x00\x00\x06") == [1.0, None]
 
 
+def test_what_only_servers_of_long_ago_write_is_read() -> None:
+    assert decode(b"\x10\x00\x01C\x00\x01a\x05\x00\x00\x09" + b"\x0d" + b"\x0f\x00\x00\x00\x02<>") == [
+        {"a": None},
+        None,
+        "<>",
+    ]
+
+
 @pytest.mark.parametrize(
     "written",
-    [b"\x00\x00", b"\x02\x00\x05ab", b"\x03\x00\x01a", b"\x0d", b"\x11\x01", b"\x0a\x00\x00\x00\x02\x05"],
+    [b"\x00\x00", b"\x02\x00\x05ab", b"\x03\x00\x01a", b"\x07", b"\x11\x01", b"\x0a\x00\x00\x00\x02\x05"],
 )
 def test_what_is_none_is_refused(written: bytes) -> None:
     with pytest.raises(BadInput):

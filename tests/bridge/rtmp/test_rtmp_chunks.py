@@ -32,6 +32,34 @@ def test_late_times_stand_in_every_chunk() -> None:
     assert written[16 + 128 :][:5] == b"\xc4\x01\x02\x03\x04"
 
 
+def test_late_times_may_be_missing_where_a_message_goes_on() -> None:
+    """So some servers write; after 4.7 hours every stream has late times."""
+    written = ChunkWriter().write(Message(SOUND, BODY, 0x01020304, 1), 4)
+    without = written.replace(b"\xc4\x01\x02\x03\x04", b"\xc4")
+    assert len(without) == len(written) - 5 * 4
+    after = ChunkWriter().write(Message(SOUND, BODY, 0x01020305, 1), 4)
+    expected = [Message(SOUND, BODY, 0x01020304, 1), Message(SOUND, BODY, 0x01020305, 1)]
+    assert ChunkReader().feed(without + after) == expected
+    reader = ChunkReader()
+    one_by_one = [message for byte in without + after for message in reader.feed(bytes((byte,)))]
+    assert one_by_one == expected
+
+
+def test_times_go_round_after_fifty_days() -> None:
+    reader, writer = ChunkReader(), ChunkWriter()
+    assert reader.feed(writer.write(Message(SOUND, b"a", (1 << 32) - 1, 1), 4))[0].at_ms == 0xFFFFFFFF
+    assert reader.feed(b"\x44\x00\x00\x0b\x00\x00\x01\x08b")[0].at_ms == 10
+    assert reader.feed(writer.write(Message(SOUND, b"c", (1 << 32) + 20, 1), 4))[0].at_ms == 20
+
+
+def test_a_message_that_never_ends_is_left_out_when_another_begins() -> None:
+    reader = ChunkReader()
+    begun = ChunkWriter().write(Message(SOUND, BODY, 5, 1), 4)[: 12 + 128]
+    assert reader.feed(begun + ChunkWriter().write(Message(9, b"b" * 200, 6, 1), 4)) == [
+        Message(9, b"b" * 200, 6, 1)
+    ]
+
+
 def test_the_sizes_of_chunks_change_as_was_said() -> None:
     writer, reader = ChunkWriter(), ChunkReader()
     told = writer.write(Message(SET_CHUNK_SIZE, (4096).to_bytes(4)), 2)
@@ -91,6 +119,28 @@ def test_nobody_opens_chunk_streams_without_end() -> None:
         for number in range(64, 400):
             head = b"\x01" + (number - 64).to_bytes(2, "little")
             reader.feed(head + b"\x00\x00\x00\x00\x00\x01\x08\x00\x00\x00\x00a")
+
+
+def test_messages_that_never_end_are_not_kept_without_end() -> None:
+    reader = ChunkReader()
+    size = (1 << 20).to_bytes(3)
+    reader.feed(b"\x02\x00\x00\x00\x00\x00\x04\x01\x00\x00\x00\x00" + (1 << 19).to_bytes(4))
+    with pytest.raises(BadInput, match="do not end"):
+        for number in range(3, 60):
+            head = bytes((number,)) + b"\x00\x00\x00" + size + b"\x08\x00\x00\x00\x00"
+            reader.feed(head + bytes(1 << 19))
+
+
+def test_what_nobody_wants_is_not_held_until_its_chunk_is_whole() -> None:
+    reader, writer = ChunkReader(passed_over=(PICTURE,)), ChunkWriter()
+    reader.feed(writer.write(Message(SET_CHUNK_SIZE, (0x7FFFFFFF).to_bytes(4)), 2))
+    writer.chunk_bytes = 0xFFFFFF
+    picture = writer.write(Message(PICTURE, bytes(3 << 20), 1, 1), 6)
+    for at in range(0, len(picture), 1 << 16):
+        assert reader.feed(picture[at : at + (1 << 16)]) == []
+        assert len(reader._held) == 0
+    sound = Message(SOUND, b"a" * 500, 1, 1)
+    assert reader.feed(writer.write(sound, 4)) == [sound]
 
 
 def test_kinds_that_nobody_wants_are_passed_over_however_long_they_are() -> None:

@@ -12,7 +12,17 @@ import pytest
 
 from bridge.egress import EgressGate, EgressSettings
 from bridge.errors import EgressRefused, RtmpFailed
-from bridge.rtmp.chunks import AGGREGATE, PICTURE, SOUND, USER_CONTROL, WINDOW_SIZE, Message
+from bridge.rtmp.amf0 import encode
+from bridge.rtmp.chunks import (
+    AGGREGATE,
+    COMMAND,
+    PICTURE,
+    SOUND,
+    USER_CONTROL,
+    WINDOW_SIZE,
+    ChunkWriter,
+    Message,
+)
 from bridge.runtime.rtmp_play import FLV_HEADER, PlayPatience, RtmpPlayer, play_address
 from bridge.runtime.tls_out import client_context
 from tests.kit.certificates import Authority
@@ -90,13 +100,62 @@ async def test_it_asks_for_the_stream_and_gives_its_sound_alone() -> None:
             assert tag.hex(" ") == "08 00 00 05 02 03 04 01 00 00 00 af 01 61 62 63 00 00 00 10"
 
 
-async def test_messages_that_come_together_are_taken_apart() -> None:
-    sound = b"\x08\x00\x00\x02\x00\x00\x07\x00\x00\x00\x00ab\x00\x00\x00\x0d"
-    picture = b"\x09\x00\x00\x01\x00\x00\x07\x00\x00\x00\x00x\x00\x00\x00\x0c"
+@pytest.mark.parametrize("status", ["NetStream.Play.Start", ""], ids=["said", "unsaid"])
+async def test_sound_that_comes_with_the_answer_or_instead_of_it_is_given(status: str) -> None:
+    coding = Message(SOUND, b"\xaf\x00\x11\x88", 0, 7)
+    with rtmp_peer(status, at_once=(coding,)) as peer:
+        async with player().open(url_of(peer)) as pieces:
+            given = await anext(pieces)
+            while len(given) <= len(FLV_HEADER):
+                given += await anext(pieces)
+    assert given.startswith(FLV_HEADER) and coding.body in given
+
+
+def sound_tag(at_ms: int) -> bytes:
+    return b"\x08\x00\x00\x02" + at_ms.to_bytes(3) + b"\x00\x00\x00\x00ab\x00\x00\x00\x0d"
+
+
+async def test_messages_that_come_together_are_taken_apart_and_get_the_streams_times() -> None:
+    picture = b"\x09\x00\x00\x01\x00\x00\x08\x00\x00\x00\x00x\x00\x00\x00\x0c"
     with rtmp_peer() as peer:
         async with playing(peer) as pieces:
-            peer.say(Message(AGGREGATE, sound + picture + sound, 5, 7), 4)
-            assert await anext(pieces) == sound + sound
+            peer.say(Message(AGGREGATE, sound_tag(7) + picture + sound_tag(9), 5_000, 7), 4)
+            given = await anext(pieces)
+            while len(given) < 2 * len(sound_tag(0)):
+                given += await anext(pieces)
+            assert given == sound_tag(5_000) + sound_tag(5_002)
+
+
+async def test_sound_that_comes_before_the_answer_is_kept_in_whatever_pieces_it_comes() -> None:
+    """Byte by byte, and the server says only much later that it plays."""
+    writer = ChunkWriter()
+    said = [
+        Message(COMMAND, encode("_result", 1.0, {}, {})),
+        Message(COMMAND, encode("onBWDone", 0.0, None, 8192.0)),
+        Message(COMMAND, encode("_error", 9.0, None, {"code": "NetConnection.Call.Failed"})),
+        Message(COMMAND, encode("_result", 2.0, None, 1.0)),
+        Message(SOUND, b"\xaf\x00\x11\x88", 0, 1),
+        Message(SOUND, b"\xaf\x01abc", 20, 1),
+        Message(COMMAND, encode("onStatus", 0.0, None, {"level": "status", "code": "NetStream.Play.Start"})),
+        Message(SOUND, b"\xaf\x01def", 40, 1),
+    ]
+
+    async def serve(reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        client.write(b"\x03" + bytes(3072))
+        for byte in b"".join(writer.write(message, 3) for message in said):
+            client.write(bytes((byte,)))
+            await asyncio.sleep(0)
+        with suppress(asyncio.CancelledError):
+            await reader.read()
+        client.close()
+
+    async with server(serve) as port, player().open(f"rtmp://media.example:{port}/live/{KEY}") as pieces:
+        given = b""
+        async with asyncio.timeout(5):
+            while b"def" not in given:
+                given += await anext(pieces)
+    assert given.startswith(FLV_HEADER)
+    assert given.index(b"\xaf\x00\x11\x88") < given.index(b"abc") < given.index(b"def")
 
 
 async def test_pings_are_given_back_and_what_was_read_is_said() -> None:

@@ -182,3 +182,41 @@ async def test_cancelled_it_lets_both_sides_go() -> None:
         child.carrying.cancel()
         with suppress(ConnectionResetError):
             assert await child.reader.read() == b""
+
+
+async def test_the_last_words_arrive_also_where_they_are_read_slowly() -> None:
+    sent = bytes(range(256)) * 2_000
+    heard = bytearray()
+    all_there = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        while piece := await reader.read(1 << 14):
+            heard.extend(piece)
+            await asyncio.sleep(0.005)
+        all_there.set()
+        writer.close()
+
+    patient = RelayLimits(taken_s=5.0, connected_s=5.0, answered_s=5.0, stalled_s=5.0)
+    async with server(slow) as port, Child(relay_to(port, limits=patient)) as child:
+        await child.reader.readexactly(5)
+        child.writer.write(sent)
+        child.writer.close()
+        async with asyncio.timeout(10):
+            await child.carrying
+            await all_there.wait()
+    assert heard == sent
+
+
+async def test_one_that_is_never_carried_leaves_nothing_behind() -> None:
+    relay = relay_to(9)
+    port = await relay.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.01)  # it is taken by the loop, in its turn
+    relay.close()
+    relay.close()
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
