@@ -12,6 +12,7 @@
     │   └── LimitReached       a configured limit is reached; names it
     ├── BadInput               the peer sent something that cannot be understood
     │   ├── BadOffer           an SDP offer that cannot be answered
+    │   ├── BodyTooLarge       a request's body is longer than it may be
     │   └── EgressRefused      an address the bridge may not reach out to; names the setting
     ├── NoSuchHost             a name to be reached has no address
     ├── HttpFailed             a request the bridge made got no answer; says why
@@ -22,6 +23,8 @@ Facades map these types to a status and a vendor code in one table each.
 """
 
 from __future__ import annotations
+
+import traceback
 
 
 class BridgeError(Exception):
@@ -85,6 +88,13 @@ class BadOffer(BadInput):
     """An SDP offer that cannot be answered."""
 
 
+class BodyTooLarge(BadInput):
+    """A request's body is longer than it may be."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"the body is larger than {most_bytes} bytes")
+
+
 class EgressRefused(BadInput):
     """An address that the bridge may not reach out to; the text names the setting that would allow it."""
 
@@ -103,3 +113,8 @@ class RtmpFailed(BridgeError):
 
 class MissingLibrary(BridgeError):
     """A native library is not to be found."""
+
+
+def frames_of(error: BaseException) -> str:
+    """Where it was raised, for the log; without its text, which could quote an address with a key in it."""
+    return "".join(traceback.format_tb(error.__traceback__)).rstrip()

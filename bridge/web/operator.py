@@ -24,6 +24,7 @@ from bridge.bearer import bearer
 from bridge.errors import BadInput, BridgeError, Draining, NoSuchParticipant, NoSuchRoom, NotAllowed
 from bridge.people import Actor, Conference, Participant
 from bridge.records import ParticipantFields
+from bridge.request_body import whole_body
 from bridge.web.live_wire import conference_view, person_view
 from bridge.web.ports import FiguresNow, Outputs, People, Rooms, Streams, Tokens
 
@@ -179,11 +180,7 @@ def _merged(participant: Participant, wanted: dict[str, float | None], present: 
 
 
 async def _patch_of(request: Request) -> ParticipantPatch:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise BadInput("the body is too large")
+    body = await whole_body(request, MAX_BODY_BYTES)
     try:
         return msgspec.json.decode(body, type=ParticipantPatch)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from bridge.directory import Directory, DirectorySettings
 from bridge.egress import EgressGate, EgressSettings
 from bridge.errors import BadInput
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
-from bridge.facades.mind.routes import Streaming
+from bridge.facades.mind.conference_calls import Declarer
 from bridge.people import Conference, Participant, Role
 from bridge.players import SCHEMES, PlayerLimits, Players
 from bridge.recordings import Recordings
@@ -140,7 +140,7 @@ async def _check_file(name: str) -> None:
 async def mind(
     settings: DirectorySettings | None = None,
     limits: MindSettings | None = None,
-    streaming: Streaming | None = None,
+    declarer: Declarer | None = None,
     plays: bool = True,
 ) -> AsyncIterator[Mind]:
     """Ready inside, closed outside. Players play any file but `missing`, and addresses of the outside."""
@@ -158,7 +158,7 @@ async def mind(
         outputs.recordings,
         outputs.streamings,
         limits,
-        streaming,
+        declarer,
         players if plays else None,
     )
     app = FastAPI(docs_url=None, redoc_url=None)

@@ -1,7 +1,7 @@
 """The Mind API: conferences, participants, sessions, messages and notifications in that vendor's dialect.
 
-Words of that API stay in here. Order of things: `gate` lets in, `wire` reads and writes, `routes` calls the
-directory, `notifications` tells what changed.
+Words of that API stay in here. Order of things: `gate` lets in, `body_wire` reads, `*_calls` ask the verbs,
+`resource_wire` writes, `notifications` tells what changed; `routes` puts them together.
 """
 
 from bridge.facades.mind.cross_origin import CrossOrigin

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from bridge.errors import (
     BadInput,
+    BodyTooLarge,
     Draining,
     LimitReached,
     NoRoom,
@@ -21,7 +22,7 @@ from bridge.errors import (
     NotAllowed,
     Overloaded,
 )
-from bridge.facades.mind.wire import ErrorResource
+from bridge.facades.mind.resource_wire import ErrorResource
 from bridge.streamings import NoSuchStreaming
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ LIMIT_RETRY_AFTER_S = 30
 
 STATUSES: Mapping[type[Exception], int] = {
     BadInput: 400,
+    BodyTooLarge: 413,
     NotAllowed: 403,
     NoSuchRoom: 404,
     NoSuchParticipant: 404,
@@ -44,7 +46,7 @@ STATUSES: Mapping[type[Exception], int] = {
 
 
 class Refusal(Exception):
-    """An answer that no error of the bridge stands for: 401, 413, 415, 501."""
+    """An answer that no error of the bridge stands for: 401, 415, 501."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)

@@ -57,6 +57,11 @@ class Asking:
         itself = target is not None and target.id == self.participant.id
         return callers_of(self.participant.role, itself=itself)
 
+    def first(self, people: list[Participant]) -> list[Participant]:
+        """`people` with whoever asks at the beginning; clients rely on it."""
+        first = self.participant
+        return people if first is None else sorted(people, key=lambda one: one.id != first.id)
+
 
 class Gate:
     """Every way in raises Refusal (401), NoSuchRoom, NoSuchParticipant or NotAllowed."""

@@ -32,7 +32,7 @@ from bridge.changes import (
     ParticipantRemoved,
 )
 from bridge.directory import Directory
-from bridge.facades.mind.wire import (
+from bridge.facades.mind.resource_wire import (
     DigitResource,
     Notification,
     Resource,

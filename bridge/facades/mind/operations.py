@@ -8,26 +8,28 @@ from typing import Any
 
 import msgspec
 
-from bridge.facades.mind.permissions import PERMISSIONS, Operation
-from bridge.facades.mind.wire import (
+from bridge.facades.mind.body_wire import (
     MAX_NAME,
     MAX_TEXT,
     ConferenceChange,
     ConferenceCreation,
+    MessageCreation,
+    ParticipantChange,
+    ParticipantCreation,
+    RecordingStart,
+    SessionDescription,
+    StreamingCreation,
+    StreamingMark,
+)
+from bridge.facades.mind.permissions import PERMISSIONS, Operation
+from bridge.facades.mind.resource_wire import (
     ConferenceResource,
     CreatedConferenceResource,
     ErrorResource,
     InvitedResource,
-    MessageCreation,
     MessageResource,
-    ParticipantChange,
-    ParticipantCreation,
     ParticipantResource,
-    RecordingStart,
-    SessionDescription,
     Started,
-    StreamingCreation,
-    StreamingMark,
     StreamingResource,
 )
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.core.ports import GivenStorage
-from bridge.facades.mind import wire
+from bridge.facades.mind.answers import NOT_KEPT, ok
 from bridge.facades.mind.away_answers import away_answer
-from bridge.facades.mind.bodies import read_body
+from bridge.facades.mind.body_wire import RecordingStart
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.file_answers import file_answer
-from bridge.facades.mind.gate import Asking
 from bridge.facades.mind.permissions import Operation
+from bridge.facades.mind.reach import Reach
 from bridge.facades.mind.storage_wire import StorageBody
 from bridge.people import Actor, Conference
 from bridge.recording_wishes import RecordingWishes
@@ -26,8 +25,6 @@ from bridge.shelf_port import Shelf
 PROGRAM, THUMBNAIL, PREVIEW = "program.mp4", "thumbnail.jpg", "preview.webp"
 SETTLE_S = 8.0
 """A little less than clients wait for an answer."""
-
-Reach = Callable[[Request, Operation], tuple[Asking, Conference]]
 
 
 class Recorder(Protocol):
@@ -48,55 +45,54 @@ class Recorder(Protocol):
 
 
 class RecordingCalls:
-    """`reach` checks the token and the permission of a request, and gives the conference."""
+    """A recording of a conference: begun, ended, and its files given out."""
 
-    def __init__(self, recordings: Recorder, reach: Reach, body_bytes: int) -> None:
+    def __init__(self, recordings: Recorder, reach: Reach) -> None:
         self._recordings = recordings
         self._reach = reach
-        self._body_bytes = body_bytes
 
     async def start(self, request: Request) -> Response:
         """Begin or resume. What the body leaves out stays as it was asked for before."""
-        asking, conference = self._reach(request, Operation.START_RECORDING)
-        wanted = await read_body(request, wire.RecordingStart, self._body_bytes)
+        asking, conference = self._reach.conference(request, Operation.START_RECORDING)
+        wanted = await self._reach.body(request, RecordingStart)
         wishes = storage = None
-        if wanted != wire.RecordingStart():
+        if wanted != RecordingStart():
             named = "" if isinstance(wanted.storage, StorageBody) else wanted.storage
             wishes = RecordingWishes(wanted.formats, wanted.participants, named, wanted.codec, wanted.bitrate)
         if isinstance(wanted.storage, StorageBody):
             storage = wanted.storage.given()
         await self._recordings.start(conference, by=asking.actor, wishes=wishes, storage=storage)
-        return Response(status_code=200, headers=_NOT_KEPT)
+        return ok()
 
     async def stop(self, request: Request) -> Response:
         """End or pause; all that was said before is safe when the answer comes."""
-        asking, conference = self._reach(request, Operation.STOP_RECORDING)
+        asking, conference = self._reach.conference(request, Operation.STOP_RECORDING)
         await self._recordings.stop(conference, by=asking.actor)
-        return Response(status_code=200, headers=_NOT_KEPT)
+        return ok()
 
     async def get(self, request: Request) -> Response:
         """The whole recording as MP4, or one picture of it as JPEG, as `Accept` says."""
-        _, conference = self._reach(request, Operation.GET_RECORDING)
+        _, conference = self._reach.conference(request, Operation.GET_RECORDING)
         wants_picture = _prefers_jpeg(request.headers.get("accept", ""))
         return await self._file(request, conference, THUMBNAIL if wants_picture else PROGRAM)
 
     async def get_preview(self, request: Request) -> Response:
         """The most meaningful pictures in one, as WebP."""
-        _, conference = self._reach(request, Operation.GET_RECORDING_PREVIEW)
+        _, conference = self._reach.conference(request, Operation.GET_RECORDING_PREVIEW)
         return await self._file(request, conference, PREVIEW)
 
     async def get_manifest(self, request: Request) -> Response:
         """What is in it, when it was paused, and what is missing."""
-        _, conference = self._reach(request, Operation.GET_RECORDING)
+        _, conference = self._reach.conference(request, Operation.GET_RECORDING)
         recording = self._recording(conference)
         manifest = await asyncio.to_thread(self._recordings.shelf.manifest, recording.id)
         if manifest is None:
             raise Refusal(404, "nothing has been recorded yet")
-        return Response(manifest, headers=_NOT_KEPT, media_type="application/json")
+        return Response(manifest, headers=NOT_KEPT, media_type="application/json")
 
     async def get_file(self, request: Request) -> Response:
         """One of its files, by the name that the manifest gives it."""
-        _, conference = self._reach(request, Operation.GET_RECORDING)
+        _, conference = self._reach.conference(request, Operation.GET_RECORDING)
         return await self._file(request, conference, str(request.path_params["name"]))
 
     # --- inside ---
@@ -122,9 +118,6 @@ class RecordingCalls:
         if recording.wanted:
             raise Refusal(503, "nothing of that is there yet")
         raise Refusal(404, "this recording has no such file")
-
-
-_NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 def _prefers_jpeg(accept: str) -> bool:

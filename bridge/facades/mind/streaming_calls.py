@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.facades.mind import wire
-from bridge.facades.mind.bodies import read_body
-from bridge.facades.mind.gate import Asking
+from bridge.facades.mind.answers import ok
+from bridge.facades.mind.body_wire import StreamingCreation, StreamingMark
 from bridge.facades.mind.permissions import Operation
+from bridge.facades.mind.reach import Reach
+from bridge.facades.mind.resource_wire import streaming_resource
 from bridge.people import Conference
 from bridge.streamings import Streaming, StreamingWishes
-
-Reach = Callable[[Request, Operation], tuple[Asking, Conference]]
 
 
 class Streamer(Protocol):
@@ -31,56 +29,48 @@ class Streamer(Protocol):
 
 
 class StreamingCalls:
-    """`reach` checks the token and the permission of a request, and gives the conference."""
+    """Streamings of a conference: begun, looked at, ended."""
 
-    def __init__(self, streamings: Streamer, reach: Reach, body_bytes: int) -> None:
+    def __init__(self, streamings: Streamer, reach: Reach) -> None:
         self._streamings = streamings
         self._reach = reach
-        self._body_bytes = body_bytes
 
     async def list(self, request: Request) -> Response:
         """All of the conference."""
-        _, conference = self._reach(request, Operation.LIST_STREAMINGS)
-        return _ok([wire.streaming_resource(one) for one in self._streamings.all_of(conference)])
+        _, conference = self._reach.conference(request, Operation.LIST_STREAMINGS)
+        return ok([streaming_resource(one) for one in self._streamings.all_of(conference)])
 
     async def create(self, request: Request) -> Response:
         """Publish to an RTMP address; ours: or offer HLS, and say how it is coded."""
-        _, conference = self._reach(request, Operation.CREATE_STREAMING)
-        wanted = await read_body(request, wire.StreamingCreation, self._body_bytes)
+        _, conference = self._reach.conference(request, Operation.CREATE_STREAMING)
+        wanted = await self._reach.body(request, StreamingCreation)
         wishes = StreamingWishes(wanted.audio, wanted.picture, wanted.hls)
-        return _ok(wire.streaming_resource(await self._streamings.create(conference, wanted.url, wishes)))
+        return ok(streaming_resource(await self._streamings.create(conference, wanted.url, wishes)))
 
     async def delete_all(self, request: Request) -> Response:
         """End all of the conference."""
-        _, conference = self._reach(request, Operation.DELETE_STREAMINGS)
+        _, conference = self._reach.conference(request, Operation.DELETE_STREAMINGS)
         await self._streamings.delete_all(conference)
-        return _ok()
+        return ok()
 
     async def get(self, request: Request) -> Response:
         """One of them."""
-        _, conference = self._reach(request, Operation.GET_STREAMING)
-        return _ok(wire.streaming_resource(self._streamings.get(conference, _id(request))))
+        _, conference = self._reach.conference(request, Operation.GET_STREAMING)
+        return ok(streaming_resource(self._streamings.get(conference, _id(request))))
 
     async def delete(self, request: Request) -> Response:
         """End one of them."""
-        _, conference = self._reach(request, Operation.DELETE_STREAMING)
+        _, conference = self._reach.conference(request, Operation.DELETE_STREAMING)
         await self._streamings.delete(conference, _id(request))
-        return _ok()
+        return ok()
 
     async def mark(self, request: Request) -> Response:
         """Timed metadata, seen by players where the sound of now is heard."""
-        _, conference = self._reach(request, Operation.MARK_STREAMING)
-        wanted = await read_body(request, wire.StreamingMark, self._body_bytes)
+        _, conference = self._reach.conference(request, Operation.MARK_STREAMING)
+        wanted = await self._reach.body(request, StreamingMark)
         self._streamings.mark(conference, _id(request), wanted.payload, wanted.duration)
-        return _ok()
+        return ok()
 
 
 def _id(request: Request) -> str:
     return str(request.path_params["streaming_id"])
-
-
-def _ok(resource: object = None) -> Response:
-    headers = {"Cache-Control": "no-store"}  # addresses hold keys
-    if resource is None:
-        return Response(status_code=200, headers=headers)
-    return Response(msgspec.json.encode(resource), headers=headers, media_type="application/json")

@@ -21,6 +21,7 @@ from bridge.facades.plivo.names import caller_name, clean, name_header
 from bridge.facades.plivo.rest_wire import read_capture
 from bridge.facades.plivo.stream_tokens import StreamTokens
 from bridge.facades.plivo.streams import Switching
+from bridge.request_body import whole_body
 
 CONTENT_TYPES = ("audio/x-l16;rate=16000", "audio/x-l16;rate=8000", "audio/x-mulaw;rate=8000")
 """The first one is used where none is asked for."""
@@ -90,7 +91,7 @@ class Answers:
                 return _error(400, f"content_type must be one of {', '.join(CONTENT_TYPES)}")
             capture = read_capture(asked.get("capture", ""), possible=self._captures)
             granted.spend()
-        except (_BadForm, BadInput) as wrong:
+        except BadInput as wrong:
             return _error(400, str(wrong))
         except NotAllowed as refused:
             return _error(401, str(refused))
@@ -122,21 +123,13 @@ def stream_xml(url: str, content_type: str, extra_headers: str) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n<Response>{stream}</Response>\n'
 
 
-class _BadForm(Exception):
-    """What was posted cannot be read."""
-
-
 async def _form(request: Request) -> dict[str, list[str]]:
     """Every posted field; nothing when it is no form."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            raise _BadForm("too much was posted")
+    body = await whole_body(request, MAX_FORM_BYTES)
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
-        raise _BadForm("what was posted is not a form") from None
+        raise BadInput("what was posted is not a form") from None
 
 
 def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

@@ -43,7 +43,7 @@ def streams() -> KeptStreams:
 
 @pytest_asyncio.fixture
 async def house(streams: KeptStreams) -> AsyncIterator[Mind]:
-    async with mind(streaming=streams) as house:
+    async with mind(declarer=streams) as house:
         yield house
 
 
