@@ -89,6 +89,8 @@ class OutputDesk:
         self._running: dict[str, _Running] = {}
         self._by_conference: dict[str, dict[str, _Running]] = {}
         """The same: who talks is told in the tick, and must not look through everybody's outputs."""
+        self._talking: dict[str, set[str]] = {}
+        """Conference → who talks now, for outputs that begin meanwhile."""
         self._listeners: list[Callable[[OutputTrouble], None]] = []
         self._background = Background(log, "an output did not end cleanly")
         rooms.subscribe(self._switched)
@@ -115,9 +117,12 @@ class OutputDesk:
             raise
         if running.stopping is not None:  # its conference was closed meanwhile
             raise NoSuchRoom("no such conference")
+        talking = self._talking.get(conference.id, ())
         for participant in self._people.participants(conference):
             if participant.online:
                 running.output.joined(participant.id, participant.name)
+                if participant.id in talking:
+                    running.output.talked(participant.id, True, 0)
 
     async def stop(self, output_id: str, why: OutputEnd) -> None:
         """End an output; returns when it is through. Nothing happens when there is none of that id."""
@@ -183,6 +188,10 @@ class OutputDesk:
 
     def _switched(self, event: SwitchEvent) -> None:
         if isinstance(event, Talking) and event.input_name == "primary":
+            if event.talking:
+                self._talking.setdefault(event.room_id, set()).add(event.participant_id)
+            else:
+                self._silent(event.room_id, event.participant_id)
             for running in self._of(event.room_id):
                 running.output.talked(event.participant_id, event.talking, event.ago_ms or 0)
 
@@ -191,17 +200,27 @@ class OutputDesk:
             case ParticipantChanged(before=before, after=after):
                 self._tell(change.conference_id, before, after)
             case ParticipantRemoved(participant=gone):
+                self._silent(change.conference_id, gone.id)
                 if gone.online:
                     for running in self._of(change.conference_id):
                         running.output.left(gone.id)
             case ConferenceClosed():
-                for output_id, running in list(self._running.items()):
-                    if running.conference_id == change.conference_id:
-                        self._stop(output_id, running, "conference ended")
+                self._talking.pop(change.conference_id, None)
+                for output_id, running in list(self._by_conference.get(change.conference_id, {}).items()):
+                    self._stop(output_id, running, "conference ended")
             case _:
                 pass
 
+    def _silent(self, conference_id: str, participant_id: str) -> None:
+        talking = self._talking.get(conference_id)
+        if talking is not None:
+            talking.discard(participant_id)
+            if not talking:
+                del self._talking[conference_id]
+
     def _tell(self, conference_id: str, before: Participant, after: Participant) -> None:
+        if not after.online:
+            self._silent(conference_id, after.id)
         for running in self._of(conference_id):
             if after.online and not before.online:
                 running.output.joined(after.id, after.name)

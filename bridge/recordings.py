@@ -100,57 +100,37 @@ class Recordings:
         wishes: RecordingWishes | None = None,
         storage: GivenStorage | None = None,
     ) -> KeptRecording:
-        """Begin or resume; nothing happens while it runs. `storage` is its own, in place of a configured one.
+        """Begin or resume; nothing happens while it runs.
 
-        Raises NoSuchRoom, Draining, LimitReached, NoRoom, BadInput. After a restart neither limits nor a
-        full disk keep what was being recorded from going on: its writer tells, and waits for room.
+        `wishes` hold for the whole recording, with what was recorded before; without any, what was wished for
+        then. `storage` is its own, in place of a configured one. Raises NoSuchRoom, Draining, LimitReached,
+        NoRoom, BadInput. After a restart neither limits nor a full disk keep what was being recorded from
+        going on: its writer tells, and waits for room.
         """
         if storage is not None:
             wishes = msgspec.structs.replace(wishes or RecordingWishes(), storage=OWN_STORAGE)
         if wishes is not None:
-            await self.shelf.check(storage or wishes.storage)
+            await self.shelf.check(wishes.files, storage or wishes.storage)
         async with self._lock(conference.id):
-            recording = self._by_conference.get(conference.id)
-            if recording is not None and self._desk.look(recording.id) is not None:
-                return recording
+            there = self._by_conference.get(conference.id)
+            if there is not None and self._desk.look(there.id) is not None:
+                return there
             if self._directory.find(conference.id) is None:
                 raise NoSuchRoom("no such conference")
-            if recording is not None and not await self.shelf.take_back(recording.id):
+            if there is not None and not await self.shelf.take_back(there.id):
                 # It lies in its storage, and stays there as it is; what follows is another one.
                 if wishes is None:
-                    wishes, storage = wishes_of(recording), await self.shelf.own_storage(recording.id)
-                await self._ends.remove(recording)
+                    wishes, storage = wishes_of(there), await self.shelf.own_storage(there.id)
+                await self._ends.remove(there)
                 del self._by_conference[conference.id]
-                recording = None
-            if recording is None:
-                recording = self._new(conference)
-            asked = by.kind != "system"
-            if asked:
+                there = None
+            recording = there or self._new(conference)
+            if by.kind != "system":
                 await self.shelf.check_room()
-            self._hold(recording, enforce=asked)
-            stretch = recording.stretches
+            self._hold(recording, enforce=by.kind != "system")
             if wishes is not None:
                 recording = replace(recording, wishes=msgspec.to_builtins(wishes))
-            recording = replace(recording, stretches=stretch + 1, wanted=True)
-            try:
-                await self._records.keep_recording(recording)
-            except BaseException:
-                self._free(recording)
-                raise
-            self._by_conference[conference.id] = recording
-            try:
-                if storage is not None:  # after its row: what has none is nobody's
-                    await self.shelf.keep_storage(recording.id, storage)
-                await self._desk.start(conference, recording.id, RecordingSpec(recording.id, stretch))
-            except BaseException:
-                self._free(recording)
-                recording = replace(recording, wanted=False)
-                self._by_conference[conference.id] = recording
-                await self._records.keep_recording(recording)
-                self.shelf.rest(recording.id)
-                raise
-            wanted = wishes_of(recording)
-            self.shelf.follow(recording.id, wanted.files, wanted.storage)
+            recording = await self._begin(conference, recording, storage)
             self._directory.note_recording(conference.id, True, by=by)
             log.info("- recording by %s", by.kind, extra={"room": conference.id})
             return recording
@@ -162,12 +142,8 @@ class Recordings:
             if recording is None or not recording.wanted:
                 return
             await self._desk.stop(recording.id, "paused")
-            self._free(recording)
-            self.shelf.rest(recording.id)
-            recording = replace(recording, wanted=False)
-            self._by_conference[conference.id] = recording
-            await self._records.keep_recording(recording)
             self._directory.note_recording(conference.id, False, by=by)
+            await self._let_rest(recording)
             log.info("- recording stopped by %s", by.kind, extra={"room": conference.id})
 
     def find(self, conference_id: str) -> KeptRecording | None:
@@ -195,8 +171,39 @@ class Recordings:
     async def _go_on(self, conference: Conference) -> None:
         try:
             await self.start(conference, by=Actor.system())
-        except BridgeError as error:
-            log.error("x recording could not be taken up again: %s", error, extra={"room": conference.id})
+        except (BridgeError, OSError) as error:
+            said = error.strerror if isinstance(error, OSError) else error
+            log.error("x recording could not be taken up again: %s", said, extra={"room": conference.id})
+
+    async def _begin(
+        self, conference: Conference, recording: KeptRecording, storage: GivenStorage | None
+    ) -> KeptRecording:
+        """Its next stretch; gives it as it is then. It has its place, which it keeps only when that works."""
+        begun = replace(recording, stretches=recording.stretches + 1, wanted=True)
+        try:
+            await self._records.keep_recording(begun)
+        except BaseException:
+            self._free(recording)
+            raise
+        self._by_conference[conference.id] = begun
+        try:
+            if storage is not None:  # after its row: what has none is nobody's
+                await self.shelf.keep_storage(begun.id, storage)
+            await self._desk.start(conference, begun.id, RecordingSpec(begun.id, recording.stretches))
+        except BaseException:
+            await self._let_rest(begun)
+            raise
+        wishes = wishes_of(begun)
+        self.shelf.follow(begun.id, wishes.files, wishes.storage)
+        return begun
+
+    async def _let_rest(self, recording: KeptRecording) -> None:
+        """It is not recorded any more, and after a restart neither; a later start goes on with it."""
+        self._free(recording)
+        self.shelf.rest(recording.id)
+        resting = replace(recording, wanted=False)
+        await self._records.keep_recording(resting)
+        self._by_conference[recording.conference_id] = resting
 
     def _hold(self, recording: KeptRecording, *, enforce: bool) -> None:
         if recording.id not in self._holding:

@@ -32,8 +32,8 @@ class Shelf(Protocol):
     async def adopt(self) -> list[str]:
         """Close what a crash left open; gives the ids of those recordings."""
 
-    async def check(self, storage: str | GivenStorage) -> None:
-        """Raises BadInput for a storage that there is not, or that may not be used."""
+    async def check(self, wanted: WantedFiles, storage: str | GivenStorage) -> None:
+        """Raises BadInput for files that cannot be made here, and a storage that may not be used."""
 
     async def check_room(self) -> None:
         """Raises NoRoom when hardly anything more can be written."""

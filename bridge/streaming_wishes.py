@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from bridge.core.ports import HlsSpec, PictureCoding, PushSpec, SoundCoding
+from bridge.picture_wishes import PictureWishes as PictureWishes
 from bridge.records import KeptStreaming
 
 _MP3_RATE_HZ = 44_100
@@ -23,23 +24,6 @@ class SoundWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     def __post_init__(self) -> None:
         if not 8_000 <= self.bitrate <= 320_000:
             raise ValueError("`bitrate` of sound is 8000 to 320000")
-
-
-class PictureWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How the picture is to be coded."""
-
-    width: int = 640
-    height: int = 360
-    fps: int = 10
-    bitrate: int = 300_000
-
-    def __post_init__(self) -> None:
-        if self.width % 2 or self.height % 2 or not (160 <= self.width <= 1920 and 90 <= self.height <= 1080):
-            raise ValueError("a picture has even sides, 160x90 to 1920x1080")
-        if not 1 <= self.fps <= 30:
-            raise ValueError("`fps` is 1 to 30")
-        if not 50_000 <= self.bitrate <= 8_000_000:
-            raise ValueError("`bitrate` of a picture is 50000 to 8000000")
 
 
 class HlsWishes(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
@@ -95,9 +79,8 @@ def spec_of(kept: KeptStreaming) -> PushSpec | HlsSpec:
     audio = wishes.audio
     picture = None
     if wishes.picture is not None:
-        picture = PictureCoding(
-            wishes.picture.width, wishes.picture.height, wishes.picture.fps, wishes.picture.bitrate
-        )
+        seen = wishes.picture
+        picture = PictureCoding(seen.width, seen.height, seen.fps, seen.bitrate, seen.background)
     if kept.url:
         rate_hz = _MP3_RATE_HZ if audio.codec == "mp3" else 48_000
         return PushSpec(kept.url, SoundCoding(audio.codec, audio.bitrate, audio.channels, rate_hz), picture)

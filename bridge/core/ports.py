@@ -46,13 +46,14 @@ from bridge.core.specs import (
     SoloSource,
     SoundCoding,
     Source,
-    WantedFiles,
     WebRtcOffer,
 )
 from bridge.core.storage_spec import OWN_STORAGE, GivenStorage, StorageKind
 from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputFile, OutputLook, OutputPort, OutputState
+from bridge.core.wanted_files import EVERYBODY, WantedFiles, WantedPicture, Whom
 
 __all__ = [
+    "EVERYBODY",
     "L16_8K",
     "L16_16K",
     "L16_48K",
@@ -109,7 +110,9 @@ __all__ = [
     "StreamLedger",
     "TrackLedger",
     "WantedFiles",
+    "WantedPicture",
     "WebRtcOffer",
+    "Whom",
 ]
 
 

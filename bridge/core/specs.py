@@ -133,26 +133,11 @@ LegSpec = WebRtcOffer | CallTrack | ServiceStream | PlayerSource
 
 @dataclass(frozen=True, slots=True)
 class RecordingSpec:
-    """An output that keeps what a room sounds like."""
+    """An output that keeps what a room sounds like: the program, and each participant alone."""
 
     recording_id: str
     stretch: int
     """How many times it was begun before."""
-    participants: bool = True
-    """Each alone, beside the program."""
-
-
-@dataclass(frozen=True, slots=True)
-class WantedFiles:
-    """Which files are to be made of a recording, and how those of AAC and MP3 are coded."""
-
-    formats: tuple[str, ...] = ("mp4",)
-    participants: bool = False
-    """The same of each participant alone."""
-    codec: Literal["aac", "he-aac"] = "aac"
-    """Where nothing codes HE-AAC it is AAC-LC, and the manifest says so."""
-    bitrate: int = 64_000
-    """Bits per second, of each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +160,8 @@ class PictureCoding:
     height: int = 360
     fps: int = 10
     bitrate: int = 300_000
+    background: str = ""
+    """Behind the tiles, `#rrggbb`; empty: the usual one."""
 
 
 @dataclass(frozen=True, slots=True)

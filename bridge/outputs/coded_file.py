@@ -1,4 +1,4 @@
-"""A file of coded sound, with or without a picture: MP4, M4A, MP3, Ogg Opus.
+"""A file of coded sound, a picture, or both: MP4, M4A, MP3, Ogg Opus.
 
 MP4 survives a kill: it is written in fragments of half a second, each playable once it is there, and becomes
 an ordinary MP4 when it is finished. Its header waits for the first fragment, so that the sound's priming is
@@ -29,19 +29,20 @@ class CodedFile:
     """One such file in the making; the encoders may serve others, too."""
 
     def __init__(
-        self, path: Path, form: str, sound: AudioEncoder, picture: PictureEncoder | None = None
+        self, path: Path, form: str, sound: AudioEncoder | None, picture: PictureEncoder | None = None
     ) -> None:
         self.file = KeptFile(path)
         container, options = _CONTAINERS[form]
         self._container = av.open(
             self.file, "w", format=container, options={"fflags": "+bitexact+flush_packets", **options}
         )
-        self._sound = sound.add_to(self._container)
+        self._sound = sound.add_to(self._container) if sound is not None else None
         self._picture = picture.add_to(self._container) if picture is not None else None
 
     def put_sound(self, packets: Iterable[Coded]) -> None:
-        """Coded sound, in order."""
-        put(self._container, self._sound, packets)
+        """Coded sound, in order; a file without sound passes it over."""
+        if self._sound is not None:
+            put(self._container, self._sound, packets)
 
     def put_picture(self, packets: Iterable[Coded]) -> None:
         """Coded pictures, in order; a file without a picture passes them over."""

@@ -64,7 +64,6 @@ class FileMaking:
         self.stretch = -1
         """The last one that all files have, as far as it goes."""
         self.finished: Finished | None = None
-        self.at_ms = 0
         self.trouble = ""
         self.restarts = 0
 
@@ -150,13 +149,13 @@ class FileMaking:
 
     def _told(self, message: bytes) -> None:
         match decode_message(message):
-            case Progress(at_ms=at_ms):
-                self.at_ms, self.trouble = at_ms, ""
+            case Progress():
+                self.trouble = ""
                 self._on_progress()
             case Whole(name=name):
                 self._on_whole(name)
-            case Waiting(at_ms=at_ms, stretch=stretch):
-                self.at_ms, self.stretch, self.trouble = at_ms, stretch, ""
+            case Waiting(stretch=stretch):
+                self.stretch, self.trouble = stretch, ""
             case Finished() as finished:
                 self.finished, self.trouble = finished, ""
                 self._on_finished(finished)

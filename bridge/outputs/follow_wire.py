@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.ports import EVERYBODY, Whom
+
 SoundForm = Literal["wav", "flac", "ogg", "mp3", "m4a"]
 ProgramForm = Literal["wav", "flac", "ogg", "mp3", "m4a", "mp4", "hls-ts", "hls-fmp4"]
 """`ogg` is Opus. Only `mp4` and HLS have a picture."""
@@ -20,6 +22,10 @@ class PicturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     width: int = 640
     height: int = 360
     fps: int = 10
+    bitrate: int | None = None
+    """Bit/s that it takes at most, with every picture coded; None: only what changes, in the same quality."""
+    background: str = ""
+    """Behind the tiles, `#rrggbb`; empty: the usual one."""
 
 
 class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,11 +38,17 @@ class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     participants: tuple[SoundForm, ...] = ()
     """Files of each participant alone."""
     sides: tuple[SoundForm, ...] = ()
-    """Stereo files: one participant to the left, everybody else to the right."""
-    left: str = ""
-    """Who is to the left; empty: who came first."""
+    """Stereo files: who came first to the left, everybody else to the right."""
     picture: PicturePlan | None = PicturePlan()
     """None: sound only."""
+    sound: bool = True
+    """Whether the program's MP4 and HLS have sound."""
+    channels: Literal[1, 2] = 1
+    """Of the program's files; both have the same sound."""
+    heard: Whom = EVERYBODY
+    """Whose sound the files have. Of some, the program is the sum of their own tracks."""
+    seen: Whom = EVERYBODY
+    """Who is in the picture."""
     h264: bool = True
     """Whether H.264 may be used at all; without it no file has a picture."""
     stills: bool = True
@@ -46,7 +58,9 @@ class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bitrate: int = 64_000
     """Of AAC and MP3, bit/s a channel."""
     opus_bitrate: int = 40_000
+    """Of Ogg, bit/s a channel."""
     segment_s: float = 6.0
+    """Of HLS."""
     follow: bool = False
     """Go on until the recording is over; otherwise only what is there by now."""
     notes: tuple[str, ...] = ()

@@ -84,8 +84,8 @@ class _Follower:
             self._read(stretch, files)
         over = self._told_to_finish or not self._may_go_on()
         sizes, notes = files.finish(over, lambda name: self._send(Whole(name)))
-        time = self._weaver.time
-        self._send(Finished(time.duration_ms, sizes, notes, len(time.stretches)))
+        made = self._weaver.time
+        self._send(Finished(made.duration_ms, sizes, notes, len(made.stretches)))
 
     def give_up(self, wrong: Exception) -> NoReturn:
         """Say what is wrong and end, with an exit code that says so, too."""

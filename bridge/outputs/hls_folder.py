@@ -40,17 +40,19 @@ class HlsFolder:
     """The folder in the making. One of that name was not finished, or is to be replaced: it is removed."""
 
     def __init__(
-        self, path: Path, plan: HlsPlan, sound: AudioEncoder, picture: PictureEncoder | None = None
+        self, path: Path, plan: HlsPlan, sound: AudioEncoder | None, picture: PictureEncoder | None = None
     ) -> None:
-        """Raises ValueError for sound that the segments cannot hold, OSError."""
+        """One of both at least. Raises ValueError for sound that the segments cannot hold, OSError."""
         self.path = path
         self._plan = plan
-        self._channels = sound.settings.channels
-        codec = sound.settings.codec
-        if codec == "pcm" or (plan.form == "hls-ts" and codec not in ("aac", "mp3")):
-            raise ValueError(f"{codec} cannot be in segments of {plan.form}")
-        self._sound_track = SoundTrack(codec, self._channels, sound.header)
-        self._frame = sound.frame_samples
+        self._sound_track: SoundTrack | None = None
+        self._frame = 0
+        if sound is not None:
+            codec = sound.settings.codec
+            if codec == "pcm" or (plan.form == "hls-ts" and codec not in ("aac", "mp3")):
+                raise ValueError(f"{codec} cannot be in segments of {plan.form}")
+            self._sound_track = SoundTrack(codec, sound.settings.channels, sound.header)
+            self._frame = sound.frame_samples
         self._picture_track: PictureTrack | None = None
         self._fps = 0
         if picture is not None:
@@ -81,7 +83,9 @@ class HlsFolder:
             self._cuts.append(sample)
 
     def put_sound(self, packets: Iterable[Coded]) -> None:
-        """Coded sound, in order."""
+        """Coded sound, in order; a folder without sound passes it over."""
+        if self._sound_track is None:
+            return
         self._sound += [
             Unit(bytes(packet), packet.pts or 0, self._frame) for packet in packets if packet.size
         ]
@@ -133,9 +137,11 @@ class HlsFolder:
         for unit in units:
             due = unit.at >= wanted or (forced is not None and unit.at >= forced)
             if unit.key and due and unit.at > self._at:
-                complete = bool(self._sound) and self._sound[-1].until >= unit.at
-                return unit.at if complete else None
+                return unit.at if self._has_sound_until(unit.at) else None
         return None
+
+    def _has_sound_until(self, end: int) -> bool:
+        return self._sound_track is None or (bool(self._sound) and self._sound[-1].until >= end)
 
     def _write(self, end: int, last: bool = False) -> None:
         sound = self._take(self._sound, end, last)
@@ -175,5 +181,8 @@ class HlsFolder:
         codecs = [track.codec_name for track in (self._picture_track, self._sound_track) if track is not None]
         width = self._picture_track.width if self._picture_track else None
         height = self._picture_track.height if self._picture_track else None
-        variant = Variant(MEDIA, int(self._most_bits) + 1, ",".join(codecs), width=width, height=height)
+        variant = Variant(
+            MEDIA, int(self._most_bits) + 1, ",".join(codecs), width=width, height=height,
+            fps=self._fps or None,
+        )  # fmt: skip
         write_whole(self.path / MASTER, MasterPlaylist((variant,)).text().encode(), synced=False)

@@ -235,7 +235,9 @@ def _note(spec: PushSpec | HlsSpec, h264: bool) -> str:
 def _picture(coding: PictureCoding | None, h264: bool) -> live_wire.PictureSpec | None:
     if coding is None or not h264:
         return None
-    return live_wire.PictureSpec(coding.width, coding.height, coding.fps, coding.bitrate)
+    return live_wire.PictureSpec(
+        coding.width, coding.height, coding.fps, coding.bitrate, background=coding.background
+    )
 
 
 def _wall_ms() -> float:

@@ -38,6 +38,8 @@ class PictureSpec(Word, frozen=True):
     fps: int = 10
     bitrate: int = 300_000
     keyframe_s: float = 1.0
+    background: str = ""
+    """Behind the tiles, `#rrggbb`; empty: the usual one."""
 
 
 class CaptionSpec(Word, frozen=True):

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.core.ports import WantedFiles
+from bridge.core.ports import WantedFiles, WantedPicture
 from bridge.outputs.codec_wishes import as_possible
 from bridge.outputs.follow_wire import FollowPlan, PicturePlan, ProgramForm, SoundForm
 from bridge.outputs.kept_file import write_whole
@@ -23,9 +23,9 @@ class _Made(msgspec.Struct, frozen=True):
 
 
 def plan_for(
-    directory: Path, wanted: WantedFiles, *, picture: PicturePlan | None, h264: bool, title: str
+    directory: Path, wanted: WantedFiles, *, picture: PicturePlan, h264: bool, title: str
 ) -> FollowPlan:
-    """How the files of the recording in that directory are to be made."""
+    """How the files of the recording in that directory are to be made; `picture`: where nothing is wanted."""
     _, note = as_possible(wanted.codec)
     program: list[ProgramForm] = []
     alone: list[SoundForm] = []
@@ -44,12 +44,29 @@ def plan_for(
         tuple(program),
         tuple(alone) if wanted.participants else (),
         ("wav",) if "stereo" in wanted.formats else (),
-        picture=picture,
+        picture=_picture(wanted.picture, picture),
+        sound=wanted.sound,
+        channels=wanted.channels,
+        heard=wanted.heard,
+        seen=wanted.seen,
         h264=h264,
         title=title,
         bitrate=wanted.bitrate,
+        segment_s=wanted.segment_s,
         follow=True,
         notes=(note,) if note else (),
+    )
+
+
+def _picture(wanted: WantedPicture | None, usual: PicturePlan) -> PicturePlan | None:
+    if wanted is None:
+        return None
+    return PicturePlan(
+        wanted.width or usual.width,
+        wanted.height or usual.height,
+        wanted.fps or usual.fps,
+        wanted.bitrate or usual.bitrate,
+        wanted.background or usual.background,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bridge.core.ports import PTIME_MS
+from bridge.core.ports import EVERYBODY, PTIME_MS, Whom
 from bridge.outputs.attendance import Attendee
 from bridge.outputs.record import RATE_HZ, Begun
 from bridge.outputs.record_time import RecordTime, Stretch
@@ -31,8 +31,11 @@ class FileEntry:
     sha256: str
     duration_ms: int | None = None
     codec: str | None = None
+    """Of its sound."""
     channels: int | None = None
     has_picture: bool = False
+    width: int | None = None
+    height: int | None = None
     role: str = "recording"
     """`segment` and `header` for those that a playlist names, `thumbnail` and `preview` for stills."""
 
@@ -50,6 +53,8 @@ class Account:
     versions: Mapping[str, str]
     over: bool
     """Whether the recording is over; otherwise more may follow in its log."""
+    heard: Whom = EVERYBODY
+    seen: Whom = EVERYBODY
 
 
 def manifest(account: Account) -> bytes:
@@ -87,11 +92,18 @@ def manifest(account: Account) -> bytes:
             {"at_ms": s.at_ms, "duration_ms": s.duration_ms, "unix_ms": s.began_ms} for s in time.stretches
         ],
         "participants": [_attendee(attendee, time) for attendee in account.attendees],
+        "heard": _whom(account.heard),
+        "seen": _whom(account.seen),
         "files": [_file(entry) for entry in account.files],
         "notes": list(account.notes),
         "made_by": dict(account.versions),
     }
     return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+
+
+def _whom(whom: Whom) -> dict[str, object] | None:
+    """Of whom the files are; None: of everybody."""
+    return None if whom.everybody else {"only": list(whom.only), "without": list(whom.without)}
 
 
 def _stretch(stretch: Stretch) -> dict[str, object]:

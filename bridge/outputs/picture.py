@@ -27,6 +27,10 @@ _TILE_TALKING: Final[Colour] = (36, 46, 52)
 _RING: Final[Colour] = (62, 207, 142)
 _NAME: Final[Colour] = (232, 236, 241)
 _QUIET: Final[Colour] = (150, 160, 174)
+_NAME_ON_LIGHT: Final[Colour] = (17, 20, 26)
+_QUIET_ON_LIGHT: Final[Colour] = (78, 86, 98)
+_LIGHT: Final = 140
+"""Grounds of this luma (0…255) and more have dark letters."""
 
 _SMOOTH: Final = 4
 """Shapes are drawn this much larger and made smaller, so that their edges are smooth."""
@@ -35,10 +39,17 @@ _KEPT_PICTURES: Final = 8
 
 
 class PicturePainter:
-    """Paints views in one size."""
+    """Paints views in one size, on one ground."""
 
-    def __init__(self, settings: PictureSettings, shelf: FontShelf | None = None) -> None:
+    def __init__(
+        self, settings: PictureSettings, shelf: FontShelf | None = None, background: str = ""
+    ) -> None:
+        """`background`: behind the tiles, `#rrggbb`; empty: the usual one. Raises ValueError for another."""
         self.settings = settings
+        self._ground = colour_of(background) if background else _GROUND
+        light = _luma(self._ground) >= _LIGHT
+        self._title = _NAME_ON_LIGHT if light else _NAME
+        self._quiet = _QUIET_ON_LIGHT if light else _QUIET
         self._letters = Lettering(shelf or FontShelf())
         self._pictures: OrderedDict[View, NDArray[np.uint8]] = OrderedDict()
         self._tiles: OrderedDict[tuple[Tile, int, int], Image.Image] = OrderedDict()
@@ -61,7 +72,7 @@ class PicturePainter:
 
     def _painted(self, view: View) -> Image.Image:
         width, height = self.settings.width, self.settings.height
-        image = Image.new("RGB", (width, height), _GROUND)
+        image = Image.new("RGB", (width, height), self._ground)
         gap = max(4, height // 60)
         top = gap
         if view.title:
@@ -79,7 +90,7 @@ class PicturePainter:
         line = gap + round(pixels * 1.05)
         if view.tiles:
             title = self._letters.fitting(view.title, pixels, self.settings.width - 6 * gap)
-            self._letters.draw(image, (2 * gap, line), title, pixels, _NAME)
+            self._letters.draw(image, (2 * gap, line), title, pixels, self._title)
         return line + round(pixels * 0.75)
 
     def _nobody(self, image: Image.Image, view: View) -> None:
@@ -88,7 +99,7 @@ class PicturePainter:
         pixels = max(14, height // 14)
         title = self._letters.fitting(view.title, pixels, width * 0.86)
         at = ((width - self._letters.width(title, pixels)) / 2, height / 2 + pixels * 0.35)
-        self._letters.draw(image, at, title, pixels, _QUIET)
+        self._letters.draw(image, at, title, pixels, self._quiet)
 
     def _tile(self, tile: Tile, width: int, height: int) -> Image.Image:
         key = (tile, width, height)
@@ -102,7 +113,7 @@ class PicturePainter:
         return drawn
 
     def _drawn(self, tile: Tile, width: int, height: int) -> Image.Image:
-        image = Image.new("RGB", (width, height), _GROUND)
+        image = Image.new("RGB", (width, height), self._ground)
         corner = max(3, height // 14)
         ring = max(2, height // 45)
         if tile.talking:
@@ -122,7 +133,7 @@ class PicturePainter:
     def _avatar(self, image: Image.Image, tile: Tile, room: tuple[int, int]) -> None:
         across = max(8, round(min(room) * 0.66))
         x, y = (room[0] - across) // 2, (room[1] - across) // 2 + round(room[1] * 0.04)
-        colour = _colour_of(tile.participant)
+        colour = _calm_colour(tile.participant)
         disc = self._mask(across, across, across // 2)
         image.paste(colour, (x, y), disc)
         letters = initials(tile.name)
@@ -177,7 +188,21 @@ def initials(name: str) -> str:
     return (first + last).upper()
 
 
-def _colour_of(participant: str) -> Colour:
+def colour_of(written: str) -> Colour:
+    """The colour that is written as `#rrggbb`. Raises ValueError for anything else."""
+    if len(written) != 7 or written[0] != "#":
+        raise ValueError("a colour is written as #rrggbb")
+    red, green, blue = bytes.fromhex(written[1:])
+    return red, green, blue
+
+
+def _luma(colour: Colour) -> float:
+    """How bright it is, 0…255 (BT.709)."""
+    red, green, blue = colour
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _calm_colour(participant: str) -> Colour:
     """A calm colour that stays with a participant."""
     hue = (zlib.crc32(participant.encode()) % 360) / 360
     red, green, blue = colorsys.hls_to_rgb(hue, 0.36 if 0.11 < hue < 0.24 else 0.42, 0.38)

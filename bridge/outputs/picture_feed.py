@@ -1,8 +1,11 @@
-"""The pictures of a recording, coded: one when something changes, and a key frame every second."""
+"""The pictures of a recording, coded.
+
+One when something changes, and a key frame every second; or, where they are to be even, each.
+"""
 
 from __future__ import annotations
 
-from bridge.core.ports import TICK_S
+from bridge.core.ports import EVERYBODY, TICK_S, Whom
 from bridge.outputs.encoders import Coded, PictureEncoder, PictureSettings
 from bridge.outputs.picture import PicturePainter
 from bridge.outputs.record import Begun, Record
@@ -15,11 +18,23 @@ _TICKS_A_SECOND = round(1 / TICK_S)
 class PictureFeed:
     """Follows the blocks of a recording; gives packets whose durations reach to the next picture."""
 
-    def __init__(self, settings: PictureSettings, painter: PicturePainter, title: str = "") -> None:
-        """`title`: what the conference is called, or empty."""
+    def __init__(
+        self,
+        settings: PictureSettings,
+        painter: PicturePainter,
+        title: str = "",
+        *,
+        seen: Whom = EVERYBODY,
+        even: bool = False,
+    ) -> None:
+        """`title`: what the conference is called, or empty. `seen`: who is shown.
+
+        `even`: every picture is coded, so that bits can be counted by the second.
+        """
         self.settings, self.painter = settings, painter
-        self.scene = Scene(title)
-        self.encoder = PictureEncoder(settings, even=False)
+        self.scene = Scene(title, seen)
+        self.encoder = PictureEncoder(settings, even=even)
+        self._even = even
         self._happened: list[tuple[int, Record]] = []
         self._changed = True
         self._key = True
@@ -33,7 +48,7 @@ class PictureFeed:
         packets: list[Coded] = []
         for frame in range(self._frame_at(block.tick), self._frame_at(block.tick + block.ticks)):
             self._follow(frame * _TICKS_A_SECOND / self.settings.fps)
-            if self._changed or self._key or frame - self._key_at >= self._group:
+            if self._even or self._changed or self._key or frame - self._key_at >= self._group:
                 packets += self._coded(frame)
         return packets
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.outputs.record import Begun, Ended, Lost, Record
-from bridge.outputs.record_log import Batch, Damage, LogScan, begun_of
-from bridge.outputs.record_tail import ended_at, find_tail
+from bridge.outputs.record import Ended, Lost, Record
+from bridge.outputs.record_log import Batch, Damage, LogScan
 
 LOG_FOLDER = "log"
 _LOG_NAME = re.compile(r"([0-9]{6,})\.rec")
@@ -54,25 +53,6 @@ class RecordReader:
         except FileNotFoundError:
             return []
         return sorted(int(found[1]) for name in names if (found := _LOG_NAME.fullmatch(name)))
-
-    def begun(self, stretch: int) -> Begun | None:
-        """What the stretch says of itself; None when nothing of it is there (yet)."""
-        with _LogFile(log_path(self._directory, stretch)) as file:
-            scan = LogScan(file.read)
-            while (found := scan.next()) is not None:
-                if isinstance(found, Batch):
-                    return begun_of(found)
-        return None
-
-    def ended(self, stretch: int) -> Ended | None:
-        """How the stretch ended; None as long as it goes on, or nobody said so."""
-        with _LogFile(log_path(self._directory, stretch)) as file:
-            return ended_at(file.read, file.size())
-
-    def ticks(self, stretch: int) -> int:
-        """How long the stretch is by now, 20 ms each."""
-        with _LogFile(log_path(self._directory, stretch)) as file:
-            return find_tail(file.read, file.size()).until
 
     def read(self, stretch: int, follow: Poll | None = None) -> Iterator[Record]:
         """The stretch's records, in order: see `told`."""
@@ -162,12 +142,6 @@ class _LogFile:
         except FileNotFoundError:
             self._descriptor = None
 
-    def __enter__(self) -> _LogFile:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
@@ -175,9 +149,6 @@ class _LogFile:
 
     def read(self, offset: int, length: int) -> bytes:
         return b"" if self._descriptor is None else os.pread(self._descriptor, length, offset)
-
-    def size(self) -> int:
-        return 0 if self._descriptor is None else os.fstat(self._descriptor).st_size
 
     def replaced(self) -> bool:
         """Whether another file is there now."""

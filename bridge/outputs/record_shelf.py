@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
-from bridge.errors import NoRoom
+from bridge.errors import BadInput, NoRoom
 from bridge.outputs.adoption import NotAdopted, adopt
 from bridge.outputs.away_file import AwayFile
 from bridge.outputs.file_making import FileMaking
@@ -38,7 +38,8 @@ class ShelfSettings:
     """How files are made and kept."""
 
     h264: bool = True
-    picture: PicturePlan | None = PicturePlan()
+    picture: PicturePlan = PicturePlan()
+    """Where a recording says nothing else."""
     finish_after_s: float = 600.0
     """A stopped recording's files are made whole after so long without a further stretch."""
     least_free_bytes: int = 16 << 20
@@ -87,8 +88,10 @@ class RecordShelf:
                 log.error("x recording %s cannot be closed: %s", one.recording, one.why)
         return [one.recording for one in found if not isinstance(one, NotAdopted)]
 
-    async def check(self, storage: str | GivenStorage) -> None:
-        """Raises BadInput for one that there is not, or that may not be used."""
+    async def check(self, wanted: WantedFiles, storage: str | GivenStorage) -> None:
+        """Raises BadInput for files that cannot be made here, and a storage that may not be used."""
+        if not wanted.sound and not self._settings.h264:
+            raise BadInput("H.264 is switched off on this server: there are no files with a picture alone")
         await self._storage.check(storage)
 
     async def keep_storage(self, recording: str, given: GivenStorage) -> None:

@@ -1,4 +1,4 @@
-"""From time in a recording's files to time of day, and back. Pure.
+"""From time in a recording's files to time of day. Pure.
 
 Files hold the stretches one after the other; what lay between two of them is left out (a pause), what got
 lost inside one is silence of the same length (a hole). So the way from one time to the other is in pieces:
@@ -93,16 +93,6 @@ class RecordTime:
             return None
         stretch = self.stretches[at]
         return stretch.began_ms + (file_ms - stretch.at_ms)
-
-    def file_ms(self, wall_ms: float) -> float | None:
-        """Where in the files it is what sounded at `wall_ms` (Unix ms); None in a pause and outside.
-
-        Of a time of day that was there twice, since the clock was put back, the later one.
-        """
-        for stretch in reversed(self.stretches):
-            if stretch.began_ms <= wall_ms < stretch.ended_ms:
-                return stretch.at_ms + (wall_ms - stretch.began_ms)
-        return None
 
     def pauses(self) -> Iterable[Pause]:
         """What is left out between the stretches, in order."""

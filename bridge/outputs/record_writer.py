@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.core.ports import PTIME_MS
-from bridge.outputs.back_off import BackOff, Failures
+from bridge.outputs.back_off import BackOff
 from bridge.outputs.child_limits import ChildLimits
-from bridge.outputs.children import Child
 from bridge.outputs.log_queue import LogQueue
 from bridge.outputs.record import Begun, Ended, Record
-from bridge.outputs.record_log import IDENTITY_BYTES
 from bridge.outputs.scribe import FAREWELL_S
-from bridge.outputs.scribe_wire import Append, Close, Durable, Open, Opened, Troubled, decode_answer, encode
+from bridge.outputs.scribe_child import ScribeChild
+from bridge.outputs.scribe_wire import Answer, Close, Durable, Opened, Troubled
+from bridge.outputs.stretch_log import LogFigures, StretchLog
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +38,6 @@ class WriterSettings:
     """Nothing acknowledged for so long is a problem to be told."""
     back_off: BackOff = BackOff(first_s=0.1, most_s=5.0)
     limits: ChildLimits = ChildLimits(hang_s=5.0, open_files=4096, farewell_s=FAREWELL_S + 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LogFigures:
-    """What can be seen of a recording's log, of its newest stretch."""
-
-    bytes: int
-    """Of the stretch's log, on the disk."""
-    ticks: int
-    """Told so far."""
-    durable_ticks: int
-    lag_ms: int
-    """Between what was told and what is durable."""
-    queue_bytes: int
-    holes: int
-    lost_ticks: int
-    trouble: str | None
-    """What is wrong now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +69,32 @@ class RecordWriter:
         on_resumed: Callable[[str], None] = lambda recording: None,
         settings: WriterSettings | None = None,
     ) -> None:
-        self._root = root
         self._on_problem = on_problem
         self._on_resumed = on_resumed
-        self._settings = settings or WriterSettings()
-        self._current: dict[str, _Log] = {}
-        self._open: dict[int, _Log] = {}
+        self._settings = settings = settings or WriterSettings()
+        self._scribe = ScribeChild(
+            root, settings.limits, settings.back_off,
+            on_begun=self._open_all, on_answer=self._answered, on_ended=self._scribe_ended,
+        )  # fmt: skip
+        self._current: dict[str, StretchLog] = {}
+        self._open: dict[int, StretchLog] = {}
         self._last = 0
-        self._child: Child | None = None
-        self._exited = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._closing = False
         self._bytes = self._past_holes = self._past_lost_ticks = 0
-        self.restarts = 0
-        """Times the scribe had to be begun again."""
+        self._waiting_at_most = 0
+        """No more bytes than these wait for the disk; counted anew when that might be too many."""
 
     async def start(self) -> None:
         """From now on there is a scribe when one is needed."""
-        self._keeping = asyncio.create_task(self._keep_scribe())
+        self._scribe.start()
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self, within_s: float = 5.0) -> None:
         """Let the scribe write what it has, and end it. What was not ended is adopted at the next start."""
-        self._closing = True
-        for task in (self._keeping, self._watching):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if self._child is not None:
-            await self._child.stop(within_s)
-            self._child = None
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._scribe.stop(within_s)
 
     def begin(self, begun: Begun) -> None:
         """A stretch of `begun.recording` begins; the one before it must have been ended."""
@@ -131,10 +106,9 @@ class RecordWriter:
             max_bytes=settings.queue_bytes,
             window_bytes=settings.window_bytes,
         )
-        made = _Log(self._last, begun, os.urandom(IDENTITY_BYTES), queue, time.monotonic())
+        made = StretchLog(self._last, begun, queue)
         self._current[begun.recording] = self._open[made.number] = made
-        made.put([begun], 0)
-        self._wanted.set()
+        self._scribe.want()
         self._ask_to_open(made)
 
     def put(self, recording: str, records: Sequence[Record], until: int) -> None:
@@ -145,16 +119,12 @@ class RecordWriter:
         one = self._current.get(recording)
         if one is None or one.ending:
             return
+        before = one.queue.bytes
         one.put(records, until)
         self._hand_over(one)
-        while sum(other.queue.bytes for other in self._open.values()) > self._settings.total_bytes:
-            if not max(self._open.values(), key=lambda other: other.queue.bytes).queue.push_out():
-                break
-
-    async def durable(self, recording: str, within_s: float) -> bool:
-        """Wait until everything told so far is on the disk. False when it is not by then."""
-        one = self._current.get(recording)
-        return one is None or await one.wait_for(one.queue.newest, within_s)
+        self._waiting_at_most += one.queue.bytes - before
+        if self._waiting_at_most > self._settings.total_bytes:
+            self._push_out()
 
     async def end(self, recording: str, ended: Ended, within_s: float) -> int:
         """The stretch is over. Back when all of it is on the disk, or after `within_s`.
@@ -169,21 +139,19 @@ class RecordWriter:
         one.put([ended], ended.tick)
         one.ending = True
         self._hand_over(one)
-        if await one.wait_for(one.queue.newest, within_s):
+        if await one.wait(within_s):
             return 0
         return max(1, one.queue.until - one.queue.durable_until)
 
     def figures(self, recording: str) -> LogFigures | None:
         """None for a recording that this server has not written."""
         one = self._current.get(recording)
-        if one is None:
-            return None
-        queue = one.queue
-        lag_ms = (queue.until - queue.durable_until) * PTIME_MS
-        return LogFigures(
-            one.size, queue.until, queue.durable_until, lag_ms, queue.bytes, queue.holes, queue.lost_ticks,
-            one.trouble,
-        )  # fmt: skip
+        return one.figures() if one is not None else None
+
+    @property
+    def restarts(self) -> int:
+        """Times the scribe had to be begun again."""
+        return self._scribe.restarts
 
     def totals(self) -> WriterTotals:
         """Since the server began."""
@@ -203,53 +171,17 @@ class RecordWriter:
             self._let_go(one)
         self._current.pop(recording, None)
 
-    # --- the scribe ---
+    # --- with the scribe ---
 
-    async def _keep_scribe(self) -> None:
-        await self._wanted.wait()
-        failures = Failures(self._settings.back_off)
-        while True:
-            self._exited.clear()
-            child = Child(
-                "scribe", {"root": str(self._root)}, limits=self._settings.limits,
-                on_message=self._answered, on_exit=self._scribe_ended,
-            )  # fmt: skip
-            began = time.monotonic()
-            try:
-                await child.start()
-                self._child = child
-                for one in list(self._open.values()):
-                    self._ask_to_open(one)
-                await self._exited.wait()
-            except OSError as wrong:
-                log.error("x no scribe could be begun: %s", wrong)
-                self._scribe_ended(-1)
-            except asyncio.CancelledError:
-                self._child = child
-                raise
-            self._child = None
-            self.restarts += 1
-            await asyncio.sleep(failures.failed(time.monotonic() - began))
-
-    def _scribe_ended(self, code: int) -> None:
-        self._exited.set()
-        if self._closing:
-            return
-        log.error("x the scribe ended (%d) and is begun again", code)
+    def _open_all(self) -> None:
         for one in list(self._open.values()):
-            one.opening = None
-            self._trouble(one, f"the writing process ended ({code}) and is begun again")
+            self._ask_to_open(one)
 
-    def _ask_to_open(self, one: _Log) -> None:
+    def _ask_to_open(self, one: StretchLog) -> None:
         one.opening = None
-        if self._child is not None:
-            asked = self._child.send(encode(Open(
-                one.number, one.begun.recording, one.begun.stretch, one.identity, one.queue.acknowledged
-            )))  # fmt: skip
-            one.asked = asked
+        one.asked = self._scribe.send(one.order_to_open())
 
-    def _answered(self, message: bytes) -> None:
-        answer = decode_answer(message)
+    def _answered(self, answer: Answer) -> None:
         one = self._open.get(answer.log)
         if one is None:
             return
@@ -263,36 +195,44 @@ class RecordWriter:
         if isinstance(answer, Opened):
             one.opening = answer.opening
             one.queue.reopened(answer.sequence, answer.until)
-        elif isinstance(answer, Durable) and answer.opening == one.opening:
+        elif answer.opening == one.opening:
             one.queue.acknowledge(answer.sequence)
-        all_there = one.queue.acknowledged == one.queue.newest
-        if one.trouble is not None and one.opening is not None and (isinstance(answer, Durable) or all_there):
+        is_written = isinstance(answer, Durable) or one.all_there
+        if one.trouble is not None and one.opening is not None and is_written:
             one.trouble = None
             self._tell(self._on_resumed, one.begun.recording)
         self._hand_over(one)
         one.wake()
-        if one.ending and all_there:
+        if one.ending and one.all_there:
             self._let_go(one)
 
-    def _hand_over(self, one: _Log) -> None:
-        if self._child is None or one.opening is None:
-            return
-        for batch in one.queue.to_send():
-            payload = one.queue.payload_of(batch)
-            append = Append(one.number, one.opening, batch.sequence, batch.since, batch.until, payload)
-            if not self._child.send(encode(append)):
-                return
-            one.queue.sent(batch)
+    def _hand_over(self, one: StretchLog) -> None:
+        one.hand_over(self._scribe.send)
 
-    def _let_go(self, one: _Log) -> None:
+    def _push_out(self) -> None:
+        """The oldest of whoever has the most waiting, until no more waits than may."""
+        waiting = sum(one.queue.bytes for one in self._open.values())
+        while waiting > self._settings.total_bytes:
+            largest = max((one.queue for one in self._open.values()), key=lambda queue: queue.bytes)
+            before = largest.bytes
+            if not largest.push_out():
+                break
+            waiting -= before - largest.bytes
+        self._waiting_at_most = waiting
+
+    def _let_go(self, one: StretchLog) -> None:
         if self._open.pop(one.number, None) is not None:
             self._past_holes += one.queue.holes
             self._past_lost_ticks += one.queue.lost_ticks
         one.opening = None
-        if self._child is not None:
-            self._child.send(encode(Close(one.number)))
+        self._scribe.send(Close(one.number))
 
     # --- what is wrong ---
+
+    def _scribe_ended(self, code: int) -> None:
+        for one in list(self._open.values()):
+            one.opening = None
+            self._trouble(one, f"the writing process ended ({code}) and is begun again")
 
     async def _watch(self) -> None:
         """Notices who does not answer, and hands over what found no room before."""
@@ -300,14 +240,17 @@ class RecordWriter:
             await asyncio.sleep(_WATCH_S)
             now = time.monotonic()
             for one in list(self._open.values()):
-                if self._child is not None and not one.asked:
+                if not one.asked:
                     self._ask_to_open(one)
                 self._hand_over(one)
-                waits = one.queue.acknowledged < one.queue.newest
-                if waits and one.trouble is None and now - one.progress_at > self._settings.stall_s:
+                if (
+                    not one.all_there
+                    and one.trouble is None
+                    and now - one.progress_at > self._settings.stall_s
+                ):
                     self._trouble(one, f"nothing could be written for {self._settings.stall_s:.0f} s")
 
-    def _trouble(self, one: _Log, text: str) -> None:
+    def _trouble(self, one: StretchLog, text: str) -> None:
         if one.trouble != text:
             one.trouble = text
             self._tell(self._on_problem, one.begun.recording, text)
@@ -317,45 +260,3 @@ class RecordWriter:
             callback(*arguments)
         except Exception:
             log.exception("x what was told of a recording was not understood")
-
-
-class _Log:
-    """One stretch being written."""
-
-    def __init__(self, number: int, begun: Begun, identity: bytes, queue: LogQueue, now: float) -> None:
-        self.number = number
-        self.begun = begun
-        self.identity = identity
-        self.queue = queue
-        self.opening: int | None = None  # None: not open
-        self.asked = False
-        self.ending = False
-        self.trouble: str | None = None
-        self.size = 0
-        self.progress_at = now
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-
-    def put(self, records: Sequence[Record], until: int) -> None:
-        if self.queue.acknowledged == self.queue.newest:
-            self.progress_at = time.monotonic()  # until now there was nothing to wait for
-        self.queue.put(records, until)
-
-    async def wait_for(self, sequence: int, within_s: float) -> bool:
-        """Until that batch is durable."""
-        if self.queue.acknowledged >= sequence:
-            return True
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((sequence, waiter))
-        try:
-            async with asyncio.timeout(within_s):
-                await waiter
-            return True
-        except TimeoutError:
-            return False
-        finally:
-            self._waiters = [entry for entry in self._waiters if entry[1] is not waiter]
-
-    def wake(self) -> None:
-        for sequence, waiter in self._waiters:
-            if sequence <= self.queue.acknowledged and not waiter.done():
-                waiter.set_result(None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Final
 
 from bridge.core.ports import (
     PTIME_MS,
@@ -15,7 +13,7 @@ from bridge.core.ports import (
     OutputState,
     RecordingSpec,
 )
-from bridge.outputs.record import PROGRAM, Begun, EndCause, Ended, Joined, Left, Named, Talked
+from bridge.outputs.record import PROGRAM, Begun, Ended, Joined, Left, Named, Talked
 from bridge.outputs.record_writer import RecordWriter
 from bridge.outputs.track_feed import TrackFeed
 
@@ -23,12 +21,6 @@ log = logging.getLogger(__name__)
 
 LAST_WORDS_S = 10.0
 """How long the end of a stretch waits for the disk; the writer goes on trying after that."""
-_CAUSES: Final[Mapping[OutputEnd, EndCause]] = {
-    "stopped": "stopped",
-    "paused": "paused",
-    "conference ended": "conference ended",
-    "restart": "restart",
-}
 
 
 class Recorders:
@@ -85,8 +77,7 @@ class Recorder:
     def joined(self, participant_id: str, name: str) -> None:
         """Their track begins."""
         self._feed.tell(Joined(self._feed.tick, participant_id, name))
-        if self._spec.participants:
-            self._port.open_participant(participant_id, self._feed.track(participant_id))
+        self._port.open_participant(participant_id, self._feed.track(participant_id))
 
     def left(self, participant_id: str) -> None:
         """It pauses, or is over."""
@@ -108,7 +99,7 @@ class Recorder:
             return
         self._state = "ending"
         recording = self._spec.recording_id
-        ended = Ended(self._feed.end(), _CAUSES[why])
+        ended = Ended(self._feed.end(), why)
         missing = await self._writer.end(recording, ended, LAST_WORDS_S)
         if missing:
             log.error(

@@ -1,9 +1,13 @@
-"""All files of a recording, made of its blocks: program, participants, sides, stills, manifest."""
+"""All files of a recording, made of its blocks: program, participants, sides, stills, manifest.
+
+Where some are heard only, the rest of the tracks is passed over: nothing is made of them.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -14,16 +18,15 @@ from numpy.typing import NDArray
 
 from bridge.outputs.attendance import Attendance
 from bridge.outputs.encoders import PictureSettings
+from bridge.outputs.file_entries import FileReading
 from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, FileSize, FollowPlan, PicturePlan
-from bridge.outputs.hls_folder import HEADER, MASTER
 from bridge.outputs.kept_file import PART, write_whole
-from bridge.outputs.manifest import Account, FileEntry, manifest
+from bridge.outputs.manifest import Account, manifest
 from bridge.outputs.picture import PicturePainter
 from bridge.outputs.picture_feed import PictureFeed
 from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Joined
 from bridge.outputs.record_time import RecordTime
-from bridge.outputs.shelf_files import media_type_of
-from bridge.outputs.sound_files import SIDES, WITH_PICTURE, MadeFile, SoundFiles, stem_of
+from bridge.outputs.sound_files import SIDES, WITH_PICTURE, MadeFile, SoundFiles, summed
 from bridge.outputs.stills import Stills, preview, thumbnail
 from bridge.outputs.weave import Block, Log, Weaver, woven
 
@@ -33,9 +36,9 @@ MOST_ALONE: Final = 300
 """So many participants have files of their own; each takes a few megabytes, and work until the end."""
 NOT_ALONE: Final = f"only the first {MOST_ALONE} participants have files of their own"
 NO_H264: Final = "H.264 is switched off: the files have no picture"
+NOTHING_LEFT: Final = "H.264 is switched off: there are no files with a picture alone"
 
 _SYNC_BLOCKS: Final = 30
-_PIECE: Final = 1 << 22
 
 
 class RecordingFiles:
@@ -51,28 +54,41 @@ class RecordingFiles:
         for stale in self._folder.glob(f"*{PART}"):
             stale.unlink()
         look = plan.picture or PicturePlan()
-        settings = PictureSettings(look.width, look.height, look.fps)
-        self._painter = PicturePainter(settings)
-        wants_picture = plan.picture is not None and any(form in WITH_PICTURE for form in plan.program)
+        self._painter = PicturePainter(_settings(look), background=look.background)
         self._notes = list(plan.notes)
-        if wants_picture and not plan.h264:
-            self._notes.append(NO_H264)
-        self._pictures: PictureFeed | None = None
-        if wants_picture and plan.h264:
-            self._pictures = PictureFeed(settings, self._painter, plan.title)
-        self._stills = Stills(plan.title) if plan.stills else None
+        self._pictures = self._picture_feed(look)
+        self._stills = Stills(plan.title, plan.seen) if plan.stills else None
         self._attendance = Attendance()
         self._begun: Begun | None = None
-        self._left = plan.left
+        self._left = ""
         self._time = RecordTime()
         self._tick = 0
-        encoder = self._pictures.encoder if self._pictures else None
         self._sounds: dict[str, SoundFiles] = {}
         self._participants: dict[str, SoundFiles] = {}
-        if plan.program:
-            self._sounds[PROGRAM] = SoundFiles(self._folder, PROGRAM, plan.program, plan, picture=encoder)
+        self._open()
+
+    def _picture_feed(self, look: PicturePlan) -> PictureFeed | None:
+        plan = self._plan
+        if plan.picture is None or not any(form in WITH_PICTURE for form in plan.program):
+            return None
+        if not plan.h264:
+            self._notes.append(NO_H264 if plan.sound else NOTHING_LEFT)
+            return None
+        even = look.bitrate is not None
+        return PictureFeed(self._painter.settings, self._painter, plan.title, seen=plan.seen, even=even)
+
+    def _open(self) -> None:
+        plan, pictures = self._plan, self._pictures
+        program = plan.program
+        if not plan.sound and pictures is None:
+            program = tuple(form for form in program if form not in WITH_PICTURE)
+        if program:
+            picture = pictures.encoder if pictures is not None else None
+            self._sounds[PROGRAM] = SoundFiles(
+                self._folder, PROGRAM, program, plan, channels=plan.channels, picture=picture
+            )
         if plan.sides:
-            self._sounds[SIDES] = SoundFiles(self._folder, SIDES, plan.sides, plan)
+            self._sounds[SIDES] = SoundFiles(self._folder, SIDES, plan.sides, plan, channels=2)
 
     @property
     def tick(self) -> int:
@@ -88,7 +104,7 @@ class RecordingFiles:
             self._stills.put(block)
         pictures = self._pictures.put(block) if self._pictures is not None else []
         for of, files in self._sounds.items():
-            pcm = self._sides(block) if of == SIDES else block.sound.get(of)
+            pcm = self._sides(block) if of == SIDES else self._program(block)
             files.put(pcm, block.samples, time, pictures if of == PROGRAM else ())
         for participant, own in self._participants.items():
             own.put(block.sound.get(participant), block.samples, time)
@@ -107,16 +123,18 @@ class RecordingFiles:
         `over`: the recording is; otherwise the manifest says that more may follow. `whole` is told of each
         file as it is. Raises OSError.
         """
+        self._remove_outdated(but={made.path.name for made in self._made()})
         pictures = self._pictures.finish(self._tick) if self._pictures is not None else []
         for files in self._all():
             files.finish(pictures if files is self._sounds.get(PROGRAM) else ())
             for made in files.made:
                 if made.path.is_file():
-                    whole(self._named(made.path))
+                    whole(made.path.relative_to(self._directory).as_posix())
             self._breathe()
         self._attendance.finish(self._tick)
-        entries = [entry for made in self._made() for entry in self._entries(made)]
-        entries += [self._entry(path, PROGRAM, path.suffix[1:], path.stem) for path in self.draw_stills()]
+        reading = FileReading(self._directory, self._breathe)
+        entries = [entry for made in self._made() for entry in reading.entries(made, self._time.duration_ms)]
+        entries += [reading.entry(path, PROGRAM, path.suffix[1:], path.stem) for path in self.draw_stills()]
         account = Account(
             self._begun,
             self._plan.title,
@@ -126,6 +144,8 @@ class RecordingFiles:
             self._notes,
             {"mediabridge": metadata.version("mediabridge"), "pyav": av.__version__},
             over,
+            self._plan.heard,
+            self._plan.seen,
         )
         write_whole(self._directory / MANIFEST, manifest(account))
         return tuple(FileSize(entry.name, entry.size) for entry in entries), tuple(self._notes)
@@ -155,14 +175,23 @@ class RecordingFiles:
 
     def go_on(self) -> None:
         """What was made whole in a pause, or by an earlier run, is outdated: what grows has more in it."""
-        for made in self._made():
-            if made.path.is_file():
-                made.path.unlink()
+        growing = {made.path.name for made in self._made() if made.path.is_dir()}
+        self._remove_outdated(but=growing)
 
     def abandon(self) -> None:
         """They are not wanted; those that are finished stay."""
         for files in self._all():
             files.abandon()
+
+    def _remove_outdated(self, but: set[str]) -> None:
+        """Of what lies there by its name; an earlier plan may have had other files."""
+        for path in self._folder.iterdir():
+            if path.name.endswith(PART) or path.name in (THUMBNAIL, PREVIEW, *but):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def _note(self, block: Block) -> None:
         """Who is new gets files, which begin with silence up to here."""
@@ -178,30 +207,39 @@ class RecordingFiles:
                 self._meet(track, block.tick)
 
     def _meet(self, participant: str, tick: int) -> None:
+        if participant not in self._plan.heard:
+            return
         self._left = self._left or participant
         if self._plan.participants and participant not in self._participants:
             if len(self._participants) >= MOST_ALONE:
                 if NOT_ALONE not in self._notes:
                     self._notes.append(NOT_ALONE)
                 return
-            stem = stem_of(participant)
-            files = SoundFiles(self._folder, participant, self._plan.participants, self._plan, stem=stem)
+            files = SoundFiles(self._folder, participant, self._plan.participants, self._plan, alone=True)
             files.skip(tick * FRAME_SAMPLES, self._time, self._breathe)
             self._participants[participant] = files
 
+    def _program(self, block: Block) -> NDArray[np.int16] | None:
+        """The room's mix; of some, their own tracks together: [samples]."""
+        heard = self._plan.heard
+        if heard.everybody:
+            return block.sound.get(PROGRAM)
+        return summed(pcm for track, pcm in block.sound.items() if track != PROGRAM and track in heard)
+
     def _sides(self, block: Block) -> NDArray[np.int16] | None:
-        """One to the left, the sum of all others to the right: [samples, 2]."""
+        """One to the left, all others together to the right: [samples, 2]."""
+        heard = self._plan.heard
         left = block.sound.get(self._left)
-        others = [pcm for track, pcm in block.sound.items() if track not in (PROGRAM, self._left)]
-        if left is None and not others:
+        right = summed(
+            pcm for track, pcm in block.sound.items() if track not in (PROGRAM, self._left) and track in heard
+        )
+        if left is None and right is None:
             return None
         both = np.zeros((block.samples, 2), np.int16)
         if left is not None:
             both[:, 0] = left
-        if len(others) == 1:
-            both[:, 1] = others[0]
-        elif others:
-            both[:, 1] = np.clip(np.sum(others, axis=0, dtype=np.int32), -32_768, 32_767)
+        if right is not None:
+            both[:, 1] = right
         return both
 
     def _made(self) -> list[MadeFile]:
@@ -210,49 +248,10 @@ class RecordingFiles:
     def _all(self) -> list[SoundFiles]:
         return [*self._sounds.values(), *self._participants.values()]
 
-    def _named(self, path: Path) -> str:
-        return path.relative_to(self._directory).as_posix()
 
-    def _entries(self, made: MadeFile) -> Iterator[FileEntry]:
-        paths = sorted(made.path.iterdir()) if made.path.is_dir() else [made.path]
-        for path in paths:
-            role = "recording" if path == made.path or path.name == MASTER else "segment"
-            if path.name == HEADER:
-                role = "header"
-            elif path.suffix == ".m3u8" and path.name != MASTER:
-                role = "playlist"
-            main = role == "recording"
-            yield self._entry(
-                path,
-                made.of,
-                made.form,
-                role,
-                duration_ms=self._time.duration_ms if main else None,
-                codec=made.codec if main else None,
-                channels=made.channels if main else None,
-                has_picture=made.has_picture,
-            )
-
-    def _entry(self, path: Path, of: str, form: str, role: str, **more: object) -> FileEntry:
-        kind = media_type_of(path.name)
-        if path.suffix in (".mp4", ".m4s") and not more.get("has_picture"):
-            kind = kind.replace("video/", "audio/")
-        digest, size = hashlib.sha256(), 0
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-                size += len(piece)
-                self._breathe()
-        return FileEntry(
-            self._named(path),
-            of,
-            form,
-            kind,
-            size,
-            digest.hexdigest(),
-            role=role,
-            **more,  # type: ignore[arg-type]
-        )
+def _settings(look: PicturePlan) -> PictureSettings:
+    settings = PictureSettings(look.width, look.height, look.fps)
+    return settings if look.bitrate is None else replace(settings, bitrate=look.bitrate)
 
 
 def make_files(plan: FollowPlan, log: Log) -> tuple[tuple[FileSize, ...], tuple[str, ...]]:

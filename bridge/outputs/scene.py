@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bridge.core.ports import EVERYBODY, Whom
 from bridge.outputs.record import Begun, Joined, Left, Named, Record, Talked
 
 
@@ -33,9 +34,10 @@ class View:
 class Scene:
     """The room as it is after the records taken so far."""
 
-    def __init__(self, title: str = "") -> None:
-        """`title`: the conference's name, or empty."""
+    def __init__(self, title: str = "", seen: Whom = EVERYBODY) -> None:
+        """`title`: the conference's name, or empty. `seen`: who has a tile."""
         self.view = View(title=title)
+        self._seen = seen
 
     def take(self, record: Record) -> bool:
         """Follow one record; whether the view is another one now. Sound and what else is passed over."""
@@ -45,7 +47,7 @@ class Scene:
             case Begun():
                 # A stretch tells who is there anew.
                 tiles = ()
-            case Joined(participant=participant, name=name):
+            case Joined(participant=participant, name=name) if participant in self._seen:
                 # Who comes back before having left (the log was cut) keeps the place.
                 known = any(tile.participant == participant for tile in tiles)
                 tiles = self._with(participant, name=name) if known else (*tiles, Tile(participant, name))

@@ -1,4 +1,4 @@
-"""All files of one sound (the program, a participant, two sides), fed together.
+"""All files of one sound (the program, a participant, two sides), fed together with its picture.
 
 What is coded alike is coded once, whatever files it goes to.
 """
@@ -10,13 +10,20 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bridge.outputs.coded_file import CodedFile
-from bridge.outputs.encoders import AudioCodec, AudioEncoder, AudioSettings, Coded, PictureEncoder
+from bridge.outputs.encoders import (
+    AudioCodec,
+    AudioEncoder,
+    AudioSettings,
+    Coded,
+    PictureEncoder,
+    PictureSettings,
+)
 from bridge.outputs.flac_file import FlacFile
 from bridge.outputs.follow_wire import FollowPlan
 from bridge.outputs.hls_folder import HlsFolder, HlsForm, HlsPlan
@@ -58,9 +65,11 @@ class MadeFile:
     of: str
     """`program`, `sides` or a participant's id."""
     form: str
-    channels: int
-    codec: str
-    has_picture: bool
+    codec: str | None
+    """Of its sound; None: it has none."""
+    channels: int | None
+    picture: PictureSettings | None = None
+    """None: it has none."""
 
 
 def stem_of(participant: str) -> str:
@@ -68,6 +77,17 @@ def stem_of(participant: str) -> str:
     if _PLAIN.fullmatch(participant) and participant not in _TAKEN:
         return participant
     return hashlib.sha256(participant.encode()).hexdigest()[:32]
+
+
+def summed(tracks: Iterable[NDArray[np.int16]]) -> NDArray[np.int16] | None:
+    """Tracks of int16 [samples] together, clipped; None when there are none."""
+    several = [*tracks]
+    if len(several) < 2:
+        return several[0] if several else None
+    total = several[0].astype(np.int32)
+    for one in several[1:]:
+        total += one
+    return np.clip(total, -32_768, 32_767).astype(np.int16)
 
 
 class SoundFiles:
@@ -80,55 +100,77 @@ class SoundFiles:
         forms: Sequence[str],
         plan: FollowPlan,
         *,
-        stem: str = "",
+        channels: Literal[1, 2] = 1,
+        alone: bool = False,
         picture: PictureEncoder | None = None,
     ) -> None:
-        """`of`: `program`, `sides` (stereo) or a participant's id, with another `stem` for the files' names.
+        """`of`: `program`, `sides` or, when `alone`, a participant's id. `picture`: for forms that have one.
 
         `folder` is there already. Raises OSError.
         """
-        channels = 2 if of == SIDES and not stem else 1
-        self._stem = stem or of
+        self._stem = stem_of(of) if alone else of
+        self._of, self._plan = of, plan
         # There may be many participants, and mostly one of them speaks.
-        self._quick = bool(stem)
+        self._quick = alone
         self.made: list[MadeFile] = []
         self._channels = channels
         self._plain: list[WavFile | FlacFile] = []
         """What takes sound as it is."""
         self._encoders: dict[AudioSettings, AudioEncoder] = {}
-        self._coded: list[tuple[AudioSettings, Growing]] = []
+        self._coded: list[Growing] = []
+        """What takes packets."""
+        self._sounding: list[tuple[AudioSettings, Growing]] = []
+        """Of them, what takes sound, and which."""
         self._hls: list[HlsFolder] = []
         for form in dict.fromkeys(forms):
-            self._open(folder, of, form, plan, picture if form in WITH_PICTURE else None)
+            if form in ("wav", "flac"):
+                self._open_plain(folder, form)
+            else:
+                self._open_coded(folder, form, picture if form in WITH_PICTURE else None)
 
-    def _open(
-        self, folder: Path, of: str, form: str, plan: FollowPlan, picture: PictureEncoder | None
-    ) -> None:
-        stem = self._stem
-        if form in ("wav", "flac"):
-            path = folder / f"{stem}.{form}"
-            plain = WavFile(path, self._channels) if form == "wav" else FlacFile(path, self._channels)
-            self._plain.append(plain)
-            self.made.append(
-                MadeFile(path, of, form, self._channels, "pcm" if form == "wav" else "flac", False)
+    def _open_plain(self, folder: Path, form: str) -> None:
+        path = folder / f"{self._stem}.{form}"
+        plain = WavFile(path, self._channels) if form == "wav" else FlacFile(path, self._channels)
+        self._plain.append(plain)
+        codec = "pcm" if form == "wav" else "flac"
+        self.made.append(MadeFile(path, self._of, form, codec, self._channels))
+
+    def _open_coded(self, folder: Path, form: str, picture: PictureEncoder | None) -> None:
+        has_sound = self._plan.sound or form not in WITH_PICTURE
+        settings = self._settings(form) if has_sound else None
+        sound = self._encoder(settings) if settings is not None else None
+        file: Growing
+        if form in ("hls-ts", "hls-fmp4"):
+            path = folder / f"{self._stem}-{form}"
+            hls_form: HlsForm = "hls-ts" if form == "hls-ts" else "hls-fmp4"
+            file = HlsFolder(path, HlsPlan(hls_form, self._plan.segment_s), sound, picture)
+            self._hls.append(file)
+        else:
+            path = folder / f"{self._stem}.{form}"
+            file = CodedFile(path, form, sound, picture)
+        self._coded.append(file)
+        if settings is not None:
+            self._sounding.append((settings, file))
+        self.made.append(
+            MadeFile(
+                path,
+                self._of,
+                form,
+                settings.codec if settings is not None else None,
+                self._channels if settings is not None else None,
+                picture.settings if picture is not None else None,
             )
-            return
+        )
+
+    def _settings(self, form: str) -> AudioSettings:
         codec = _CODECS[form]
-        bitrate = (plan.opus_bitrate if codec == "opus" else plan.bitrate) * self._channels
-        settings = AudioSettings(codec, bitrate, 1 if self._channels == 1 else 2, quick=self._quick)
+        bitrate = self._plan.opus_bitrate if codec == "opus" else self._plan.bitrate
+        return AudioSettings(codec, bitrate * self._channels, self._channels, quick=self._quick)
+
+    def _encoder(self, settings: AudioSettings) -> AudioEncoder:
         if settings not in self._encoders:
             self._encoders[settings] = AudioEncoder(settings)
-        encoder = self._encoders[settings]
-        if form in ("hls-ts", "hls-fmp4"):
-            path = folder / f"{stem}-{form}"
-            hls_form: HlsForm = "hls-ts" if form == "hls-ts" else "hls-fmp4"
-            hls = HlsFolder(path, HlsPlan(hls_form, plan.segment_s), encoder, picture)
-            self._hls.append(hls)
-            self._coded.append((settings, hls))
-        else:
-            path = folder / f"{stem}.{form}"
-            self._coded.append((settings, CodedFile(path, form, encoder, picture)))
-        self.made.append(MadeFile(path, of, form, self._channels, codec, picture is not None))
+        return self._encoders[settings]
 
     def begin_stretch(self, sample: int) -> None:
         """A stretch begins with the sample that is put next."""
@@ -150,7 +192,12 @@ class SoundFiles:
     def put(
         self, pcm: NDArray[np.int16] | None, samples: int, time: RecordTime, pictures: Sequence[Coded] = ()
     ) -> None:
-        """`samples` more: `pcm` of shape [samples] or [samples, 2], None when silent; and the pictures."""
+        """`samples` more, and the pictures.
+
+        `pcm`: [samples, channels], or [samples] for all channels; None when silent.
+        """
+        if pcm is not None and pcm.ndim == 1 and self._channels == 2:
+            pcm = np.repeat(pcm[:, None], 2, axis=1)
         for plain in self._plain:
             plain.put(pcm, samples)
         for hls in self._hls:
@@ -158,9 +205,9 @@ class SoundFiles:
         if samples and self._encoders:
             given = self._silence(samples) if pcm is None else pcm
             packets = {settings: encoder.encode(given) for settings, encoder in self._encoders.items()}
-            for settings, file in self._coded:
+            for settings, file in self._sounding:
                 file.put_sound(packets[settings])
-        for _, file in self._coded:
+        for file in self._coded:
             file.put_picture(pictures)
 
     def sync(self) -> None:
@@ -176,8 +223,9 @@ class SoundFiles:
     def finish(self, pictures: Sequence[Coded] = ()) -> None:
         """No more comes but these pictures: the files are whole afterwards."""
         packets = {settings: encoder.flush() for settings, encoder in self._encoders.items()}
-        for settings, file in self._coded:
+        for settings, file in self._sounding:
             file.put_sound(packets[settings])
+        for file in self._coded:
             file.put_picture(pictures)
         for any_file in self._all():
             any_file.finish()
@@ -188,7 +236,7 @@ class SoundFiles:
             file.abandon()
 
     def _all(self) -> list[WavFile | FlacFile | Growing]:
-        return [*self._plain, *(file for _, file in self._coded)]
+        return [*self._plain, *self._coded]
 
     def _silence(self, samples: int) -> NDArray[np.int16]:
         """[samples, channels] of zeros; a block is a second at most."""

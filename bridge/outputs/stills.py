@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from bridge.core.ports import EVERYBODY, Whom
 from bridge.outputs.picture import PicturePainter
 from bridge.outputs.record import Record
 from bridge.outputs.scene import Scene, View
@@ -34,8 +35,8 @@ class _Best:
 class Stills:
     """Follows the blocks of a recording, remembers what was worth seeing."""
 
-    def __init__(self, title: str = "") -> None:
-        self._scene = Scene(title)
+    def __init__(self, title: str = "", seen: Whom = EVERYBODY) -> None:
+        self._scene = Scene(title, seen)
         self._since = 0
         self._best: list[_Best] = []
 

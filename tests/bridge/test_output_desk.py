@@ -80,6 +80,25 @@ async def test_an_output_is_told_who_is_there_who_comes_goes_talks_and_is_rename
     ]
 
 
+async def test_one_that_begins_is_told_who_is_talking_already(house: House) -> None:
+    ann, bob, eve = [await house.person(name) for name in ("Ann", "Bob", "Eve")]
+    room = house.conference.id
+    for person in (ann, bob, eve):
+        house.rooms.emit(Talking(room, person.id, "primary", True))
+    house.rooms.emit(Talking(room, ann.id, "primary", False))
+    await house.rooms.disconnect(room, eve.id, CloseReason.HANGUP)
+    await house.desk.start(house.conference, "o", SPEC)
+    assert house.made[0].told == [
+        ("joined", ann.id, "Ann"), ("joined", bob.id, "Bob"), ("talked", bob.id, True, 0)
+    ]  # fmt: skip
+    await house.directory.remove_participant(bob, by=BY)
+    house.rooms.up(room, eve.id)
+    await house.desk.start(house.conference, "p", SPEC)
+    assert ("talked", eve.id, True, 0) not in house.made[1].told
+    await house.directory.close_conference(house.conference, by=BY)
+    assert house.desk._talking == {}
+
+
 async def test_other_conferences_are_none_of_its_business(house: House) -> None:
     await house.desk.start(house.conference, "o", SPEC)
     other = await house.directory.open_conference("app", by=BY)

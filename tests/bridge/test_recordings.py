@@ -11,6 +11,7 @@ from bridge.directory import Directory
 from bridge.errors import BadInput, BridgeError, LimitReached, NoRoom, NoSuchRoom
 from bridge.output_desk import OutputDesk
 from bridge.people import Actor, Conference
+from bridge.recording_wishes import WhomWishes
 from bridge.recordings import RecordingLimits, Recordings, RecordingWishes
 from tests.kit.notes import Notes, Rooms
 from tests.kit.records import MemoryRecordings, MemoryRecords
@@ -184,6 +185,45 @@ async def test_what_was_wished_for_is_kept_and_holds_until_something_else_is(hou
     await house.recordings.stop(conference, by=BY)
     await house.recordings.start(conference, by=BY)
     assert house.shelf.followed[recording.id] == wishes
+
+
+async def test_what_is_wished_for_later_holds_for_the_whole_recording(house: House) -> None:
+    """While it runs nothing changes: what is made of it is decided at a beginning."""
+    conference = await house.conference()
+    heard = WhomWishes(only=("ann",))
+    recording = await house.recordings.start(conference, by=BY, wishes=RecordingWishes(("wav",), heard=heard))
+    other = RecordingWishes(("mp4", "hls"), channels=2, segment_seconds=15)
+    same = await house.recordings.start(conference, by=BY, wishes=other)
+    assert (same, house.shelf.followed[recording.id].heard) == (recording, heard)
+    await house.recordings.stop(conference, by=BY)
+    again = await house.recordings.start(conference, by=BY, wishes=other)
+    assert (again.id, again.stretches) == (recording.id, 2)
+    assert house.shelf.followed == {recording.id: other}
+    await house.again()
+    assert house.shelf.followed == {recording.id: other}
+
+
+async def test_files_that_cannot_be_made_here_are_refused_before_anything_is_begun(house: House) -> None:
+    conference = await house.conference()
+    house.shelf.h264 = False
+    with pytest.raises(BadInput, match=r"H\.264"):
+        await house.recordings.start(conference, by=BY, wishes=RecordingWishes(sound=False))
+    assert house.outputs == [] and house.recordings.find(conference.id) is None
+
+
+async def test_one_that_is_stopped_is_not_said_to_run_though_that_could_not_be_kept_in_mind(
+    house: House,
+) -> None:
+    conference = await house.conference()
+    await house.recordings.start(conference, by=BY)
+    house.kept.broken = OSError("the database is away")
+    with pytest.raises(OSError, match="away"):
+        await house.recordings.stop(conference, by=BY)
+    assert not house.is_recorded(conference)
+    house.kept.broken = None
+    await house.recordings.stop(conference, by=BY)  # once more, as whoever got an error does
+    await house.again()
+    assert not house.is_recorded(conference)
 
 
 async def test_what_was_being_recorded_goes_on_after_a_restart(house: House) -> None:

@@ -17,8 +17,8 @@ async def record(root: Path) -> None:
     writer = Notices().writer(root)
     await writer.start()
     spoken = SpokenRecord(writer, root)
-    assert await writer.durable(spoken.name, 10.0)
-    child = writer._child
+    await spoken.on_disk(10.0)
+    child = writer._scribe.child
     assert child is not None
     print(child.pid, flush=True)
     while True:

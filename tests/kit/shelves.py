@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
 from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
 from bridge.errors import BadInput, NoRoom
-from bridge.recording_wishes import FileFormat, RecordingWishes
+from bridge.picture_wishes import FilePictureWishes
+from bridge.recording_wishes import FileFormat, RecordingWishes, WhomWishes
 from bridge.shelf_port import AwayFile
 
 
@@ -21,6 +22,7 @@ class MemoryShelf:
 
     cut_off: list[str] = field(default_factory=list)
     followed: dict[str, RecordingWishes] = field(default_factory=dict)
+    """What would have asked for the files that are made of each."""
     resting: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
     stock: dict[str, list[OutputFile]] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class MemoryShelf:
     troubles: dict[str, str] = field(default_factory=dict)
     unsettled: bool = False
     full: bool = False
+    h264: bool = True
     stuck: set[str] = field(default_factory=set)
     """What cannot be removed."""
     remove_waits: asyncio.Event | None = None
@@ -43,7 +46,9 @@ class MemoryShelf:
     async def adopt(self) -> list[str]:
         return self.cut_off
 
-    async def check(self, storage: str | GivenStorage) -> None:
+    async def check(self, wanted: WantedFiles, storage: str | GivenStorage) -> None:
+        if not wanted.sound and not self.h264:
+            raise BadInput("H.264 is switched off")
         if isinstance(storage, str) and storage not in ("", "bucket"):
             raise BadInput(f"there is no storage {storage}")
         if isinstance(storage, GivenStorage) and storage.bucket == "refused":
@@ -75,9 +80,14 @@ class MemoryShelf:
             raise NoRoom("the disk of the recordings is full")
 
     def follow(self, recording: str, wanted: WantedFiles, storage: str) -> None:
+        picture, heard, seen = wanted.picture, wanted.heard, wanted.seen
         self.followed[recording] = RecordingWishes(
             cast(tuple[FileFormat, ...], wanted.formats), wanted.participants, storage,
-            wanted.codec, wanted.bitrate,
+            wanted.codec, wanted.bitrate, wanted.channels, wanted.sound,
+            None if picture is None else FilePictureWishes(**asdict(picture)),
+            WhomWishes(heard.only, heard.without),
+            None if seen == heard else WhomWishes(seen.only, seen.without),
+            wanted.segment_s,
         )  # fmt: skip
         self.resting.discard(recording)
 

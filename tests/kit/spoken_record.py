@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bridge.outputs.record import Begun, Ended, Joined, Record, Sound
 from bridge.outputs.record_reader import RecordReader
-from bridge.outputs.record_writer import LogFigures, RecordWriter, WriterSettings
+from bridge.outputs.record_writer import RecordWriter, WriterSettings
+from bridge.outputs.stretch_log import LogFigures
 from tests.kit.coded_sound import coded
 
 CHUNK = 10
@@ -39,6 +40,10 @@ class SpokenRecord:
     async def end(self, within_s: float = 5.0) -> int:
         return await self._writer.end(self.name, Ended(self.tick, "stopped"), within_s)
 
+    async def on_disk(self, within_s: float = 5.0) -> None:
+        """Until everything said so far is there. Raises TimeoutError."""
+        await until_on_disk(self._writer, self.name, within_s)
+
     def records(self) -> list[Record]:
         return list(RecordReader(self._root / self.name).read(self._stretch))
 
@@ -47,6 +52,18 @@ class SpokenRecord:
         figures = self._writer.figures(self.name)
         assert figures is not None
         return figures
+
+
+async def until_on_disk(writer: RecordWriter, recording: str, within_s: float) -> None:
+    """Until nothing that was told of it waits any more. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while _waits(writer, recording):  # noqa: ASYNC110 - nobody but tests wants to know
+            await asyncio.sleep(0.005)
+
+
+def _waits(writer: RecordWriter, recording: str) -> bool:
+    figures = writer.figures(recording)
+    return figures is not None and figures.queue_bytes > 0
 
 
 class Notices:

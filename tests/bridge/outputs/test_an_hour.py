@@ -15,6 +15,7 @@ from bridge.outputs.follow_wire import FollowPlan
 from bridge.outputs.record_writer import RecordWriter, WriterSettings
 from bridge.outputs.recorder import Recorders
 from tests.kit.recorded import RATE_HZ, lag_ms, noise, sounding_s
+from tests.kit.spoken_record import until_on_disk
 from tests.kit.studio import Phone, Studio
 
 pytestmark = [pytest.mark.wire, pytest.mark.timeout(300)]
@@ -66,7 +67,7 @@ async def test_an_hour_later_everybody_is_where_they_spoke(tmp_path: Path) -> No
                 leg.input.push(frame, studio.now)
         studio.run(1)
         if tick % 10_000 == 0:  # the clock of this test is faster than any disk's
-            assert await writer.durable("r", 20)
+            await until_on_disk(writer, "r", 20)
     taps.close()
     await recorder.stop("stopped")
     await writer.close()

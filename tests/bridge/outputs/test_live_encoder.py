@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -93,6 +94,19 @@ async def test_sound_becomes_streams_in_another_process(server: Server) -> None:
         playlist = server.media(name)
         length = sum(segment.duration for segment in playlist.segments)
         assert length == pytest.approx(9.0, abs=0.15), "the last words are in it"
+
+
+async def test_a_picture_has_the_ground_that_it_is_to_have(server: Server) -> None:
+    server.add("red", HlsSpec("ts", picture=PictureSpec(160, 90, background="#ff0000"), segment_s=1.0))
+    wrong = server.add("wrong", HlsSpec("ts", picture=PictureSpec(160, 90, background="red"), segment_s=1.0))
+    server.hear(2.5)
+    await server.until(lambda: server.lives["red"].stream.figures().segments >= 1)
+    with av.open(str(server.directory / "red" / server.media("red").segments[0].uri)) as opened:
+        first = next(opened.decode(opened.streams.video[0]))
+    corner = first.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()[1, 1].astype(int)
+    assert (np.abs(corner - (255, 0, 0)) < 12).all()
+    await server.until(wrong.closed.is_set)
+    assert "#rrggbb" in wrong.trouble
 
 
 async def test_two_outputs_of_one_name_are_refused(server: Server) -> None:

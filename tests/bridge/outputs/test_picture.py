@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from bridge.core.ports import Whom
 from bridge.outputs.encoders import PictureSettings
 from bridge.outputs.picture import PicturePainter, initials
 from bridge.outputs.picture_layout import Box, laid_out
@@ -81,6 +82,27 @@ def test_the_same_view_gives_the_same_array_and_another_name_another_picture() -
         first[:] = 0
 
 
+@pytest.mark.parametrize(("background", "dark"), [("#ffffff", True), ("#FFE680", True), ("#0a2540", False)])
+def test_on_a_ground_of_ones_own_the_letters_can_be_read(background: str, dark: bool) -> None:
+    ground = np.array([*bytes.fromhex(background[1:])])
+    picture = PicturePainter(SETTINGS, background=background).paint(view(1, 0, title="Planning"))
+    assert (picture[2, 2] == ground).all() and (picture[-2, -2] == ground).all()
+    title = picture[: SETTINGS.height // 14].astype(int)
+    letters = title[(np.abs(title - ground).sum(axis=2)) > 250]
+    assert len(letters) > 20 and (letters.mean() < ground.mean()) is np.bool_(dark)
+    # Tiles have round corners: what is beside them is the ground, too, and nowhere the usual one.
+    assert not (picture[SETTINGS.height // 14 :] == (17, 20, 26)).all(axis=2).any()
+    assert (
+        PicturePainter(SETTINGS, background=background).paint(View(title="Planning"))[2, 2] == ground
+    ).all()
+
+
+@pytest.mark.parametrize("wrong", ["red", "#fff", "#12345g", "123456", "#1234567"])
+def test_a_ground_that_is_no_colour_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"#rrggbb|fromhex"):
+        PicturePainter(SETTINGS, background=wrong)
+
+
 def test_a_participant_keeps_the_colour() -> None:
     painter = PicturePainter(SETTINGS)
     alone = painter.paint(View((Tile("p7", ""),)))[180, 320]
@@ -126,6 +148,14 @@ def test_a_scene_follows_who_comes_goes_talks_and_is_renamed() -> None:
     assert scene.view.talking == 1
     assert scene.take(Left(6, "a")) and not scene.take(Left(7, "a"))
     assert [tile.participant for tile in scene.view.tiles] == ["b"]
+
+
+def test_a_scene_of_some_does_not_know_the_others() -> None:
+    scene = Scene("Planning", Whom(without=("a",)))
+    assert not scene.take(Joined(0, "a", "Ann")) and scene.take(Joined(1, "b", "Bob"))
+    assert not scene.take(Talked(2, "a", True)) and not scene.take(Named(3, "a", "Anna"))
+    assert not scene.take(Left(4, "a"))
+    assert scene.view == View((Tile("b", "Bob"),), "Planning")
 
 
 def test_who_comes_back_has_one_tile() -> None:

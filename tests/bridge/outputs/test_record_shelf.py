@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bridge.core.ports import WantedFiles
+from bridge.errors import BadInput
 from bridge.outputs import record_shelf
 from bridge.outputs.codec_wishes import NO_HE_AAC
 from bridge.outputs.follow_wire import FileSize, Finished, FollowPlan
@@ -167,6 +168,17 @@ async def test_he_aac_is_aac_and_the_manifest_is_to_say_so(shelf: RecordShelf) -
     shelf.follow(ID, MP4)
     assert (MADE[0].plan.notes, MADE[0].plan.bitrate) == ((NO_HE_AAC,), 32_000)
     assert MADE[1].plan.notes == ()
+
+
+async def test_a_picture_alone_is_refused_where_there_is_no_h264(tmp_path: Path) -> None:
+    def with_h264(h264: bool) -> RecordShelf:
+        return RecordShelf(tmp_path, RecordWriter(tmp_path), ShelfSettings(h264=h264))
+
+    silent = WantedFiles(sound=False)
+    await with_h264(True).check(silent, "")
+    await with_h264(False).check(MP4, "")
+    with pytest.raises(BadInput, match=r"H\.264 is switched off"):
+        await with_h264(False).check(silent, "")
 
 
 async def test_files_are_ordered_before_they_are_said_to_be_whole(

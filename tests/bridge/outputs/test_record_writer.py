@@ -40,7 +40,7 @@ async def writer(tmp_path: Path, notices: Notices) -> AsyncIterator[RecordWriter
 
 
 def scribe_of(writer: RecordWriter) -> int:
-    child = writer._child
+    child = writer._scribe.child
     assert child is not None and child.pid is not None
     return child.pid
 
@@ -72,7 +72,7 @@ async def test_files_are_for_the_server_alone(tmp_path: Path, writer: RecordWrit
 
 async def test_sound_is_durable_within_a_second(tmp_path: Path, writer: RecordWriter) -> None:
     record = SpokenRecord(writer, tmp_path)
-    assert await writer.durable("r1", 5.0)  # the scribe is there
+    await record.on_disk()  # the scribe is there
     worst = 0
     for _ in range(8):
         record.say()
@@ -81,7 +81,7 @@ async def test_sound_is_durable_within_a_second(tmp_path: Path, writer: RecordWr
     assert worst <= 1000
     began = time.monotonic()
     record.say()
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     assert time.monotonic() - began < 1.0
 
 
@@ -103,14 +103,14 @@ async def test_a_scribe_that_is_killed_again_and_again_costs_nothing(
 ) -> None:
     chance = random.Random(seed)
     record = SpokenRecord(writer, tmp_path)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     killed = 0
 
     async def kill() -> None:
         nonlocal killed
         while killed < 4:
             await asyncio.sleep(chance.uniform(0.05, 0.45))
-            if writer._child is not None and writer._child.alive:
+            if writer._scribe.child is not None and writer._scribe.child.alive:
                 os.kill(scribe_of(writer), signal.SIGKILL)
                 killed += 1
                 durable = record.figures.durable_ticks
@@ -140,7 +140,7 @@ async def test_a_frozen_scribe_blocks_nobody_and_costs_what_did_not_fit(
     await writer.start()
     record = SpokenRecord(writer, tmp_path)
     record.say(5)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     os.kill(scribe_of(writer), signal.SIGSTOP)
     worst = 0.0
     for _ in range(60):  # 12 s of sound
@@ -168,7 +168,7 @@ async def test_a_frozen_scribe_blocks_nobody_and_costs_what_did_not_fit(
 async def test_a_scribe_that_was_only_asleep_loses_nothing(tmp_path: Path, writer: RecordWriter) -> None:
     record = SpokenRecord(writer, tmp_path)
     record.say(3)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     os.kill(scribe_of(writer), signal.SIGSTOP)
     await record.say_for(50, 0.005)
     os.kill(scribe_of(writer), signal.SIGCONT)
@@ -183,7 +183,7 @@ async def test_a_vanished_log_is_told_and_begun_anew_with_its_hole(
     record, other = SpokenRecord(writer, tmp_path, "r1"), SpokenRecord(writer, tmp_path, "r2")
     record.say(10)
     other.say(10)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     (tmp_path / "r1").rename(tmp_path / "away")
     record.say(5)
     other.say(5)
@@ -209,7 +209,7 @@ async def test_where_the_whole_root_vanished_nothing_is_made_until_it_is_back(
     await writer.start()
     record = SpokenRecord(writer, root)
     record.say(3)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     root.rename(tmp_path / "unmounted")
     record.say(3)
     await notices.wait_for("r1", "vanished")
@@ -249,7 +249,7 @@ async def test_what_was_told_before_the_server_stops_is_written_though_nobody_wa
     writer = notices.writer(tmp_path, SETTINGS)
     await writer.start()
     record = SpokenRecord(writer, tmp_path)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     record.say(15)
     await writer.close(5.0)
     assert heard_ticks(record.records()) == list(range(150))
@@ -275,7 +275,7 @@ async def test_who_had_nothing_to_write_for_long_is_not_taken_to_be_stuck(
     writer = notices.writer(tmp_path, replace(SETTINGS, stall_s=0.6))
     await writer.start()
     record = SpokenRecord(writer, tmp_path)
-    assert await writer.durable("r1", 5.0)
+    await record.on_disk()
     await asyncio.sleep(0.8)
     assert await record.end() == 0
     await writer.close(2.0)
@@ -331,7 +331,8 @@ async def test_what_all_recordings_wrote_is_counted_also_when_they_are_over(
     first, second = SpokenRecord(writer, tmp_path, "r1"), SpokenRecord(writer, tmp_path, "r2")
     first.say(20)
     second.say(10)
-    assert await writer.durable("r1", 5) and await writer.durable("r2", 5)
+    await first.on_disk()
+    await second.on_disk()
     os.kill(scribe_of(writer), signal.SIGSTOP)
     first.say(30)
     totals = writer.totals()

@@ -160,23 +160,22 @@ def test_all_files_of_a_recording_are_equally_long(tmp_path: Path) -> None:
         assert len(decoded(tmp_path / "files" / f"{who}.ogg")) == 165 * FRAME_SAMPLES
 
 
-def test_two_sides_are_one_to_the_left_and_all_others_to_the_right(tmp_path: Path) -> None:
+def test_two_sides_are_who_came_first_to_the_left_and_all_others_to_the_right(tmp_path: Path) -> None:
     carol = "carol-3"
-    records: list[Record] = [
-        Joined(0, ANN, "Ann"), Joined(0, BOB, "Bob"), Joined(0, carol, "Carol"),
-        *coded(ANN, 1, range(2, 20)), *coded(BOB, 2, range(10, 40)), *coded(carol, 3, range(30, 60)),
-    ]  # fmt: skip
-    for left, right in ((ANN, (BOB, carol)), (BOB, (ANN, carol))):
-        plan = FollowPlan(str(tmp_path), (), (), ("wav",), left="" if left == ANN else left, stills=False)
-        make_files(plan, MemoryLog().stretch(BEGAN, 70, records))
+    spoken = {ANN: (2, 20), BOB: (10, 40), carol: (30, 60)}
+    alone = {who: np.zeros(70 * FRAME_SAMPLES, np.int32) for who in spoken}
+    records: list[Record] = []
+    for number, (who, ticks) in enumerate(spoken.items(), 1):
+        records += coded(who, number, range(*ticks))
+        for tick in range(*ticks):
+            alone[who][tick * FRAME_SAMPLES : (tick + 1) * FRAME_SAMPLES] = tick_code(tick, number)
+    for first, second, third in ((ANN, BOB, carol), (BOB, ANN, carol)):
+        came: list[Record] = [Joined(0, first, ""), Joined(0, second, ""), Joined(0, third, "")]
+        plan = FollowPlan(str(tmp_path), (), (), ("wav",), stills=False)
+        make_files(plan, MemoryLog().stretch(BEGAN, 70, [*came, *records]))
         sides, _ = soundfile.read(tmp_path / "files" / "sides.wav", dtype="int16")
-        alone = {}
-        for number, (who, ticks) in enumerate({ANN: (2, 20), BOB: (10, 40), carol: (30, 60)}.items(), 1):
-            alone[who] = np.zeros(70 * FRAME_SAMPLES, np.int32)
-            for tick in range(*ticks):
-                alone[who][tick * FRAME_SAMPLES : (tick + 1) * FRAME_SAMPLES] = tick_code(tick, number)
-        assert (sides[:, 0] == alone[left]).all()
-        assert (sides[:, 1] == alone[right[0]] + alone[right[1]]).all()
+        assert (sides[:, 0] == alone[first]).all()
+        assert (sides[:, 1] == alone[second] + alone[third]).all()
 
 
 def test_voices_that_are_too_loud_together_are_clipped_not_wrapped(tmp_path: Path) -> None:
