@@ -87,6 +87,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "av": ("mediacodecs.libopus", "bridge.outputs", "bridge.doctor_outputs", "bridge.legs.demux"),
     "PIL": ("bridge.outputs",),
     "obstore": ("bridge.outputs.storage",),
+    "cryptography": ("bridge.doctor_network", "bridge.legs.player_hls_keys", "bridge.outputs.storage_open"),
     "sqlalchemy": ("bridge.store",),
     "alembic": ("bridge.store",),
     "aiosqlite": ("bridge.store",),

@@ -14,7 +14,22 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MOST_LINES = 50_000
 _MOST_SECONDS = 3_600.0
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)(?:,|$)')
+_VECTOR_BYTES = 16
+_VECTOR = re.compile("0[xX][0-9a-fA-F]{1,32}")
+_METHOD = re.compile("[A-Z0-9-]{1,32}")
 _SOUND_CODECS = ("mp4a", "ac-3", "ec-3", "opus", "flac", "mp3")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How bytes are encrypted (EXT-X-KEY)."""
+
+    method: str
+    """`AES-128`: all of them, by CBC."""
+    url: str = field(repr=False)
+    """Where the key is."""
+    start: bytes
+    """The initialization vector, 16 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +39,8 @@ class Place:
     url: str = field(repr=False)
     start: int = 0
     count: int | None = None
+    key: Key | None = None
+    """None: they are not encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +55,6 @@ class Segment:
     """EXT-X-DISCONTINUITY: it does not go on from the one before."""
     gap: bool
     """EXT-X-GAP: it is not there."""
-    encrypted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,9 @@ class _Reading:
         self._segments: list[Segment] = []
         self._target_s = self._hold_back_s = 0.0
         self._first = 0
-        self._ended = self._encrypted = False
+        self._ended = False
+        self._key: dict[str, str] = {}
+        """The attributes of what encrypts from now on; none: nothing does."""
         self._header: Place | None = None
         self._next_starts: dict[str, int] = {}
         self._forget()
@@ -161,7 +179,7 @@ class _Reading:
                 case "EXT-X-GAP":
                     self._gap = True
                 case "EXT-X-KEY":
-                    self._encrypted = _attributes(value).get("METHOD", "NONE") != "NONE"
+                    self._encrypt(_attributes(value))
                 case "EXT-X-MAP":
                     of = _attributes(value)
                     self._header = self._place(of.get("URI", ""), of.get("BYTERANGE", ""))
@@ -182,21 +200,46 @@ class _Reading:
     def _segment(self, uri: str) -> None:
         if self._seconds is None:
             raise BadInput("the playlist has a segment of no duration")
-        place = self._place(uri, self._range)
-        self._segments.append(
-            Segment(place, self._seconds, self._header, self._apart, self._gap, self._encrypted)
-        )
+        place = self._place(uri, self._range, self._first + len(self._segments))
+        self._segments.append(Segment(place, self._seconds, self._header, self._apart, self._gap))
         self._forget()
 
-    def _place(self, uri: str, written: str) -> Place:
-        url = _joined(self._url, uri)
+    def _encrypt(self, key: dict[str, str]) -> None:
+        """What several systems can decrypt is told once for each: ours is `identity` (§4.3.2.4)."""
+        ours = key.get("KEYFORMAT", "identity") == "identity"
+        if key.get("METHOD", "NONE") == "NONE":
+            self._key = {}
+        elif ours or not self._key or self._key.get("KEYFORMAT", "identity") != "identity":
+            self._key = key
+
+    def _key_here(self, number: int) -> Key | None:
+        """Of what is named next. Without a vector of its own it is the segment's number (§5.2)."""
+        if not self._key:
+            return None
+        method = self._key["METHOD"]
+        if method != "AES-128" or self._key.get("KEYFORMAT", "identity") != "identity":
+            told = method if method != "AES-128" and _METHOD.fullmatch(method) else "means of others"
+            return Key(told, "", bytes(_VECTOR_BYTES))
+        written, uri = self._key.get("IV"), self._key.get("URI")
+        if not uri:
+            raise BadInput("the playlist has a key without an address")
+        if written is None:
+            vector = number
+        elif _VECTOR.fullmatch(written):
+            vector = int(written, 16)
+        else:
+            raise BadInput("the playlist has an initialization vector that is none")
+        return Key(method, _joined(self._url, uri), vector.to_bytes(_VECTOR_BYTES))
+
+    def _place(self, uri: str, written: str, number: int = 0) -> Place:
+        url, key = _joined(self._url, uri), self._key_here(number)
         if not written:
-            return Place(url)
+            return Place(url, key=key)
         count, mark, start = written.partition("@")
         # Without a start it goes on behind the last range of the same resource (RFC 8216 §4.3.2.2).
         begin = _whole(start) if mark else self._next_starts.get(url, 0)
         self._next_starts[url] = begin + _whole(count)
-        return Place(url, begin, _whole(count))
+        return Place(url, begin, _whole(count), key)
 
 
 def _tags(lines: Sequence[str]) -> Iterator[tuple[str, str]]:

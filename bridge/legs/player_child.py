@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from bridge.legs.demux_wire import (
     decode_from_child,
     encode,
 )
-from bridge.legs.player_supply import Supply
+from bridge.legs.player_supply import Supply, SupplyFailed
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +140,11 @@ class Demuxer:
                 on_exit=lambda code: self._exited(process, code),
             )
             self._process = process
-            await process.start()
+            try:
+                await process.start()
+            except OSError as error:
+                why = os.strerror(error.errno) if error.errno else "no reason given"
+                raise SupplyFailed(f"no process could be begun to decode it: {why}") from None
             process.send(encode(Grant(self._granted)))
         return self._process
 

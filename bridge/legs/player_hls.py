@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from bridge.errors import BadInput, BridgeError
+from bridge.errors import BadInput
 from bridge.legs.hls_media_wire import MasterPlaylist, read_playlist
-from bridge.legs.player_hls_media import HlsMedia, fetched
+from bridge.legs.player_fetching import fetched
+from bridge.legs.player_hls_media import HlsMedia
 from bridge.legs.player_settings import PlayerSettings
 from bridge.legs.player_supply import Remote, Supply, SupplyFailed, SupplyRefused
 
@@ -31,7 +32,7 @@ class HlsSupply:
     def __init__(self, media: HlsMedia) -> None:
         self._media = media
         self.ends = media.playlist.ended
-        self._coming: asyncio.Queue[_Got | BridgeError | None] = asyncio.Queue(maxsize=1)
+        self._coming: asyncio.Queue[_Got | Exception | None] = asyncio.Queue(maxsize=1)
         self._next: _Got | None = None
         self._over = False
         self._begins = False
@@ -63,13 +64,13 @@ class HlsSupply:
                 async for content, begins in segments:
                     await self._coming.put(_Got(content, begins))
             await self._coming.put(None)
-        except BridgeError as failed:
+        except Exception as failed:  # at the task's edge: whoever reads raises it
             await self._coming.put(failed)
 
     async def _look(self) -> bool:
         if self._next is None and not self._over:
             got = await self._coming.get()
-            if isinstance(got, BridgeError):
+            if isinstance(got, Exception):
                 self._over = True
                 raise got
             self._next, self._over = got, got is None
@@ -100,5 +101,4 @@ async def following(
         yield supply
     finally:
         fetching.cancel()
-        with suppress(asyncio.CancelledError):
-            await fetching
+        await asyncio.wait((fetching,))

@@ -1,7 +1,7 @@
 """One HLS media playlist, read again and again while it goes on, and the segments it names, in their order.
 
-Every address that playlists name goes through the egress gate by itself (`Remote`), redirects too. Segments
-that are encrypted are not played.
+Every address that playlists name goes through the egress gate by itself (`Remote`): those of keys and
+redirects too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator
 
 from bridge.errors import BadInput, HttpFailed
 from bridge.legs.hls_media_wire import MediaPlaylist, Place, Segment, read_playlist
+from bridge.legs.player_fetching import fetched
+from bridge.legs.player_hls_keys import HlsKeys
 from bridge.legs.player_settings import PlayerSettings
 from bridge.legs.player_supply import Remote, SupplyFailed, SupplyRefused
 
@@ -20,7 +22,6 @@ _MOST_LOST = 3
 """Segments in a row that may be left out of what goes on."""
 _LEAST_RELOAD_S = 0.25
 _STALLED_S = 15.0
-_PARTIAL = 206
 
 
 class HlsMedia:
@@ -30,6 +31,7 @@ class HlsMedia:
         self._remote = remote
         self._url = url
         self._settings = settings
+        self._keys = HlsKeys(remote, settings)
         self.playlist = playlist
         self._number: int | None = None
         """Of the segment that is next; None: it has to be found out where to go on."""
@@ -130,11 +132,11 @@ class HlsMedia:
 
     async def _content(self, segment: Segment, begins: bool) -> bytes | None:
         """None: it is not to be had, and what goes on goes on without it."""
-        if segment.encrypted:
-            raise SupplyRefused("the stream is encrypted, which is not played")
         if segment.gap:
             return None
         places = [segment.header, segment.place] if begins and segment.header else [segment.place]
+        for place in places:
+            self._keys.check(place.key)
         for attempt in range(_TRIES):
             try:
                 content = b"".join([await self._bytes_of(place) for place in places if place])
@@ -151,42 +153,8 @@ class HlsMedia:
     async def _bytes_of(self, place: Place) -> bytes:
         settings = self._settings
         content, _ = await fetched(self._remote, place.url, settings, settings.segment_bytes, place)
-        return content
+        return content if place.key is None else await self._keys.opened(content, place.key)
 
 
 def _end(playlist: MediaPlaylist) -> int:
     return playlist.first + len(playlist.segments)
-
-
-async def fetched(
-    remote: Remote, url: str, settings: PlayerSettings, most_bytes: int, place: Place | None = None
-) -> tuple[bytes, str]:
-    """A resource, or the bytes of it that `place` says; and its address after all redirects.
-
-    Raises EgressRefused, HttpFailed, SupplyFailed.
-    """
-    headers, start, count = {}, 0, None
-    if place is not None and place.count is not None:
-        start, count = place.start, place.count
-        if count > most_bytes:
-            raise SupplyFailed(f"a segment is larger than {most_bytes} bytes")
-        headers["range"] = f"bytes={start}-{start + count - 1}"
-    try:
-        async with asyncio.timeout(settings.fetch_s), remote.get(url, headers) as incoming:
-            if incoming.status not in (200, _PARTIAL):
-                raise SupplyFailed(f"the server answered {incoming.status}")
-            if incoming.status == _PARTIAL:
-                start = 0  # it gives nothing but what was asked for
-            content = bytearray()
-            async for piece in incoming.pieces():
-                content += piece
-                if count is not None and len(content) >= start + count:
-                    break
-                if len(content) > most_bytes:
-                    raise SupplyFailed(f"more than {most_bytes} bytes came at once")
-            whole = bytes(content[start : None if count is None else start + count])
-            if count is not None and len(whole) < count:
-                raise SupplyFailed("a part of a segment is not all there")
-            return whole, incoming.url
-    except TimeoutError:
-        raise SupplyFailed(f"no answer within {settings.fetch_s:g} s") from None

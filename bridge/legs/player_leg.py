@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from bridge.core.events import LegClosed, LegConnected, LegInterrupted
 from bridge.core.ports import CloseReason, LegLook, LegPort, LegSpec, PlayerSource
@@ -96,8 +95,7 @@ class PlayerLeg:
             self._finish(reason.value)
         elif task is not asyncio.current_task():
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait((task,))
 
     def look(self) -> LegLook:
         """State and figures."""
@@ -200,6 +198,7 @@ class PlayerLeg:
         if isinstance(sound, QueuedSound if supply.paced else LiveSound):
             return sound
         if sound is not None:
+            self._sound = None
             self._port.close_input("primary")
             await self._demuxer.close()
         if supply.paced:
@@ -207,8 +206,8 @@ class PlayerLeg:
             sound = QueuedSound(self._port, ahead, self._demuxer.grant, self._dry)
         else:
             sound = LiveSound(self._port, self._around.now, self._demuxer.grant)
-            self._watch()
         self._sound = sound
+        self._watch()
         self._set()
         return sound
 

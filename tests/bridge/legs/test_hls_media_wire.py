@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import BadInput
-from bridge.legs.hls_media_wire import MasterPlaylist, MediaPlaylist, Place, is_playlist, read_playlist
+from bridge.legs.hls_media_wire import (
+    Key,
+    MasterPlaylist,
+    MediaPlaylist,
+    Place,
+    is_playlist,
+    read_playlist,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -70,17 +77,48 @@ def test_parts_of_a_resource_follow_each_other() -> None:
     ]
 
 
-def test_what_cannot_be_played_is_known_of_every_segment() -> None:
+def test_how_it_is_encrypted_is_known_of_every_segment() -> None:
     playlist = media(
+        "#EXT-X-MEDIA-SEQUENCE:300",
         "#EXTINF:1,", "a.ts",
-        '#EXT-X-KEY:METHOD=AES-128,URI="key,with,commas",IV=0x1', "#EXTINF:1,", "b.ts",
-        "#EXT-X-KEY:METHOD=NONE", "#EXT-X-GAP", "#EXTINF:1,", "c.ts",
-        "#EXTINF:1,", "d.ts",
+        '#EXT-X-KEY:METHOD=AES-128,URI="key,with,commas",IV=0x1F', "#EXTINF:1,", "b.ts",
+        '#EXT-X-MAP:URI="i.mp4"',
+        '#EXT-X-KEY:METHOD=AES-128,URI="https://keys.example/k"', "#EXTINF:1,", "c.ts",
+        "#EXTINF:1,", "#EXT-X-BYTERANGE:7@5", "d.ts",
+        "#EXT-X-KEY:METHOD=NONE", "#EXT-X-GAP", "#EXTINF:1,", "e.ts",
+        "#EXTINF:1,", "f.ts",
         "#EXT-X-ENDLIST",
     )  # fmt: skip
-    assert [segment.encrypted for segment in playlist.segments] == [False, True, False, False]
-    assert [segment.gap for segment in playlist.segments] == [False, False, True, False]
+    own = Key("AES-128", "https://media.example/a/key,with,commas", bytes(15) + b"\x1f")
+    keys = [segment.place.key for segment in playlist.segments]
+    assert keys[:2] == [None, own]
+    assert playlist.segments[2].header == Place("https://media.example/a/i.mp4", key=own)
+    elsewhere = "https://keys.example/k"
+    numbered = [Key("AES-128", elsewhere, n.to_bytes(16)) for n in (302, 303)]
+    assert keys[2:] == [*numbered, None, None], "without a vector it is the segment's number"
+    assert playlist.segments[3].place.count == 7
+    assert [segment.gap for segment in playlist.segments] == [False, False, False, False, True, False]
     assert playlist.ended
+    assert "keys.example" not in repr(playlist)
+
+
+def test_a_header_without_a_vector_is_the_same_however_often_the_playlist_is_read() -> None:
+    lines = ['#EXT-X-KEY:METHOD=AES-128,URI="k"', '#EXT-X-MAP:URI="i.mp4"', "#EXTINF:1,", "a.mp4"]
+    first, later = (media(f"#EXT-X-MEDIA-SEQUENCE:{n}", *lines).segments[0] for n in (3, 4))
+    assert first.header == later.header and first.place != later.place
+
+
+def test_of_several_means_ours_is_taken() -> None:
+    theirs = '#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://x",KEYFORMAT="com.apple.streamingkeydelivery"'
+    ours = '#EXT-X-KEY:METHOD=AES-128,URI="k",KEYFORMAT="identity"'
+    for lines in ([theirs, ours], [ours, theirs]):
+        key = media(*lines, "#EXTINF:1,", "a.ts").segments[0].place.key
+        assert key is not None and key.method == "AES-128"
+    key = media(theirs, "#EXTINF:1,", "a.ts").segments[0].place.key
+    assert key is not None and key.method == "SAMPLE-AES"
+    strange = '#EXT-X-KEY:METHOD=AES-128,URI="k",KEYFORMAT="org.example"'
+    key = media(strange, "#EXTINF:1,", "a.ts").segments[0].place.key
+    assert key is not None and key.method == "means of others"
 
 
 def test_how_far_from_the_end_is_what_the_server_says_but_not_too_near() -> None:
@@ -117,6 +155,9 @@ def test_sound_alone_is_chosen_and_else_the_least() -> None:
         ["#EXT-X-MEDIA-SEQUENCE:" + "9" * 5000],
         ["#EXT-X-BYTERANGE:x@1", "#EXTINF:1,", "x.ts"],
         ["#EXTINF:1,", "http://[::1"],
+        ["#EXT-X-KEY:METHOD=AES-128", "#EXTINF:1,", "x.ts"],
+        ['#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x' + "1" * 33, "#EXTINF:1,", "x.ts"],
+        ['#EXT-X-KEY:METHOD=AES-128,URI="k",IV=17', "#EXTINF:1,", "x.ts"],
         ["#EXT-X-STREAM-INF:BANDWIDTH=x", "a.m3u8"],
         ["#"] * 60_000,
     ],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bridge.egress import EgressGate, EgressSettings
+from bridge.legs.hls_media_wire import MediaPlaylist
+from bridge.legs.player_hls import HlsSupply
+from bridge.legs.player_hls_media import HlsMedia
 from bridge.legs.player_settings import PlayerSettings
 from tests.kit.media_site import MediaSite, Page, hls_files, media_site
-from tests.kit.players import LOUD, PlayerHouse, connected, ended, local_gate, remote_house
+from tests.kit.players import LOUD, NoRemote, PlayerHouse, connected, ended, local_gate, remote_house
 from tests.kit.tones import click_score, level_of, tone
 
 pytestmark = pytest.mark.wire
@@ -131,7 +134,16 @@ async def test_a_stream_with_an_end_can_be_a_loop_and_paused(site: MediaSite, tm
         (b"#EXTINF:1,\nredirected.ts\n", "169.254.169.254"),
         (b"#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://169.254.169.254/p.m3u8\n", "169.254.169.254"),
         (b"#EXT-X-STREAM-INF:BANDWIDTH=1\nevil.m3u8\n", "playlists of their own"),
-        (b'#EXT-X-KEY:METHOD=AES-128,URI="k"\n#EXTINF:1,\na.ts\n', "encrypted"),
+        (
+            b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"\n#EXTINF:1,\na.ts\n',
+            "encrypted by SAMPLE-AES",
+        ),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="k",KEYFORMAT="x"\n#EXTINF:1,\na.ts\n', "by means of others"),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="file:///etc/passwd"\n#EXTINF:1,\ntext.ts\n', "must begin with"),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="http://169.254.169.254/k"\n#EXTINF:1,\ntext.ts\n', "169.254"),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="big.ts"\n#EXTINF:1,\ntext.ts\n', "more than 16 bytes"),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="short"\n#EXTINF:1,\ntext.ts\n', "has not 16 bytes"),
+        (b'#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXTINF:1,\ntext.ts\n', "not encrypted by the key"),
         (b"#EXTINF:-1,\na.ts\n", "duration that cannot be"),
         (b"#EXTINF:1,\nbig.ts\n", "more than 2000000 bytes"),
         (b"", "nothing to hear"),
@@ -145,6 +157,7 @@ async def test_what_a_playlist_may_not_name_is_not_reached(
     site.pages["/evil.m3u8"] = Page(b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n" + playlist + b"#EXT-X-ENDLIST\n")
     site.redirect("/redirected.ts", "http://169.254.169.254/latest?secret=1")
     site.pages["/big.ts"] = Page(bytes(3_000_000))
+    site.pages["/short"], site.pages["/key"] = Page(b"secret"), Page(b"secret-secret-16")
     site.pages["/text.ts"] = Page(b"root:x:0:0:root:/root:/bin/sh\n" * 40)
     site.pages["/words.m3u8"] = Page(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")
     settings = PlayerSettings(first_attempts=1, segment_bytes=2_000_000)
@@ -206,3 +219,18 @@ async def test_a_segment_that_is_missing_for_a_while_is_asked_for_again(
         assert site.asked.count("/index2.ts") == 3
         middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
         assert click_score(middle, 48_000, TONE_HZ) < 0.3
+
+
+async def test_what_nobody_thought_of_reaches_whoever_reads() -> None:
+    class Broken(HlsMedia):
+        async def segments(self) -> AsyncGenerator[tuple[bytes, bool], None]:
+            yield b"G", True
+            raise RuntimeError("what?")
+
+    playlist = MediaPlaylist(1.0, 0, (), True, 3.0)
+    supply = HlsSupply(Broken(NoRemote(), "http://x/y", playlist, PlayerSettings()))
+    fetching = asyncio.ensure_future(supply.fetch())
+    assert await supply.next_run() and await supply.read(0, 10) == b"G"
+    with pytest.raises(RuntimeError, match="what"):
+        await supply.read(0, 10)
+    await fetching
