@@ -47,7 +47,7 @@ check: $(DEVELOPING)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -p no:cacheprovider tests/test_architecture.py
+	$(BIN)/pytest -q -p no:cacheprovider tests/test_architecture.py tests/test_house_words.py
 
 bench: $(DEVELOPING)
 	@$(BIN)/python -m benchmarks $(ARGS)

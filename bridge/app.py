@@ -12,10 +12,6 @@ import sys
 import time
 from importlib import metadata
 
-from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
-
 from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
 from bridge.capture_parts import capture_files, capture_listing, capturing
@@ -27,7 +23,7 @@ from bridge.core.ports import CallTrack, CloseReason, PlayerSource, ServiceStrea
 from bridge.directory import Directory
 from bridge.dispatch import Dispatch
 from bridge.egress import EgressGate
-from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
+from bridge.facades.mind import MindFacade, MindSettings
 from bridge.facades.plivo import (
     ForkLooks,
     Outgoing,
@@ -37,6 +33,7 @@ from bridge.facades.plivo import (
     StreamDefaults,
 )
 from bridge.histogram import TickTimes
+from bridge.http_parts import Vitals, http_app, metrics_app
 from bridge.legs.player_leg import PlayerLeg
 from bridge.legs.plivo_leg import PlivoLegs
 from bridge.legs.service_leg import ServiceLeg
@@ -179,7 +176,7 @@ class Bridge:
             applications,
             self.readings.server,
             config.webrtc.ice_servers,
-            streams=ForkLooks(self.plivo.forks),
+            streams=ForkLooks(self.plivo.fork_course),
             outputs=self.outputs.looks,
         )
         self.hls_pages = HlsPages(self.outputs.hls)
@@ -187,7 +184,9 @@ class Bridge:
             [self.plivo.door, self.pages.door, self.mind.door],
             WebSocketSettings(trusted_proxies=tuple(config.trusted_proxies)),
         )
-        self.http = self._http()
+        self.vitals = Vitals(self.switchboard, store, self.metrics)
+        routers = (one.router() for one in (self.pages, self.hls_pages, self.plivo, self.mind))
+        self.http = http_app(self.version, routers, self.vitals, with_metrics=config.metrics.port is None)
 
     @classmethod
     async def open(cls, config: Config, applications: Applications) -> Bridge:
@@ -248,54 +247,6 @@ class Bridge:
         if self.watch.observe(lateness_s, duration_s):
             self.switchboard.overloaded = self.watch.overloaded
 
-    def _http(self) -> FastAPI:
-        app = FastAPI(title="Media bridge", version=self.version, docs_url=None, redoc_url=None)
-        app.add_api_route("/healthz", self._alive, include_in_schema=False)
-        app.add_api_route("/readyz", self._ready, include_in_schema=False)
-        if self._config.metrics.port is None:
-            app.add_api_route("/metrics", self._metrics, include_in_schema=False)
-        app.include_router(self.pages.router())
-        app.include_router(self.hls_pages.router())
-        app.include_router(self.plivo.router())
-        app.include_router(self.mind.router())
-        app.add_middleware(CrossOrigin)
-        app.add_exception_handler(HTTPException, _no_such_call)
-        return app
-
-    def metrics_http(self) -> FastAPI:
-        """The app of the metrics' own listener."""
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        app.add_api_route("/metrics", self._metrics)
-        return app
-
-    async def _alive(self) -> Response:
-        return Response("alive\n", media_type="text/plain")
-
-    async def _ready(self) -> Response:
-        if self.switchboard.draining:
-            return _unready("draining")
-        try:
-            async with asyncio.timeout(5):
-                await self._store.ping()
-        except Exception:
-            return _unready("the database is out of reach")
-        return Response("ready\n", media_type="text/plain")
-
-    async def _metrics(self, request: Request) -> Response:
-        page, content_type = self.metrics.page(request.headers.get("accept", ""))
-        return Response(page, media_type=content_type)
-
-
-async def _no_such_call(request: Request, error: Exception) -> Response:
-    """What no route takes up, in the form that every error has here."""
-    assert isinstance(error, HTTPException)
-    body = {"error": error.detail.lower(), "status": error.status_code}
-    return JSONResponse(body, error.status_code, error.headers)
-
-
-def _unready(why: str) -> Response:
-    return Response(f"{why}\n", 503, {"Retry-After": "5"}, "text/plain")
-
 
 async def run(config: Config) -> int:
     """Serve until a signal says otherwise; gives the exit code. Raises ConfigError."""
@@ -329,7 +280,7 @@ async def run(config: Config) -> int:
                 listeners,
                 bridge,
                 websocket_protocol=bridge.web_sockets,
-                metrics_app=bridge.metrics_http() if listeners.metrics else None,
+                metrics_app=metrics_app(bridge.vitals) if listeners.metrics else None,
                 announce=lambda addresses: _announce(addresses, made),
             )
         finally:

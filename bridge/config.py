@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bridge.config_checks import check
 from bridge.config_kinds import (
     ADDRESSES,
     APPLICATION_ID,
@@ -24,13 +25,11 @@ from bridge.config_kinds import (
     Network,
     PortRange,
 )
-from bridge.errors import ConfigError
 from bridge.secret import Secret
 from bridge.settings import (
     choice,
     entries,
     flag,
-    nearest,
     number,
     path,
     secret,
@@ -267,7 +266,7 @@ class Config:
     origin: Origin | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
     @property
     def store_url(self) -> str:
@@ -287,49 +286,3 @@ class Config:
         if self.database_url is not None:
             yield self.database_url.reveal()
             yield urlsplit(self.database_url.reveal()).password or ""
-
-
-def _check(config: Config) -> None:
-    """What no setting can know alone."""
-    if (config.tls_certificate is None) != (config.tls_key is None):
-        raise ConfigError("tls_certificate and tls_key belong together: one of them is missing")
-    if config.opus.fec and config.opus.application == "lowdelay":
-        raise ConfigError('opus.fec needs opus.application = "voip" or "audio": lowdelay has no FEC')
-    if config.metrics.port and config.metrics.port == config.port and config.metrics.host == config.host:
-        raise ConfigError("metrics.port must not be the port that everything else is served on")
-    if config.captures.megabytes_each > config.captures.megabytes_total:
-        raise ConfigError("captures.megabytes_each must not be more than captures.megabytes_total")
-    recordings = config.recordings
-    if recordings.picture_width % 2 or recordings.picture_height % 2:
-        raise ConfigError("recordings.picture_width and recordings.picture_height must be even")
-    _check_storage([place.name for place in config.storage], [place.backup for place in config.storage])
-    known = [application.id for application in config.applications]
-    for application_id in known:
-        if known.count(application_id) > 1:
-            raise ConfigError(f"application {application_id} is configured twice")
-    tokens = [token for application in config.applications for token in application.tokens]
-    if len(set(tokens)) < len(tokens):
-        raise ConfigError("an application token is configured twice")
-    accounts = [account.auth_id for account in config.plivo]
-    for account in config.plivo:
-        if accounts.count(account.auth_id) > 1:
-            raise ConfigError(
-                f"plivo auth_id {account.auth_id} is configured twice: it maps to one application"
-            )
-        if not account.application and len(known) > 1:
-            raise ConfigError(f"plivo auth_id {account.auth_id} must say which application it belongs to")
-        if account.application and known and account.application not in known:
-            raise ConfigError(
-                f"plivo auth_id {account.auth_id}: no application {account.application} is configured"
-                + nearest(account.application, known)
-            )
-
-
-def _check_storage(names: list[str], backups: list[str]) -> None:
-    for name, backup in zip(names, backups, strict=True):
-        if names.count(name) > 1:
-            raise ConfigError(f"storage {name} is configured twice")
-        if backup and (backup not in names or backup == name):
-            raise ConfigError(
-                f"storage {name}: no other storage {backup} is configured" + nearest(backup, names)
-            )

@@ -17,21 +17,16 @@ from prometheus_client.registry import Collector
 from bridge.histogram import TickTimes
 from bridge.metrics_families import counter, gauge, histogram, labelled, quantiles
 from bridge.metrics_outputs import OutputFigures, output_families
+from bridge.metrics_streams import (
+    CallbackFigures,
+    CaptureFigures,
+    StreamFigures,
+    callback_families,
+    capture_families,
+    stream_families,
+)
+from bridge.metrics_turns import turn_families
 from bridge.turn_figures import TurnFigures
-
-STREAM_TOTALS: Mapping[str, tuple[str, str, float]] = {
-    "attempts": ("stream_dials", "Connections to services that were tried.", 1),
-    "connects": ("stream_connections", "Connections to services that were opened.", 1),
-    "played_ms": ("stream_played_seconds", "Audio of services that was taken to be played.", 1e-3),
-    "refused_ms": ("stream_refused_seconds", "Audio of services that there was no room for.", 1e-3),
-    "underruns": ("stream_underruns", "Times a service's audio ran dry in mid-sentence.", 1),
-    "converted": ("stream_converted_messages", "playAudio in another format than its stream's.", 1),
-    "malformed": ("stream_malformed_messages", "Messages of services that were not understood.", 1),
-    "checkpoints": ("stream_checkpoints", "Checkpoints that services asked for.", 1),
-    "clears": ("stream_clears", "Times a service cleared its audio.", 1),
-    "digits": ("stream_digits", "Keys that services sounded.", 1),
-}
-"""What streams count beside frames: what it is called here, what it is, and the unit in the metric's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,74 +71,6 @@ class Reading:
     outputs: OutputFigures | None = None
 
 
-class StreamFigures(Protocol):
-    """Streams to services; counters but for `states` and `waiting`."""
-
-    @property
-    def made(self) -> int: ...
-
-    @property
-    def states(self) -> Mapping[str, int]: ...
-
-    @property
-    def ends(self) -> Mapping[str, int]:
-        """By why."""
-
-    @property
-    def totals(self) -> Mapping[str, float]:
-        """By name: frames `captured`, `delivered`, `lost`, and what services sent."""
-
-    @property
-    def waiting(self) -> int:
-        """Frames captured, and neither delivered nor lost."""
-
-
-class CallbackFigures(Protocol):
-    """Callbacks to others' servers; counters but for `waiting`."""
-
-    @property
-    def sent(self) -> int: ...
-
-    @property
-    def retried(self) -> int: ...
-
-    @property
-    def failed(self) -> int: ...
-
-    @property
-    def dropped(self) -> int: ...
-
-    @property
-    def waiting(self) -> int: ...
-
-
-class CaptureFigures(Protocol):
-    """Captures of streams; counters but for `live`."""
-
-    @property
-    def files(self) -> int: ...
-
-    @property
-    def live(self) -> int: ...
-
-    @property
-    def bytes(self) -> int:
-        """Written."""
-
-    @property
-    def missing(self) -> int:
-        """Records that the disk was too slow for."""
-
-    @property
-    def full(self) -> int: ...
-
-    @property
-    def failed(self) -> int: ...
-
-    @property
-    def deleted(self) -> int: ...
-
-
 class Figures(Protocol):
     """Whatever can tell the figures; asked on the event loop's thread, at scrape time."""
 
@@ -182,13 +109,13 @@ class _BridgeCollector(Collector):
         yield from _encoding(reading)
         yield from _sockets(reading)
         if reading.turns is not None:
-            yield from _turns(reading.turns)
+            yield from turn_families(reading.turns)
         if reading.streams is not None:
-            yield from _streams(reading.streams)
+            yield from stream_families(reading.streams)
         if reading.callbacks is not None:
-            yield from _callbacks(reading.callbacks)
+            yield from callback_families(reading.callbacks)
         if reading.captures is not None:
-            yield from _captures(reading.captures)
+            yield from capture_families(reading.captures)
         if reading.outputs is not None:
             yield from output_families(reading.outputs)
         for name, value in reading.more.items():
@@ -247,73 +174,3 @@ def _sockets(reading: Reading) -> Iterator[Metric]:
         "Notifications that a slow client missed.",
         [((), reading.notifications_dropped)],
     )
-
-
-def _streams(streams: StreamFigures) -> Iterator[Metric]:
-    frames = {name: streams.totals[name] for name in ("captured", "delivered", "lost")}
-    yield gauge("streams", "Streams to services by state.", labelled(streams.states), ("state",))
-    yield counter("streams_started", "Streams that were begun.", [((), streams.made)])
-    yield counter("streams_ended", "Streams that ended, by why.", labelled(streams.ends), ("why",))
-    yield counter(
-        "stream_frames", "20 ms frames for services: captured = delivered + lost + waiting.",
-        labelled(frames), ("fate",),
-    )  # fmt: skip
-    yield gauge("stream_frames_waiting", "Frames not confirmed yet.", [((), streams.waiting)])
-    for name, (called, text, unit) in STREAM_TOTALS.items():
-        yield counter(called, text, [((), streams.totals[name] * unit)])
-
-
-def _callbacks(callbacks: CallbackFigures) -> Iterator[Metric]:
-    fates = {
-        "sent": callbacks.sent,
-        "retried": callbacks.retried,
-        "failed": callbacks.failed,
-        "dropped": callbacks.dropped,
-    }
-    yield counter("callbacks", "Callbacks to others' servers.", labelled(fates), ("fate",))
-    yield gauge("callbacks_waiting", "Callbacks not sent yet.", [((), callbacks.waiting)])
-
-
-def _captures(captures: CaptureFigures) -> Iterator[Metric]:
-    """As in docs/captures.md."""
-    fates = {
-        "begun": captures.files,
-        "full": captures.full,
-        "failed": captures.failed,
-        "deleted": captures.deleted,
-    }
-    yield counter("captures", "Captures of streams.", labelled(fates), ("fate",))
-    yield gauge("captures_live", "Captures that are being written.", [((), captures.live)])
-    yield counter("capture_bytes", "Written to captures.", [((), captures.bytes)])
-    yield counter(
-        "capture_missing_records", "Records that the disk was too slow for.", [((), captures.missing)]
-    )
-
-
-def _turns(turns: TurnFigures) -> Iterator[Metric]:
-    """As defined in docs/turns.md."""
-    yield histogram(
-        "turn_response_delay_seconds",
-        "From the end of a caller's speech to the bot's first sound.",
-        [((), turns.response_delay)],
-    )
-    yield histogram(
-        "turn_barge_in_reaction_seconds",
-        "From the onset of a caller's speech over the bot to the end of the bot's sound, by how it ended.",
-        [((how,), histogram) for how, histogram in turns.barge_in.items()],
-        ("outcome",),
-    )
-    yield histogram("turn_overtalk_seconds", "Stretches of both sides sounding.", [((), turns.overtalk)])
-    yield histogram(
-        "turn_first_word_seconds", "From a stream's start to the bot's first sound.", [((), turns.first_word)]
-    )
-    yield counter("turns", "Turns by whose they were.", labelled(turns.turns), ("side",))
-    yield counter(
-        "turn_interruptions", "Times one side talked over the other.", labelled(turns.interruptions), ("by",)
-    )
-    yield counter("turn_barge_ins", "Barge-ins by what the bot did.", labelled(turns.barge_ins), ("outcome",))
-    yield counter(
-        "turn_backchannels", "Short speech over the other's.", labelled(turns.backchannels), ("by",)
-    )
-    yield counter("turn_underruns", "Times a bot's sound ran dry in mid-sentence.", [((), turns.underruns)])
-    yield counter("turn_unanswered", "Turns of callers that got no response.", [((), turns.unanswered)])

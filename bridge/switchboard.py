@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from time import monotonic
 
+from bridge.background import Background
 from bridge.core.events import (
     CoreEvent,
     DigitPressed,
@@ -28,13 +27,15 @@ from bridge.core.events import (
     TextReceived,
 )
 from bridge.core.mixbus import MixBus
-from bridge.core.ports import CloseReason, InputName, Leg, LegFactory, LegSpec
+from bridge.core.ports import CloseReason, InputName, LegFactory, LegSpec
 from bridge.dispatch import Dispatch
 from bridge.errors import Draining, LimitReached, NoSuchRoom, Overloaded
+from bridge.feed import Feed
 from bridge.leg_port import Port
 from bridge.patch import RoomPatch
 from bridge.room_taps import RoomTaps
 from bridge.routing import Routing, slot_name, slot_owner
+from bridge.seat import Seat
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus
 from bridge.switch_events import (
     Behind,
@@ -50,31 +51,7 @@ from bridge.switch_events import (
     Text,
 )
 
-__all__ = [
-    "Behind",
-    "Connection",
-    "Digit",
-    "InputStatus",
-    "LegDown",
-    "LegInterruptedOn",
-    "LegResumed",
-    "LegUp",
-    "MediaChanged",
-    "ParticipantStatus",
-    "PlayEnded",
-    "RoomStatus",
-    "Routing",
-    "SwitchEvent",
-    "Switchboard",
-    "Talking",
-    "Text",
-]
-
 log = logging.getLogger(__name__)
-
-CLOSE_TIMEOUT_S = 5.0
-"""What a leg gets to say goodbye before it is abandoned."""
-MAX_EARLY_DIGITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +63,9 @@ class Connection:
 
 
 @dataclass(slots=True)
-class _Seat:
-    """A participant with a leg."""
-
-    port: Port
-    leg: Leg
-    up: bool = False
-    early_digits: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_EARLY_DIGITS))
-    """Pressed while the leg was being set up; the oldest are lost when they are too many."""
-
-
-@dataclass(slots=True)
 class _Room:
     patch: RoomPatch
-    seats: dict[str, _Seat] = field(default_factory=dict)
+    seats: dict[str, Seat] = field(default_factory=dict)
     connecting: dict[str, asyncio.Lock] = field(default_factory=dict)
 
 
@@ -119,8 +85,8 @@ class Switchboard:
         self._factories = dict(factories)
         self._max_legs = max_legs
         self._rooms: dict[str, _Room] = {}
-        self._listeners: list[Callable[[SwitchEvent], None]] = []
-        self._closing: set[asyncio.Task[None]] = set()
+        self._feed: Feed[SwitchEvent] = Feed()
+        self._closing = Background(log, "a leg did not close")
         self.draining = False
         self.overloaded = False
 
@@ -140,7 +106,7 @@ class Switchboard:
             seat.port.close()
             self._say_down(seat, reason.value)
         room.patch.close()
-        await asyncio.gather(*(self._close_leg(seat, reason) for seat in seats))
+        await asyncio.gather(*(seat.close_leg(reason) for seat in seats))
 
     async def connect(self, room_id: str, participant_id: str, spec: LegSpec, routing: Routing) -> Connection:
         """Give the participant a leg, in place of the one it has, or renegotiate that one.
@@ -159,17 +125,17 @@ class Switchboard:
             room.patch.route(participant_id, routing)
             port = Port(room.patch, participant_id, self._media_changed)
             leg = self._factories[type(spec)](port, spec)
-            new = _Seat(port, leg)
+            new = Seat(port, leg)
             port.on_event = lambda event: self._leg_event(room_id, participant_id, new, event)
             try:
                 answer = await leg.start()
             except BaseException:
                 port.close()
-                await self._close_leg(new, CloseReason.FAILED)
+                await new.close_leg(CloseReason.FAILED)
                 raise
             if self._rooms.get(room_id) is not room:
                 port.close()
-                await self._close_leg(new, CloseReason.ENDED)
+                await new.close_leg(CloseReason.ENDED)
                 raise NoSuchRoom(room_id)
             if port.closed:  # it came and went while it was being set up
                 return Connection(answer, renegotiated=False)
@@ -177,12 +143,12 @@ class Switchboard:
             room.seats[participant_id] = new
             if old is not None and old is not new:
                 old.port.hand_over(port)
-                self._spawn_close(old, CloseReason.REPLACED)
+                self._closing.start(old.close_leg(CloseReason.REPLACED))
             if new.up:
                 self._say_up(new)
             while new.early_digits:
-                self._emit(Digit(room_id, participant_id, new.early_digits.popleft()))
-            log.info("- connected", extra=_where(new))
+                self._feed.tell(Digit(room_id, participant_id, new.early_digits.popleft()))
+            log.info("- connected", extra=new.where)
             return Connection(answer, renegotiated=False)
 
     async def disconnect(self, room_id: str, participant_id: str, reason: CloseReason) -> None:
@@ -192,7 +158,7 @@ class Switchboard:
         if seat is not None:
             seat.port.close()
             self._say_down(seat, reason.value)
-            await self._close_leg(seat, reason)
+            await seat.close_leg(reason)
 
     def route(self, room_id: str, participant_id: str, routing: Routing) -> None:
         """From the next tick on, mix that participant as `routing` says."""
@@ -207,8 +173,7 @@ class Switchboard:
 
     def send(self, room_id: str, participant_id: str, text: str) -> None:
         """Text for one participant's client; dropped when it has no leg that carries text."""
-        room = self._rooms.get(room_id)
-        seat = room.seats.get(participant_id) if room else None
+        seat = self._seat(room_id, participant_id)
         if seat is not None:
             seat.leg.send(text)
 
@@ -224,8 +189,7 @@ class Switchboard:
 
     def press(self, room_id: str, participant_id: str, track: str, digit: str) -> None:
         """Tell a participant's peer of a key pressed on what it is sent as `track`, where its leg can."""
-        room = self._rooms.get(room_id)
-        seat = room.seats.get(participant_id) if room else None
+        seat = self._seat(room_id, participant_id)
         if seat is not None:
             seat.leg.press(track, digit)
 
@@ -247,7 +211,7 @@ class Switchboard:
 
     def subscribe(self, listener: Callable[[SwitchEvent], None]) -> None:
         """Call `listener` with everything that happens, on the loop; it must not block."""
-        self._listeners.append(listener)
+        self._feed.subscribe(listener)
 
     def core_event(self, event: CoreEvent) -> None:
         """Pass on what the mixer reported."""
@@ -258,18 +222,18 @@ class Switchboard:
         sink = room.patch.play_sink(event.slot)
         match event:
             case TalkingChanged(talking=talking, ago_ms=ago_ms):
-                self._emit(Talking(event.room, participant_id, name, talking, ago_ms))
+                self._feed.tell(Talking(event.room, participant_id, name, talking, ago_ms))
             case MarkPlayed(name=mark):
                 if sink is not None:
                     sink.played(mark)
             case QueueCleared(dropped=dropped):
                 if sink is not None:
                     sink.cleared(dropped)
-                self._emit(PlayEnded(event.room, participant_id, "cut"))
+                self._feed.tell(PlayEnded(event.room, participant_id, "cut"))
             case QueueRanDry(underrun=underrun):
                 if sink is not None:
                     sink.ran_dry(underrun)
-                self._emit(PlayEnded(event.room, participant_id, "underrun" if underrun else "played"))
+                self._feed.tell(PlayEnded(event.room, participant_id, "underrun" if underrun else "played"))
 
     def legs(self) -> dict[str, int]:
         """Number of legs by kind."""
@@ -288,8 +252,7 @@ class Switchboard:
     async def close(self, reason: CloseReason = CloseReason.RESTART) -> None:
         """Close all rooms, and wait for what is still closing."""
         await asyncio.gather(*(self.close_room(room_id, reason) for room_id in list(self._rooms)))
-        if self._closing:
-            await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._closing.close()
 
     # --- inside ---
 
@@ -298,6 +261,10 @@ class Switchboard:
         if room is None:
             raise NoSuchRoom(room_id)
         return room
+
+    def _seat(self, room_id: str, participant_id: str) -> Seat | None:
+        room = self._rooms.get(room_id)
+        return room.seats.get(participant_id) if room is not None else None
 
     def _check_room_for_more(self, *, replacing: bool) -> None:
         if self.draining:
@@ -309,33 +276,24 @@ class Switchboard:
         if sum(len(room.seats) for room in self._rooms.values()) >= self._max_legs:
             raise LimitReached("legs", self._max_legs)
 
-    def _emit(self, event: SwitchEvent) -> None:
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:
-                log.exception("x a listener failed on %s", type(event).__name__)
-
     def _media_changed(self, port: Port, name: InputName, sending: bool) -> None:
-        room = self._rooms.get(port.room_id)
-        seat = room.seats.get(port.participant_id) if room else None
+        seat = self._seat(port.room_id, port.participant_id)
         # Before the leg works nothing is sent, whatever it has opened; `_say_up` makes up for it.
         if seat is not None and seat.port is port and (seat.up or not sending):
-            self._emit(MediaChanged(port.room_id, port.participant_id, name, sending))
+            self._feed.tell(MediaChanged(port.room_id, port.participant_id, name, sending))
 
-    def _say_up(self, seat: _Seat) -> None:
+    def _say_up(self, seat: Seat) -> None:
         port = seat.port
-        self._emit(LegUp(port.room_id, port.participant_id, seat.leg.kind))
+        self._feed.tell(LegUp(port.room_id, port.participant_id, seat.leg.kind))
         for name in sorted(port.open_inputs):
-            self._emit(MediaChanged(port.room_id, port.participant_id, name, True))
+            self._feed.tell(MediaChanged(port.room_id, port.participant_id, name, True))
 
-    def _say_down(self, seat: _Seat, cause: str) -> None:
-        log.info("- disconnected: %s", cause, extra=_where(seat))
-        self._emit(LegDown(seat.port.room_id, seat.port.participant_id, cause))
+    def _say_down(self, seat: Seat, cause: str) -> None:
+        log.info("- disconnected: %s", cause, extra=seat.where)
+        self._feed.tell(LegDown(seat.port.room_id, seat.port.participant_id, cause))
 
-    def _leg_event(self, room_id: str, participant_id: str, seat: _Seat, event: LegEvent) -> None:
-        room = self._rooms.get(room_id)
-        current = room is not None and room.seats.get(participant_id) is seat
+    def _leg_event(self, room_id: str, participant_id: str, seat: Seat, event: LegEvent) -> None:
+        current = self._seat(room_id, participant_id) is seat
         match event:
             case LegConnected():
                 if not seat.up:
@@ -343,47 +301,24 @@ class Switchboard:
                     if current:
                         self._say_up(seat)
                 elif current:
-                    self._emit(LegResumed(room_id, participant_id))
+                    self._feed.tell(LegResumed(room_id, participant_id))
             case LegInterrupted(cause):
                 if current:
-                    self._emit(LegInterruptedOn(room_id, participant_id, cause))
+                    self._feed.tell(LegInterruptedOn(room_id, participant_id, cause))
             case LegClosed(cause):
                 seat.port.close()
-                if current and room is not None:
-                    del room.seats[participant_id]
+                if current:
+                    del self._rooms[room_id].seats[participant_id]
                     self._say_down(seat, cause)
-                self._spawn_close(seat, CloseReason.FAILED)
+                self._closing.start(seat.close_leg(CloseReason.FAILED))
             case DigitPressed(digit):
                 if current:
-                    self._emit(Digit(room_id, participant_id, digit))
+                    self._feed.tell(Digit(room_id, participant_id, digit))
                 else:
                     seat.early_digits.append(digit)
             case TextReceived(text):
                 if current:
-                    self._emit(Text(room_id, participant_id, text))
+                    self._feed.tell(Text(room_id, participant_id, text))
             case FellBehind(percent):
                 if current:
-                    self._emit(Behind(room_id, participant_id, percent))
-
-    def _spawn_close(self, seat: _Seat, reason: CloseReason) -> None:
-        task = asyncio.create_task(self._close_leg(seat, reason))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    async def _close_leg(self, seat: _Seat, reason: CloseReason) -> None:
-        started = monotonic()
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await seat.leg.close(reason)
-        except Exception:
-            log.warning(
-                "x a leg did not close cleanly (%.1f s)",
-                monotonic() - started,
-                exc_info=True,
-                extra=_where(seat),
-            )
-
-
-def _where(seat: _Seat) -> dict[str, str]:
-    """What a log line carries beside its text."""
-    return {"room": seat.port.room_id, "participant": seat.port.participant_id, "leg": seat.leg.kind}
+                    self._feed.tell(Behind(room_id, participant_id, percent))

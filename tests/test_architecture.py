@@ -1,20 +1,16 @@
-"""The house rules of docs/design.md, read off the source: who may import whom, and what things are called."""
+"""The house rules of docs/design.md, read off the source: who may import whom."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.unit
+from tests.kit.house_source import IMPORTS, MODULES, Import, imports_of, inside, own
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"bridge": ROOT / "bridge", "mediacodecs": ROOT / "codecs" / "mediacodecs"}
+pytestmark = pytest.mark.unit
 
 # Room → what of the project it may import besides itself. A module that is in no room listed here belongs to
 # the verbs in the middle of the house (switchboard, directory and their parts).
@@ -66,7 +62,7 @@ BEHIND = (
 
 # The composition root, and the command line in front of it.
 ROOT_MODULES = {
-    "bridge.app", "bridge.capture_parts", "bridge.output_parts", "bridge.part_settings",
+    "bridge.app", "bridge.capture_parts", "bridge.http_parts", "bridge.output_parts", "bridge.part_settings",
     "bridge.player_parts", "bridge.readings", "bridge.storage_parts",
 }  # fmt: skip
 COMMANDS = {
@@ -77,7 +73,9 @@ COMMANDS = {
 }  # fmt: skip
 DOCTORS = {"bridge.doctor_outputs"}
 """Look at what a room needs of the machine, with its own means."""
-SETTINGS = {"bridge.config", "bridge.config_kinds", "bridge.config_source", "bridge.settings"}
+SETTINGS = {
+    "bridge.config", "bridge.config_checks", "bridge.config_kinds", "bridge.config_source", "bridge.settings",
+}  # fmt: skip
 
 # Third-party library → where its door is.
 DOORS: dict[str, tuple[str, ...]] = {
@@ -96,8 +94,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("bridge.runtime", "bridge.harness.desk_server"),
     "httptools": ("bridge.runtime",),
     "uvloop": ("bridge.runtime", "bridge.cli"),
-    "fastapi": ("bridge.facades", "bridge.web", "bridge.app"),
-    "starlette": ("bridge.facades", "bridge.web", "bridge.app", "bridge.harness.call_desk"),
+    "fastapi": ("bridge.facades", "bridge.web", "bridge.http_parts"),
+    "starlette": (
+        "bridge.facades",
+        "bridge.web",
+        "bridge.http_parts",
+        "bridge.request_body",
+        "bridge.harness.call_desk",
+    ),
     "prometheus_client": ("bridge.metrics",),
     "soundfile": ("bridge.harness", "bridge.outputs"),
     "yaml": ("bridge.harness.yaml_tree",),
@@ -111,71 +115,6 @@ NO_IO = {
     "asyncio", "concurrent", "http", "logging", "multiprocessing", "queue", "sched", "select", "selectors",
     "signal", "socket", "ssl", "subprocess", "threading", "time", "urllib",
 }  # fmt: skip
-
-VENDOR = re.compile(r"plivo|zego|agora|(?<![a-z])hms(?![a-z])|100ms|mind_?sdk|mind_?api", re.IGNORECASE)
-EMPTY_WORDS = {"manager", "handler", "helper", "helpers", "util", "utils", "misc"}
-MAX_LINES = 400
-
-
-@dataclass(frozen=True)
-class Import:
-    """`module` imports `target`; `names` are what it takes from it."""
-
-    module: str
-    target: str
-    typing_only: bool
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} imports {self.target}"
-
-
-def inside(module: str, room: str) -> bool:
-    return module == room or module.startswith(room + ".")
-
-
-def imports_of(module: str, tree: ast.Module, known: set[str]) -> Iterator[Import]:
-    """Absolute and relative imports; `from package import module` names the module."""
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            origin = node.module or ""
-            if node.level:
-                package = module.split(".")[: -node.level] if module in known else []
-                origin = ".".join([*package, *([node.module] if node.module else [])])
-            full = [f"{origin}.{alias.name}" for alias in node.names]
-            targets = [name if name in known else origin for name in full]
-        else:
-            continue
-        for target in dict.fromkeys(targets):
-            yield Import(module, target, id(node) in typing_only, node.lineno)
-
-
-def read_modules() -> dict[str, ast.Module]:
-    modules = {}
-    for package, folder in PACKAGES.items():
-        for file in sorted(folder.rglob("*.py")):
-            if "migrations" in file.parts:  # written by a tool, run by a tool
-                continue
-            parts = [package, *file.relative_to(folder).with_suffix("").parts]
-            modules[".".join(parts).removesuffix(".__init__")] = ast.parse(file.read_text())
-    return modules
-
-
-MODULES = read_modules()
-IMPORTS = [found for module, tree in MODULES.items() for found in imports_of(module, tree, set(MODULES))]
-
-
-def own(found: Import) -> bool:
-    return found.target.split(".")[0] in PACKAGES
 
 
 def room_of(module: str) -> str | None:
@@ -370,105 +309,3 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
     for module in MODULES:
         visit(module)
-
-
-# --- what things are called ---
-
-
-def words_of(name: str) -> set[str]:
-    """`SlotPool_one` → slot, pool, one."""
-    name = re.sub("base64", "", name, flags=re.IGNORECASE)
-    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
-
-
-def test_nothing_is_called_by_an_empty_word() -> None:
-    wrong = [
-        module for module in MODULES if words_of(module.rpartition(".")[2]) & (EMPTY_WORDS | {"base", "data"})
-    ]
-    for module, tree in MODULES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and words_of(node.name) & (EMPTY_WORDS | {"base"}):
-                wrong.append(f"{module}.{node.name}")
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and words_of(node.name) & EMPTY_WORDS:
-                wrong.append(f"{module}.{node.name}")
-    assert not wrong, wrong
-
-
-def code_words(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Names and texts of the code itself; docstrings may say whom a thing is for."""
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        line = getattr(node, "lineno", 0)
-        if isinstance(node, ast.Name):
-            yield line, node.id
-        elif isinstance(node, ast.Attribute):
-            yield line, node.attr
-        elif isinstance(node, ast.arg | ast.keyword):
-            yield line, node.arg or ""
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield line, node.name
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-            yield line, node.value
-
-
-def test_the_core_and_the_verbs_do_not_know_who_calls() -> None:
-    unknowing = [
-        module
-        for module in MODULES
-        if inside(module, "bridge.core")
-        or inside(module, "mediacodecs")
-        or module
-        in (
-            "bridge.switchboard",
-            "bridge.dispatch",
-            "bridge.patch",
-            "bridge.routing",
-            "bridge.directory",
-            "bridge.people",
-        )
-    ]
-    wrong = [
-        f"{module}:{line} {word!r}"
-        for module in unknowing
-        for line, word in code_words(MODULES[module])
-        if VENDOR.search(word)
-    ]
-    assert not wrong, "\n".join(wrong)
-
-
-def test_a_package_file_says_what_lives_there_and_holds_no_code() -> None:
-    wrong = []
-    for folder in PACKAGES.values():
-        for file in folder.rglob("__init__.py"):
-            tree = ast.parse(file.read_text())
-            if ast.get_docstring(tree) is None:
-                wrong.append(f"{file.relative_to(ROOT)} says nothing")
-            for node in tree.body[1:]:
-                names = (
-                    [ast.unparse(target) for target in node.targets] if isinstance(node, ast.Assign) else []
-                )
-                if not isinstance(node, ast.Import | ast.ImportFrom) and names != ["__all__"]:
-                    wrong.append(f"{file.relative_to(ROOT)}:{node.lineno} is code")
-    assert not wrong, "\n".join(wrong)
-
-
-def test_no_file_is_too_long_to_be_held_in_the_head() -> None:
-    wrong = []
-    for folder in PACKAGES.values():
-        for file in folder.rglob("*.py"):
-            lines = len(file.read_text().splitlines())
-            if lines > MAX_LINES:
-                wrong.append(f"{file.relative_to(ROOT)}: {lines} lines")
-    assert not wrong, "\n".join(wrong)
-
-
-def test_nothing_is_left_to_do() -> None:
-    left = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
-    wrong = [
-        f"{file.relative_to(ROOT)}:{number}"
-        for folder in PACKAGES.values()
-        for file in folder.rglob("*.py")
-        for number, line in enumerate(file.read_text().splitlines(), 1)
-        if left.search(line)
-    ]
-    assert not wrong, wrong

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bridge.errors import NoSuchRoom
+from bridge.people import Conference, Participant
 from bridge.sockets import Accept, Refuse, Socket, UpgradeRequest
 from bridge.status import RoomStatus
 from bridge.web import live_wire
@@ -62,9 +63,8 @@ class Watcher:
         self.conference_id = conference_id
         self.participant_id = participant_id
         self.socket: Socket | None = None
-        self.people_told = b""
-        self.streams_told = b""
-        self.outputs_told = b""
+        self.told: dict[str, bytes] = {}
+        """The newest of each kind of news."""
         self.skipped = 0
         self._live = live
 
@@ -209,30 +209,34 @@ class Live:
         due = levels != watch.levels or watch.beats - watch.levels_beat >= BEATS_PER_REPEAT
         if due:
             watch.levels, watch.levels_beat = levels, watch.beats
-        people = looks = streams = outputs = b""
-        operators = [watcher for watcher in watch.watchers if watcher.participant_id is None]
-        if operators:
-            people = live_wire.people(conference, participants)
-            look_due = watch.beats % BEATS_PER_LOOK == 0
-            looks = live_wire.looks(status) if look_due else b""
-            if look_due or not all(watcher.streams_told for watcher in operators):
-                streams = live_wire.streams(self._streams.look(application_id, conference_id, status))
-                outputs = live_wire.outputs(self._outputs.look(conference))
+        news = self._news(conference, participants, status, watch)
+        looks = live_wire.looks(status) if news and watch.beats % BEATS_PER_LOOK == 0 else b""
         for watcher in list(watch.watchers):
             if watcher.participant_id is None:
-                if people != watcher.people_told and self._tell(watcher, people):
-                    watcher.people_told = people
+                for kind, message in news.items():
+                    if message != watcher.told.get(kind) and self._tell(watcher, message):
+                        watcher.told[kind] = message
                 if looks:
                     self._tell(watcher, looks)
-                if streams and streams != watcher.streams_told and self._tell(watcher, streams):
-                    watcher.streams_told = streams
-                if outputs and outputs != watcher.outputs_told and self._tell(watcher, outputs):
-                    watcher.outputs_told = outputs
             elif watcher.participant_id not in present:
                 watcher.dismiss(EXPELLED, "expelled")
                 continue
             if due:
                 self._tell(watcher, levels)
+
+    def _news(
+        self, conference: Conference, participants: Sequence[Participant], status: RoomStatus, watch: _Watch
+    ) -> dict[str, bytes]:
+        """What is told to the application when it has changed, by kind; nothing where it does not watch."""
+        operators = [watcher for watcher in watch.watchers if watcher.participant_id is None]
+        if not operators:
+            return {}
+        news = {"people": live_wire.people(conference, participants)}
+        if watch.beats % BEATS_PER_LOOK == 0 or not all("streams" in one.told for one in operators):
+            streams = self._streams.look(conference.application_id, conference.id, status)
+            news["streams"] = live_wire.streams(streams)
+            news["outputs"] = live_wire.outputs(self._outputs.look(conference))
+        return news
 
     def _look(self, conference_id: str) -> RoomStatus:
         try:

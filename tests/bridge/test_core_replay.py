@@ -36,7 +36,7 @@ from bridge.legs.capture_seams import (
 from bridge.legs.capture_wire import End, Facts, Frame, Head, Hole, Rate, Record, Tick
 from bridge.legs.captures import Capturing, LegCapture
 from bridge.replay import assert_replays, replay
-from bridge.switchboard import Routing
+from bridge.routing import Routing
 from tests.kit.studio import Phone, Studio
 from tests.kit.tones import tone
 

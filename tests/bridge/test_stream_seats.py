@@ -21,7 +21,7 @@ from bridge.core.ports import (
     StreamLedger,
 )
 from bridge.routing import Routing
-from bridge.switchboard import Behind, PlayEnded
+from bridge.switch_events import Behind, PlayEnded
 from tests.kit.mixing import wire
 from tests.kit.studio import LOUD, Studio, heard
 from tests.kit.tones import click_score, level_of, tone

@@ -10,14 +10,14 @@ from bridge.core.ports import (
     WebRtcOffer,
 )
 from bridge.errors import BadOffer, Draining, LimitReached, NoSuchRoom, Overloaded
-from bridge.switchboard import (
+from bridge.routing import Routing
+from bridge.switch_events import (
     Digit,
     LegDown,
     LegInterruptedOn,
     LegResumed,
     LegUp,
     MediaChanged,
-    Routing,
     Talking,
 )
 from mediacodecs.opus import OpusEncoder, OpusSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bridge.switchboard import Routing
+from bridge.routing import Routing
 from tests.kit.studio import LOUD, Studio, heard
 from tests.kit.tones import level_of
 

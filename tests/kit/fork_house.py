@@ -217,7 +217,7 @@ class ForkHouse:
         self.switchboard.up(fork.conference_id, fork.seat_id, "service")
 
     def fork(self, stream_id: str) -> Fork:
-        return next(fork for fork in self.facade.forks.records.live() if fork.id == stream_id)
+        return next(fork for fork in self.facade.fork_course.records.live() if fork.id == stream_id)
 
     def spec(self, seat_id: str) -> ServiceStream:
         spec = self.switchboard.connected[self.conference.id, seat_id]

@@ -34,11 +34,11 @@ from bridge.legs.player_legs import PlayerLegs
 from bridge.legs.player_settings import PlayerSettings, Surroundings
 from bridge.legs.player_sound import QueuedSound
 from bridge.player_parts import GatedRemote, begin_demuxing
+from bridge.routing import Routing
 from bridge.runtime.http_out import HttpOut
 from bridge.runtime.rtmp_play import RtmpPlayer
 from bridge.runtime.tls_out import client_context
 from bridge.switch_events import LegDown
-from bridge.switchboard import Routing
 from tests.kit.services import ManualTimers
 from tests.kit.studio import Studio
 from tests.kit.tones import tone

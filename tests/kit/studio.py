@@ -23,7 +23,9 @@ from bridge.core.ports import (
 from bridge.core.settings import CoreSettings
 from bridge.dispatch import Dispatch
 from bridge.errors import BadOffer
-from bridge.switchboard import Routing, Switchboard, SwitchEvent
+from bridge.routing import Routing
+from bridge.switch_events import SwitchEvent
+from bridge.switchboard import Switchboard
 from mediacodecs.opus import OpusDecoder, OpusEncoder, OpusSettings
 from tests.kit.tones import level_of, tone
 

@@ -15,6 +15,7 @@ from bridge.facades.plivo.answer import Answers
 from bridge.facades.plivo.callbacks import Callbacks
 from bridge.facades.plivo.calls import Calls, NewLink
 from bridge.facades.plivo.capture_api import CaptureApi, KeptCaptures
+from bridge.facades.plivo.fork_course import ForkCourse
 from bridge.facades.plivo.fork_turns import Turns
 from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.rest import StreamApi
@@ -93,18 +94,18 @@ class PlivoFacade:
         now = outgoing.now
         targets = Targets(directory, self.calls, switchboard.subscribe, now)
         self.webhooks = Webhooks(outgoing.request, settings.webhooks)
+        callbacks = Callbacks(self.webhooks.send, accounts, now)
+        self.fork_course = ForkCourse(directory, switchboard, accounts, callbacks, outgoing.turns, now)
         self.forks = Forks(
-            directory,
             switchboard,
             accounts,
             targets,
-            Callbacks(self.webhooks.send, accounts, now),
             StreamRequests(outgoing.check_egress, settings.streams),
+            self.fork_course,
             per_call=settings.streams_per_call,
-            turns=outgoing.turns,
             now=now,
         )
-        self._stream_api = StreamApi(accounts, targets, self.forks, now)
+        self._stream_api = StreamApi(accounts, targets, self.forks, self.fork_course, now)
         self._capture_api = CaptureApi(accounts, captures)
 
     async def door(self, request: UpgradeRequest) -> Accept | Refuse | None:
@@ -120,7 +121,7 @@ class PlivoFacade:
 
     async def close(self) -> None:
         """Once all legs are closed: wait for what is still ending, and for the callbacks that tell of it."""
-        await self.forks.close()
+        await self.fork_course.close()
         await self.webhooks.close()
         await self.calls.close()
 

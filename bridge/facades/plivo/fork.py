@@ -71,7 +71,7 @@ class Sums:
 
 @dataclass(slots=True, eq=False)
 class Fork:
-    """One stream. Changed by `Forks` and `Roster` only."""
+    """One stream. Changed by its `ForkCourse` only."""
 
     id: str
     application_id: str

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from bridge.errors import NoSuchRoom
 from bridge.facades.plivo.fork import Fork
-from bridge.facades.plivo.forks import Forks
+from bridge.facades.plivo.fork_course import ForkCourse
 from bridge.status import (
     ParticipantStatus,
     PlayStatus,
@@ -35,26 +35,26 @@ _STATES: dict[str, StreamState] = {
 
 
 class ForkLooks:
-    """What `forks` do in one conference; its names are the conference's and the streams' ids."""
+    """What streams do in one conference; its names are the conference's and the streams' ids."""
 
-    def __init__(self, forks: Forks, now: Callable[[], float] = time.time) -> None:
-        self._forks = forks
+    def __init__(self, course: ForkCourse, now: Callable[[], float] = time.time) -> None:
+        self._course = course
         self._now = now
 
     def look(self, application_id: str, conference_id: str, room: RoomStatus) -> StreamsStatus:
         """The streams of a conference and its calls, lately ended ones, too; `room` is how it looks now."""
         now = self._now()
-        forks = self._forks.records.in_conference(application_id, conference_id, now - RECENT_S)
+        forks = self._course.records.in_conference(application_id, conference_id, now - RECENT_S)
         for fork in forks:
             if fork.request.bidirectional:
-                self._forks.turns.refresh(fork)
+                self._course.turns.refresh(fork)
         return streams_of(forks, room, now)
 
     async def end(self, application_id: str, conference_id: str, stream_id: str) -> None:
         """End one that lives there, or a part of one. Raises NoSuchRoom."""
-        for fork in self._forks.records.live(application_id):
+        for fork in self._course.records.live(application_id):
             if fork.id == stream_id and fork.conference_id == conference_id:
-                await self._forks.stop(fork)
+                await self._course.stop(fork)
                 return
         raise NoSuchRoom("stream not found")
 

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from bridge.errors import (
@@ -36,11 +36,13 @@ from bridge.errors import (
 from bridge.facades.plivo import rest_answers
 from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.fork import Fork
+from bridge.facades.plivo.fork_course import ForkCourse
 from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.names import canonical
 from bridge.facades.plivo.rest_page import described
 from bridge.facades.plivo.rest_wire import read_body, read_page
 from bridge.facades.plivo.targets import Target, Targets
+from bridge.request_body import whole_body
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +80,17 @@ class StreamApi:
     """The routes. Finds the account, then the call, then reads what is asked."""
 
     def __init__(
-        self, accounts: PlivoAccounts, targets: Targets, forks: Forks, now: Callable[[], float]
+        self,
+        accounts: PlivoAccounts,
+        targets: Targets,
+        forks: Forks,
+        course: ForkCourse,
+        now: Callable[[], float],
     ) -> None:
         self._accounts = accounts
         self._targets = targets
         self._forks = forks
+        self._course = course
         self._now = now
 
     def add_to(self, router: APIRouter) -> None:
@@ -118,7 +126,7 @@ class StreamApi:
         """See the table."""
         call_uuid = str(request.path_params["call_uuid"])
         self._targets.live(account.application_id, call_uuid)
-        given = read_body(await _body(request), request.headers.get("content-type", ""))
+        given = read_body(await whole_body(request, MAX_BODY_BYTES), request.headers.get("content-type", ""))
         fork = await self._forks.start(account, call_uuid, given)
         return _json(rest_answers.started(fork), 202)
 
@@ -129,7 +137,7 @@ class StreamApi:
             raise NoSuchRoom("call not found")
         page = read_page(request.query_params)
         for fork in forks:
-            self._forks.turns.refresh(fork)
+            self._course.turns.refresh(fork)
         path = rest_answers.list_path(account.auth_id, str(request.path_params["call_uuid"]))
         return _json(rest_answers.streams(forks, page, path, self._now()))
 
@@ -138,7 +146,7 @@ class StreamApi:
         fork = self._stream(account, request)
         if fork is None:
             raise NoSuchRoom("stream not found")
-        self._forks.turns.refresh(fork)
+        self._course.turns.refresh(fork)
         return _json(rest_answers.stream(fork, self._now()))
 
     async def stop_streams(self, account: KnownAccount, request: Request) -> Response:
@@ -193,17 +201,17 @@ class StreamApi:
 
     def _streams(self, account: KnownAccount, request: Request) -> tuple[list[Fork], Target | None]:
         names, target = self._names(account, request)
-        return self._forks.records.on_call(account.application_id, names), target
+        return self._course.records.on_call(account.application_id, names), target
 
     def _stream(self, account: KnownAccount, request: Request) -> Fork | None:
         names, _ = self._names(account, request)
         stream_id = canonical(str(request.path_params["stream_id"]))
-        return self._forks.records.find(account.application_id, names, stream_id)
+        return self._course.records.find(account.application_id, names, stream_id)
 
     async def _stop(self, forks: list[Fork]) -> Response:
         if not forks:
             return _json(rest_answers.error(NO_STREAM), 400)
-        await asyncio.gather(*(self._forks.stop(fork) for fork in forks))
+        await asyncio.gather(*(self._course.stop(fork) for fork in forks))
         return Response(status_code=204)
 
     def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
@@ -230,18 +238,6 @@ def answer(error: Exception) -> Response:
         log.error("x a request failed", exc_info=error)
     text = str(error) if status != 500 else "something went wrong on the server"
     return _json(rest_answers.error(text), status, headers)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async for piece in request.stream():
-            body += piece
-            if len(body) > MAX_BODY_BYTES:
-                raise BadInput(f"the body is larger than {MAX_BODY_BYTES} bytes")
-    except ClientDisconnect:
-        raise BadInput("the client went away before the body was complete") from None
-    return bytes(body)
 
 
 def _json(resource: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -21,14 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
-from uuid import UUID
 
 import msgspec
 
 from bridge.core.ports import L16_8K, L16_16K, ULAW_8K, AudioFormat
 from bridge.errors import BadInput
 from bridge.facades.plivo.names import MAX_HEADER_BYTES, clean
-from bridge.people import Role
+from bridge.facades.plivo.parameter_wire import choice_of, flag_of, is_url, plain, tags_of, text_of
 
 Track = Literal["inbound", "outbound", "both", "participants"]
 TRACKS = ("inbound", "outbound", "both", "participants")
@@ -40,16 +39,12 @@ FORMATS: Mapping[str, AudioFormat] = {
 DEFAULT_FORMAT = "audio/x-l16;rate=8000"
 DEFAULT_TIMEOUT_S = 86_400
 MAX_TIMEOUT_S = 2**31 - 1
-MAX_TAGS = 200
 MAX_FIELDS = 200
 MAX_PAGE = 20
 NO_CAPTURES = "capture is not possible here: the server's captures.directory is not set"
 
-_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
-_TAGS = frozenset((*(role.value for role in Role), "person", "bot"))
 _WHOLE = re.compile(r"[0-9]{1,10}")
 _PAIR = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=\s*([^=]*?)\s*")
-_BROKEN = re.compile(r"[\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +134,27 @@ def read_stream(
     given: Mapping[str, object], *, whole_conference: bool, defaults: StreamDefaults = StreamDefaults()
 ) -> StreamRequest:
     """Raises BadInput, in words for whoever wrote the request."""
-    asked = {_plain(name): value for name, value in given.items() if value is not None}
-    bidirectional = _flag(asked, "bidirectional")
-    track = _choice(asked, "audio_track", TRACKS, "inbound")
+    asked = {plain(name): value for name, value in given.items() if value is not None}
+    bidirectional = flag_of(asked, "bidirectional")
+    track = choice_of(asked, "audio_track", TRACKS, "inbound")
     status_url, status_method = _status(asked)
     request = StreamRequest(
         service_url=_service_url(asked),
         bidirectional=bidirectional,
         audio_track=cast(Track, track),
-        content_type=_choice(asked, "content_type", tuple(FORMATS), DEFAULT_FORMAT),
+        content_type=choice_of(asked, "content_type", tuple(FORMATS), DEFAULT_FORMAT),
         timeout_s=_timeout(asked),
         status_url=status_url,
         status_method=status_method,
         headers=read_headers(asked.get("extraheaders")),
-        name=clean(_text(asked, "name")),
-        hears=_tags(asked, "hears"),
-        heard_by=_tags(asked, "heard_by"),
-        hangup_on_close=_flag(asked, "hangup_on_close"),
-        redial=_flag(asked, "redial", defaults.redial and not bidirectional),
-        say_stop=_flag(asked, "say_stop", defaults.say_stop),
-        bots=_flag(asked, "bots"),
-        capture=_flag(asked, "capture"),
+        name=clean(text_of(asked, "name")),
+        hears=tags_of(asked, "hears"),
+        heard_by=tags_of(asked, "heard_by"),
+        hangup_on_close=flag_of(asked, "hangup_on_close"),
+        redial=flag_of(asked, "redial", defaults.redial and not bidirectional),
+        say_stop=flag_of(asked, "say_stop", defaults.say_stop),
+        bots=flag_of(asked, "bots"),
+        capture=flag_of(asked, "capture"),
     )
     _check_together(request, whole_conference=whole_conference)
     if request.capture and not defaults.captures:
@@ -169,7 +164,7 @@ def read_stream(
 
 def read_capture(written: str, *, possible: bool) -> bool:
     """What `capture` says in an address. Raises BadInput, also where there is no place for captures."""
-    wanted = _flag({"capture": written}, "capture")
+    wanted = flag_of({"capture": written}, "capture")
     if wanted and not possible:
         raise BadInput(NO_CAPTURES)
     return wanted
@@ -222,36 +217,6 @@ def _check_together(request: StreamRequest, *, whole_conference: bool) -> None:
         raise BadInput("heard_by makes no sense with audio_track=participants, which plays nothing")
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "")
-
-
-def _text(asked: Mapping[str, object], name: str) -> str:
-    value = asked.get(_plain(name), "")
-    if not isinstance(value, str):
-        raise BadInput(f"{name} must be a text")
-    return value.strip()
-
-
-def _flag(asked: Mapping[str, object], name: str, otherwise: bool = False) -> bool:
-    value = asked.get(_plain(name), otherwise)
-    if isinstance(value, bool):
-        return value
-    written = str(value).strip().lower() if isinstance(value, str | int) else None
-    if written in _TRUE:
-        return True
-    if written in _FALSE:
-        return False
-    raise BadInput(f"{name} must be true or false")
-
-
-def _choice(asked: Mapping[str, object], name: str, allowed: tuple[str, ...], otherwise: str) -> str:
-    value = re.sub(r"\s", "", _text(asked, name)).lower() or otherwise
-    if value not in allowed:
-        raise BadInput(f"{name} must be one of {', '.join(allowed)}")
-    return value
-
-
 def _timeout(asked: Mapping[str, object]) -> int:
     value = asked.get("streamtimeout", DEFAULT_TIMEOUT_S)
     written = "" if isinstance(value, bool) or not isinstance(value, str | int) else str(value).strip()
@@ -263,50 +228,17 @@ def _timeout(asked: Mapping[str, object]) -> int:
 
 
 def _service_url(asked: Mapping[str, object]) -> str:
-    url = _text(asked, "service_url")
-    if not _is_url(url, ("ws", "wss")):
+    url = text_of(asked, "service_url")
+    if not is_url(url, ("ws", "wss")):
         raise BadInput("service_url must be a WebSocket URL: wss://…")
     return url
 
 
 def _status(asked: Mapping[str, object]) -> tuple[str, Literal["GET", "POST"]]:
-    url = _text(asked, "status_callback_url")
-    method = _text(asked, "status_callback_method").upper() or "POST"
+    url = text_of(asked, "status_callback_url")
+    method = text_of(asked, "status_callback_method").upper() or "POST"
     if method not in ("GET", "POST"):
         raise BadInput("status_callback_method must be GET or POST")
-    if url and not _is_url(url, ("http", "https")):
+    if url and not is_url(url, ("http", "https")):
         raise BadInput("status_callback_url must be an HTTP URL: https://…")
     return url, "GET" if method == "GET" else "POST"
-
-
-def _is_url(url: str, schemes: tuple[str, ...]) -> bool:
-    if _BROKEN.search(url):
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _tags(asked: Mapping[str, object], name: str) -> frozenset[str] | None:
-    value = asked.get(_plain(name))
-    if value is None:
-        return None
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise BadInput(f"{name} must be a list of participant ids and roles")
-    if len(items) > MAX_TAGS:
-        raise BadInput(f"{name} must not have more than {MAX_TAGS} entries")
-    return frozenset(_tag(name, item.strip()) for item in items if item.strip())
-
-
-def _tag(name: str, written: str) -> str:
-    if written.lower() in _TAGS:
-        return written.lower()
-    try:
-        return str(UUID(written))
-    except ValueError:
-        raise BadInput(
-            f"{name} may hold participant ids and {', '.join(sorted(_TAGS))}, and nothing else"
-        ) from None

@@ -12,8 +12,8 @@ import pytest
 from bridge.core.ports import L16_16K, CloseReason, HeardSource, MixSource, ServiceStream, SoloSource
 from bridge.legs.service_legs import ServiceLegs
 from bridge.legs.service_settings import Surroundings
+from bridge.routing import Routing
 from bridge.switch_events import Behind, Digit, LegDown, LegUp, MediaChanged
-from bridge.switchboard import Routing
 from mediacodecs.dtmf import frequencies
 from tests.kit.services import FakeDial, FarSide, ManualTimers, a_stream, settle
 from tests.kit.studio import LOUD, Phone, Studio, heard

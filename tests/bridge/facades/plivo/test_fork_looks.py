@@ -22,7 +22,7 @@ NAKED = "wss://user:pass@service.example:8443/audio?secret=s3cr3t#there"
 
 
 def looks(house: ForkHouse) -> ForkLooks:
-    return ForkLooks(house.facade.forks, house.time)
+    return ForkLooks(house.facade.fork_course, house.time)
 
 
 def look(house: ForkHouse, room: RoomStatus | None = None) -> StreamsStatus:
@@ -157,7 +157,7 @@ async def test_a_stream_or_a_part_of_one_is_ended(forks: ForkHouse) -> None:
     assert set(forks.fork(parent).children) == {parts[forks.anna.id]}
     await looks(forks).end(APP, forks.conference.id, parent)
     await forks.settle()
-    assert forks.facade.forks.records.live() == []
+    assert forks.facade.fork_course.records.live() == []
     assert (await forks.get(parent, forks.conference.id))["end_reason"] == "API request"
 
 

@@ -100,7 +100,7 @@ async def test_a_stream_that_is_stopped_while_it_is_set_up_is_stopped(forks: For
     forks.switchboard.while_connecting = stops
     await forks.http.post(forks.streams(), json={"service_url": SERVICE})
     assert (await stopping[0]).status_code == 204  # type: ignore[attr-defined]
-    assert not forks.seats() and not forks.facade.forks.records.live()
+    assert not forks.seats() and not forks.facade.fork_course.records.live()
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -111,7 +111,7 @@ async def test_a_leg_that_came_and_went_while_it_was_set_up_is_a_dropped_stream(
 
     async def fails() -> None:
         forks.switchboard.while_connecting = None
-        (fork,) = forks.facade.forks.records.live()
+        (fork,) = forks.facade.fork_course.records.live()
         fork.ledger.ended_at = forks.now
 
     forks.switchboard.while_connecting = fails
@@ -132,7 +132,7 @@ async def test_a_closed_conference_ends_everything_in_it(forks: ForkHouse) -> No
     await forks.settle()
     await forks.directory.close_conference(forks.conference, by=Actor.system())
     await forks.settle()
-    assert not forks.seats() and not forks.facade.forks.records.live()
+    assert not forks.seats() and not forks.facade.fork_course.records.live()
     for stream_id in (bot, parts):
         assert (await forks.get(stream_id, forks.conference.id))["end_reason"] == "Call hangup"
     assert (await forks.get(on_call))["end_reason"] == "Call hangup"
@@ -176,7 +176,7 @@ async def test_turns_are_measured_on_bidirectional_streams_against_whom_they_hea
 
 
 async def test_ended_streams_are_remembered_up_to_a_bound(forks: ForkHouse) -> None:
-    records = forks.facade.forks.records
+    records = forks.facade.fork_course.records
     records._max_ended = 3
     made = []
     for _ in range(5):

@@ -181,7 +181,7 @@ async def test_what_cannot_be_is_refused_in_words(house: ForkHouse, given: dict[
         given = {"service_url": SERVICE, **given}
     error = refused(await house.http.post(house.streams(), json=given), 400)
     assert said in error
-    assert not house.seats() and not house.facade.forks.records.live()
+    assert not house.seats() and not house.facade.fork_course.records.live()
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"{", b"\xff", b"null", b"[" * 50_000, b'"a"'])
@@ -247,7 +247,7 @@ async def test_what_cannot_be_now_says_when_to_come_back(
     assert int(response.headers["retry-after"]) > 0
     await house.settle()
     assert list(house.people()) == ["Anna"]
-    assert not house.facade.forks.records.live() and not house.asked
+    assert not house.facade.fork_course.records.live() and not house.asked
     await house.start(call_uuid)  # nothing is left of the first attempt
 
 

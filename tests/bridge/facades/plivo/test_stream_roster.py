@@ -101,7 +101,7 @@ async def test_stopping_the_parent_stops_all_and_nobody_gets_one_any_more(forks:
     assert response.status_code == 204 and not forks.seats()
     await forks.somebody("Cleo")
     await forks.settle()
-    assert not forks.seats() and not forks.facade.forks.records.live()
+    assert not forks.seats() and not forks.facade.fork_course.records.live()
     shown = await forks.get(parent, forks.conference.id)
     assert shown["end_reason"] == "API request" and len(shown["streams"]) == 2
     events = [(asked.event, asked.fields.get("ParentStreamID")) for asked in forks.asked]
@@ -133,7 +133,7 @@ async def test_stopping_a_calls_streams_does_not_stop_its_part_of_another(forks:
 async def test_it_ends_so_long_after_its_first_service_was_reached(forks: ForkHouse) -> None:
     parent = await begin(forks, stream_timeout=1)
     fork = forks.fork(parent)
-    assert parent not in forks.facade.forks._timers
+    assert parent not in forks.facade.fork_course._timers
     forks.answer(parts(forks, parent)[forks.anna.id])
     async with asyncio.timeout(3):
         await fork.over.wait()
@@ -155,11 +155,11 @@ async def test_a_part_that_cannot_be_had_is_told_and_the_others_go_on(forks: For
 async def test_a_part_without_a_place_gets_one_as_soon_as_there_is_one(
     forks: ForkHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bridge.facades.plivo.forks.RETRY_S", 0.0)
+    monkeypatch.setattr("bridge.facades.plivo.fork_course.RETRY_S", 0.0)
     forks.switchboard.errors += [Overloaded(), LimitReached("legs", 1), Overloaded()]
     parent = await begin(forks, status_callback_url=EVENTS)
     part = parts(forks, parent)[forks.anna.id]
-    assert forks.seats() == {part.id} and not forks.facade.forks._timers
+    assert forks.seats() == {part.id} and not forks.facade.fork_course._timers
     forks.answer(part)
     await forks.settle()
     assert forks.events == ["StartStream", "StartStream"]
@@ -185,8 +185,10 @@ async def test_a_part_that_waits_for_a_place_can_be_ended(forks: ForkHouse, how:
     reason = "API request" if how in ("parent", "part") else "Call hangup"
     assert part.over.is_set() and part.ending is not None and part.ending.reason == reason
     live = [] if how in ("parent", "conference") else [parent]
-    assert [fork.id for fork in forks.facade.forks.records.live()] == live
-    assert not forks.facade.forks._timers and (forks.conference.id, part.id) in forks.switchboard.forgotten
+    assert [fork.id for fork in forks.facade.fork_course.records.live()] == live
+    assert (
+        not forks.facade.fork_course._timers and (forks.conference.id, part.id) in forks.switchboard.forgotten
+    )
 
 
 async def test_digits_reach_the_part_of_whoever_pressed_them(forks: ForkHouse) -> None:
@@ -212,7 +214,7 @@ async def test_many_ended_parts_are_kept_as_sums(forks: ForkHouse) -> None:
 
 
 async def test_ended_parts_push_out_nobodys_streams_and_are_themselves_bounded(forks: ForkHouse) -> None:
-    records = forks.facade.forks.records
+    records = forks.facade.fork_course.records
     records._max_ended, records._max_with_parts = 4, 2
     rosters = []
     for _ in range(3):
@@ -273,7 +275,7 @@ async def test_a_conference_that_is_over_by_then_has_no_stream(forks: ForkHouse)
     await forks.directory.close_conference(forks.conference, by=Actor.system())
     with pytest.raises(NoSuchRoom):
         await own.declare(forks.conference, prepared)
-    assert not own.records.live()
+    assert not forks.facade.fork_course.records.live()
 
 
 async def test_when_one_declared_stream_fails_none_is_left(forks: ForkHouse) -> None:
@@ -285,4 +287,4 @@ async def test_when_one_declared_stream_fails_none_is_left(forks: ForkHouse) -> 
     with pytest.raises(Overloaded):
         await own.declare(forks.conference, prepared)
     await forks.settle()
-    assert not own.records.live() and list(forks.people()) == ["Anna"]
+    assert not forks.facade.fork_course.records.live() and list(forks.people()) == ["Anna"]
