@@ -13,10 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from bridge.errors import BadInput
-from bridge.facades.mind.storage_wire import StorageBody
 from bridge.people import Layout, Role
 from bridge.players import SourceChange, SourceWishes
-from bridge.recording_wishes import AacKind, FileFormat
 from bridge.streamings import HlsWishes, PictureWishes, SoundWishes
 
 MAX_NAME = 1_000
@@ -84,19 +82,6 @@ class MessageCreation(Body):
     send_to: UUID
     text: Text
     persistent: bool = False
-
-
-class RecordingStart(Body):
-    """Ours: which files are to be made of a recording. Without any of it, as before, or as a rule."""
-
-    formats: tuple[FileFormat, ...] = ("mp4",)
-    participants: bool = False
-    """Files of each participant alone, too."""
-    storage: Annotated[str, Meta(max_length=100)] | StorageBody = ""
-    """The name of one in the server's configuration, or one of its own."""
-    codec: AacKind = "aac"
-    bitrate: Annotated[int, Meta(ge=8_000, le=320_000)] = 64_000
-    """Of AAC, bits per second of each channel."""
 
 
 class StreamingCreation(Body):

@@ -16,12 +16,12 @@ from bridge.facades.mind.body_wire import (
     MessageCreation,
     ParticipantChange,
     ParticipantCreation,
-    RecordingStart,
     SessionDescription,
     StreamingCreation,
     StreamingMark,
 )
 from bridge.facades.mind.permissions import PERMISSIONS, Operation
+from bridge.facades.mind.recording_wire import RecordingStart
 from bridge.facades.mind.resource_wire import (
     ConferenceResource,
     CreatedConferenceResource,

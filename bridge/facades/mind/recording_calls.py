@@ -11,12 +11,11 @@ from starlette.responses import Response
 from bridge.core.ports import GivenStorage
 from bridge.facades.mind.answers import NOT_KEPT, ok
 from bridge.facades.mind.away_answers import away_answer
-from bridge.facades.mind.body_wire import RecordingStart
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.file_answers import file_answer
 from bridge.facades.mind.permissions import Operation
 from bridge.facades.mind.reach import Reach
-from bridge.facades.mind.storage_wire import StorageBody
+from bridge.facades.mind.recording_wire import RecordingStart
 from bridge.people import Actor, Conference
 from bridge.recording_wishes import RecordingWishes
 from bridge.records import KeptRecording
@@ -52,16 +51,12 @@ class RecordingCalls:
         self._reach = reach
 
     async def start(self, request: Request) -> Response:
-        """Begin or resume. What the body leaves out stays as it was asked for before."""
+        """Begin or resume. With an empty body its files are as they were asked for before."""
         asking, conference = self._reach.conference(request, Operation.START_RECORDING)
-        wanted = await self._reach.body(request, RecordingStart)
-        wishes = storage = None
-        if wanted != RecordingStart():
-            named = "" if isinstance(wanted.storage, StorageBody) else wanted.storage
-            wishes = RecordingWishes(wanted.formats, wanted.participants, named, wanted.codec, wanted.bitrate)
-        if isinstance(wanted.storage, StorageBody):
-            storage = wanted.storage.given()
-        await self._recordings.start(conference, by=asking.actor, wishes=wishes, storage=storage)
+        asked = await self._reach.body(request, RecordingStart)
+        await self._recordings.start(
+            conference, by=asking.actor, wishes=asked.wishes(), storage=asked.own_storage()
+        )
         return ok()
 
     async def stop(self, request: Request) -> Response:

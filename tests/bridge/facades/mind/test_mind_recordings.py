@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.people import Conference, Role
+from bridge.picture_wishes import FilePictureWishes
+from bridge.recording_wishes import WhomWishes
 from bridge.recordings import RecordingWishes
 from tests.kit.mind import APP, Mind
 from tests.kit.mind import mind as running_mind
@@ -57,24 +59,80 @@ async def test_everybody_is_told_that_it_is_recorded_but_who_asked_for_it(mind: 
     assert (await mind.call("GET", f"/{APP}/{conference.id}")).json()["recording"] == {"started": False}
 
 
-async def test_what_is_asked_for_is_made_and_the_rest_is_refused(mind: Mind) -> None:
+async def test_what_is_asked_for_is_made(mind: Mind) -> None:
+    for body, wishes in (
+        ({}, RecordingWishes()),
+        ({"formats": ["wav", "flac"], "participants": True}, RecordingWishes(("wav", "flac"), True)),
+        ({"codec": "he-aac", "bitrate": 32_000}, RecordingWishes(codec="he-aac", bitrate=32_000)),
+        ({"bitrate": 96_000, "channels": 2}, RecordingWishes(bitrate=96_000, channels=2)),
+        ({"picture": None, "segmentSeconds": 15}, RecordingWishes(picture=None, segment_seconds=15.0)),
+        ({"sound": False}, RecordingWishes(sound=False)),
+        (
+            {
+                "picture": {
+                    "width": 360,
+                    "height": 640,
+                    "fps": 15,
+                    "bitrate": 500_000,
+                    "background": "#ff0000",
+                }
+            },
+            RecordingWishes(picture=FilePictureWishes(360, 640, 15, 500_000, "#ff0000")),
+        ),
+        (
+            {"heard": {"only": ["a", "b"]}, "seen": {"without": ["c"]}},
+            RecordingWishes(heard=WhomWishes(("a", "b")), seen=WhomWishes(without=("c",))),
+        ),
+        ({"heard": {"only": ["a"]}, "seen": None}, RecordingWishes(heard=WhomWishes(("a",)))),
+    ):
+        recording_id = await begin(mind, await mind.conference(), **body)
+        assert mind.shelf.followed[recording_id] == wishes, body
+
+
+async def test_what_is_named_is_asked_for_also_when_it_is_as_a_rule(mind: Mind) -> None:
+    """An empty body leaves everything as it was before; what names one thing names all."""
     conference = await mind.conference()
-    recording_id = await begin(mind, conference, formats=["wav", "flac"], participants=True)
-    assert mind.shelf.followed[recording_id] == RecordingWishes(("wav", "flac"), participants=True)
-    he_aac = await begin(mind, await mind.conference(), codec="he-aac", bitrate=32_000)
-    assert mind.shelf.followed[he_aac] == RecordingWishes(codec="he-aac", bitrate=32_000)
-    other = await mind.conference()
-    assert mind.shelf.followed[await begin(mind, other)] == RecordingWishes()
-    for wrong in (
+    wav = RecordingWishes(("wav",), participants=True)
+    recording_id = await begin(mind, conference, formats=["wav"], participants=True)
+    for body, wishes in (
+        ({}, wav),
+        ({"unknown": 1}, wav),
+        ({"formats": ["mp4"]}, RecordingWishes()),
+        ({}, RecordingWishes()),
+        ({"participants": True}, RecordingWishes(participants=True)),
+    ):
+        await mind.call("POST", path_of(conference, "/stop"))
+        assert await begin(mind, conference, **body) == recording_id
+        assert mind.shelf.followed[recording_id] == wishes, body
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
         {"formats": ["avi"]},
         {"formats": "mp4"},
+        {"formats": None},
         {"participants": "yes"},
         {"codec": "opus"},
         {"bitrate": 1},
+        {"bitrate": 300_000, "channels": 2},
+        {"channels": 3},
+        {"sound": False, "formats": ["wav"]},
+        {"picture": {"width": 1}},
+        {"picture": {"background": "red"}},
+        {"heard": {"only": ["a"], "without": ["b"]}},
+        {"heard": None},
+        {"seen": {"only": ["a"] * 33}},
+        {"segmentSeconds": 31},
+        {"storage": "x" * 101},
         [],
-    ):
-        answer = await mind.call("POST", path_of(await mind.conference(), "/start"), json=wrong)
-        assert answer.status_code == 400, wrong
+    ],
+)
+async def test_what_cannot_be_made_is_refused(mind: Mind, wrong: object) -> None:
+    conference = await mind.conference()
+    answer = await mind.call("POST", path_of(conference, "/start"), json=wrong)
+    assert (answer.status_code, answer.json()["status"]) == (400, 400)
+    assert mind.recordings.find(conference.id) is None
 
 
 async def test_the_whole_recording_is_given_with_ranges(mind: Mind, tmp_path: Path) -> None:
