@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bridge.core.ports import Whom
 from bridge.outputs.child_limits import ChildLimits
 from bridge.outputs.children import Child
 from bridge.outputs.follow_wire import (
@@ -22,6 +23,7 @@ from bridge.outputs.follow_wire import (
     Finished,
     FollowerMessage,
     FollowPlan,
+    PicturePlan,
     Problem,
     Progress,
     Waiting,
@@ -111,8 +113,14 @@ def pcm_of(path: Path) -> np.ndarray:
 
 
 def test_plans_and_messages_survive_the_way_to_the_child_and_back() -> None:
-    told = FollowPlan("/x", ("hls-ts",), ("ogg",), ("wav",), picture=None, notes=("a",), follow=True)
-    assert plan_of(json.loads(json.dumps(arguments_of(told)))) == told
+    for told in (
+        FollowPlan("/x", ("hls-ts",), ("ogg",), ("wav",), picture=None, notes=("a",), follow=True),
+        FollowPlan(
+            "/x", picture=PicturePlan(360, 640, 15, 90_000, "#102030"), sound=False, channels=2,
+            heard=Whom(only=("ann",)), seen=Whom(without=("bob",)), segment_s=15.0,
+        ),
+    ):  # fmt: skip
+        assert plan_of(json.loads(json.dumps(arguments_of(told)))) == told
     assert decode_message(encode_message(Waiting(5, 1))) == Waiting(5, 1)
 
 
