@@ -6,15 +6,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
+from bridge.harness.capacity_results import CapacityEnd, CapacityStep, StepVerdict
 from bridge.harness.percentiles import percentile
-from bridge.harness.results import (
-    CallResult,
-    CapacityEnd,
-    CapacityStep,
-    RunResult,
-    StepVerdict,
-    Threshold,
-)
+from bridge.harness.results import CallResult, RunResult, Threshold
 from bridge.harness.thresholds import NEVER, QUANTITIES, Asked, read_threshold
 
 PRECISION = 0.1

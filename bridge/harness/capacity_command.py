@@ -13,10 +13,10 @@ from bridge.errors import ConfigError
 from bridge.harness.addresses import without_query
 from bridge.harness.bot_test import BotTest, RunPlan
 from bridge.harness.capacity import CapacitySearch
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.capacity_run import STEPS, CapacityRun, StepPlan
 from bridge.harness.capacity_words import capacity_summary
 from bridge.harness.progress import shown
-from bridge.harness.results import CapacityResult, CapacityStep
 from bridge.harness.run_command import FAILED, INVALID, PASSED, tell_rest
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.steady import steady

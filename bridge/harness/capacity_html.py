@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.capacity_words import headline, reasons
 from bridge.harness.page_frame import framed, plain
 from bridge.harness.report_figures import understood
-from bridge.harness.results import CapacityResult, CapacityStep
 
 SCRIPTS = ("elements.js", "words.js", "charts.js", "verdict.js", "capacity.js")
 PAGE = "index.html"

@@ -12,8 +12,9 @@ from typing import Protocol
 from bridge.errors import ConfigError
 from bridge.harness.bot_test import BotTest, RunLook, RunPlan, without_query
 from bridge.harness.capacity import CapacitySearch, at_full_load, step_of
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.progress import live_line
-from bridge.harness.results import CapacityResult, CapacityStep, RunResult
+from bridge.harness.results import RunResult
 from bridge.harness.run_report import ReportFolder
 
 STEPS = "steps"

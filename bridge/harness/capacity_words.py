@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.harness.results import CapacityResult, CapacityStep
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.run_summary import printable
 
 

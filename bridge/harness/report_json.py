@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from bridge.harness import report_figures, results, run_totals
+from bridge.harness import capacity_results, report_figures, results, run_totals
+from bridge.harness.capacity_results import CapacityResult
 from bridge.harness.report_figures import Figure, figures
-from bridge.harness.results import CapacityResult, RunResult
+from bridge.harness.results import RunResult
 from bridge.harness.run_totals import RunTotals, totals
 
 FORMAT = 1
@@ -81,7 +82,7 @@ def _told() -> Iterator[tuple[str, dict[str, str]]]:
     """What the sources say of each field, by class: the text right behind it."""
     from bridge import spread, turn_report
 
-    for module in (results, run_totals, report_figures, turn_report, spread):
+    for module in (results, capacity_results, run_totals, report_figures, turn_report, spread):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef) and dataclasses.is_dataclass(getattr(module, node.name)):
                 yield node.name, dict(_texts(node))

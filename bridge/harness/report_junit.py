@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.capacity_words import capacity_summary
 from bridge.harness.report_figures import figures
-from bridge.harness.results import CallResult, CapacityResult, CapacityStep, RunResult
+from bridge.harness.results import CallResult, RunResult
 from bridge.harness.rules import RULES
 from bridge.harness.run_summary import summary
 from bridge.harness.run_totals import acknowledgement_errors

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from bridge.errors import ConfigError
 from bridge.harness import capacity_html, report_html
+from bridge.harness.capacity_results import CapacityResult
 from bridge.harness.report_json import as_json
 from bridge.harness.report_junit import as_junit
-from bridge.harness.results import CapacityResult, RunResult
+from bridge.harness.results import RunResult
 
 JSON = "report.json"
 JUNIT = "junit.xml"

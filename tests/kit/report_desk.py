@@ -7,7 +7,8 @@ from pathlib import Path
 from playwright.async_api import Browser, Locator, Page, ViewportSize
 
 from bridge.harness import capacity_html, report_html
-from bridge.harness.results import CapacityResult, RunResult
+from bridge.harness.capacity_results import CapacityResult
+from bridge.harness.results import RunResult
 from tests.bridge.web.browser import DESKTOP, Watched, open_page
 
 

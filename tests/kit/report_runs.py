@@ -5,17 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from bridge.harness.results import (
-    BargeIn,
-    CallResult,
-    CapacityResult,
-    CapacityStep,
-    EndReason,
-    Moment,
-    Response,
-    RunResult,
-    Threshold,
-)
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
+from bridge.harness.results import BargeIn, CallResult, EndReason, Moment, Response, RunResult, Threshold
 from bridge.harness.rules import RULES
 from bridge.harness.thresholds import read_threshold
 from bridge.spread import Summary

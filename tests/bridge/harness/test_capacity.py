@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.harness.capacity import TRIES, CapacitySearch, at_full_load, step_of
-from bridge.harness.results import BargeIn, CallResult, Response, RunResult, StepVerdict
+from bridge.harness.capacity_results import StepVerdict
+from bridge.harness.results import BargeIn, CallResult, Response, RunResult
 from bridge.harness.thresholds import read_threshold
 
 pytestmark = pytest.mark.unit

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bridge.harness.capacity_html import page
+from bridge.harness.capacity_results import CapacityResult
 from bridge.harness.capacity_words import capacity_summary, headline, reasons
-from bridge.harness.results import CapacityResult
 from tests.kit.report_runs import HOSTILE, make_capacity
 
 pytestmark = pytest.mark.unit

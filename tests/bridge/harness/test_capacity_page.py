@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from bridge.harness.results import CapacityResult, CapacityStep, Threshold
+from bridge.harness.capacity_results import CapacityResult, CapacityStep
+from bridge.harness.results import Threshold
 from tests.bridge.web.browser import DESKTOP, PHONE, chromium, overflow
 from tests.kit.report_desk import Desk
 from tests.kit.report_runs import HOSTILE, make_capacity

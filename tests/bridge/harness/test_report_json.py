@@ -11,9 +11,10 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from bridge.harness.capacity_results import CapacityResult
 from bridge.harness.percentiles import percentile
 from bridge.harness.report_json import DIALECT, FORMAT, as_json, report_schema
-from bridge.harness.results import CapacityResult, EndReason, Response, RunResult
+from bridge.harness.results import EndReason, Response, RunResult
 from bridge.harness.run_totals import totals
 from bridge.harness.thresholds import QUANTITIES
 from tests.bridge.harness.write_report_tables import FILE, written

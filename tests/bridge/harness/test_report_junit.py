@@ -5,8 +5,9 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
+from bridge.harness.capacity_results import CapacityResult
 from bridge.harness.report_junit import as_junit
-from bridge.harness.results import CallResult, CapacityResult, RunResult, Threshold
+from bridge.harness.results import CallResult, RunResult, Threshold
 from tests.kit.junit_xml import read_junit
 from tests.kit.report_runs import HOSTILE, hostile_run, make_capacity, make_run
 
