@@ -74,3 +74,41 @@ async def test_what_was_said_is_in_the_recording_and_the_pause_is_not(bridge: Ru
     assert picture.content[:3] == b"\xff\xd8\xff"
     preview = await fetch(bridge, f"{base}/preview")
     assert preview.content[8:12] == b"WEBP"
+
+
+async def test_a_recording_of_some_has_their_sound_alone_as_it_was_asked_for(bridge: RunningBridge) -> None:
+    conference = await bridge.open_conference("Interview")
+    base = f"/{bridge.application}/{conference}/recording"
+    guest, host = [await bridge.invite(conference, name) for name in ("Guest", "Host")]
+    wanted = {
+        "formats": ["mp4", "hls"],
+        "heard": {"only": [guest.id]},
+        "channels": 2,
+        "bitrate": 96_000,
+        "picture": {"width": 360, "height": 640, "fps": 15, "bitrate": 500_000, "background": "#ff0000"},
+        "segmentSeconds": 1,
+    }
+    assert (await bridge.call("POST", f"{base}/start", json=wanted)).status_code == 200
+    async with asyncio.TaskGroup() as both:
+        for person, frequency_hz in ((guest, 440), (host, 1000)):
+            sound = tone(frequency_hz, 3.0, 16_000).astype(np.int16)
+            both.create_task(_call(person.stream_url, sound))
+    assert (await bridge.call("POST", f"{base}/stop", json={})).status_code == 200
+    video = await fetch(bridge, base)
+    heard = sound_of(video.content)
+    spoken = heard[int(np.argmax(np.abs(heard) > 2_000)) :][24_000:72_000]
+    assert level_of(spoken, RATE_HZ, 440) > 3000
+    assert level_of(heard, RATE_HZ, 1000) < 20
+    with av.open(io.BytesIO(video.content)) as opened:
+        picture, sound_track = opened.streams.video[0], opened.streams.audio[0]
+        assert (picture.width, picture.height, picture.average_rate) == (360, 640, 15)
+        assert (sound_track.channels, sound_track.rate) == (2, RATE_HZ)
+    manifest = (await fetch(bridge, f"{base}/manifest")).json()
+    assert manifest["heard"] == {"only": [guest.id], "without": []}
+    playlist = (await fetch(bridge, f"{base}/files/program-hls-ts/media.m3u8")).text
+    assert playlist.count("#EXTINF:1.000000,") >= 2
+
+
+async def _call(url: str, sound: NDArray[np.int16]) -> None:
+    async with PlivoCaller(url, sound) as caller:
+        await caller.finished()
