@@ -102,7 +102,7 @@ class OutputParts:
                 limits.streamings, limits.streamings_per_application, limits.streamings_per_conference
             ),
             self._storages.names,
-            self.hls.mark,
+            self.live.mark,
         )
         self.looks = OutputLooks(self.recordings, self.streamings, self.desk, self._storages.names)
 
@@ -123,6 +123,7 @@ class OutputParts:
         """End every output, with the last words in it; a disk or peer that hangs is not waited for longer."""
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
+                await self.streamings.close()
                 await self.desk.close("restart")
         except TimeoutError:
             log.warning("x not every recording and stream ended within %g s", _CLOSE_WITHIN_S)

@@ -79,6 +79,16 @@ class RoomPatch:
         """None while the room has no place in the mixer."""
         return self._bus.look(self.room_id, watched=watched) if self._open else None
 
+    def levels(self) -> dict[str, float]:
+        """Participant → level of the louder of their inputs now, in dBov."""
+        found: dict[str, float] = {}
+        levels = self._bus.levels(self.room_id) if self._open else {}
+        for slot, level in levels.items():
+            if slot in self._slots:
+                who = slot_owner(slot)[0]
+                found[who] = max(level, found.get(who, level))
+        return found
+
     def route(self, participant_id: str, routing: Routing) -> None:
         """Apply `routing` to the slots the participant has, and keep it for those to come."""
         if self._routings.get(participant_id) == routing:

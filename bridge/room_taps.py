@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bridge.core.ports import L16_48K, FrameSink, ProgramSource, SoloSource, Source
 from bridge.patch import Output, RoomPatch
 
 _PROGRAM = ""
+_FAINTEST_DBOV = -60.0
 
 
 class RoomTaps:
@@ -45,6 +46,16 @@ class RoomTaps:
         tap = self._taps.pop(participant_id, None)
         if tap is not None:
             self._patch.starve(None, tap)
+
+    def levels(self) -> Mapping[str, int]:
+        """How loud each participant is now: 0 to 100, evenly from −60 to 0 dBov."""
+        if self.closed:
+            return {}
+        share = 100 / -_FAINTEST_DBOV
+        return {
+            who: min(100, max(0, round((dbov - _FAINTEST_DBOV) * share)))
+            for who, dbov in self._patch.levels().items()
+        }
 
     def report(self, trouble: str) -> None:
         """Tell whoever watches."""

@@ -63,6 +63,8 @@ class StreamingWishes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     hls: HlsWishes | None = None
     token_hash: str = ""
     """Of a protected HLS; set here."""
+    levels: bool = False
+    """What is published says how loud each participant is."""
 
 
 def wishes_of(kept: KeptStreaming) -> StreamingWishes:
@@ -83,7 +85,8 @@ def spec_of(kept: KeptStreaming) -> PushSpec | HlsSpec:
         picture = PictureCoding(seen.width, seen.height, seen.fps, seen.bitrate, seen.background)
     if kept.url:
         rate_hz = _MP3_RATE_HZ if audio.codec == "mp3" else 48_000
-        return PushSpec(kept.url, SoundCoding(audio.codec, audio.bitrate, audio.channels, rate_hz), picture)
+        sound = SoundCoding(audio.codec, audio.bitrate, audio.channels, rate_hz)
+        return PushSpec(kept.url, sound, picture, kept.id, wishes.levels)
     hls = wishes.hls or HlsWishes()
     return HlsSpec(
         kept.id,

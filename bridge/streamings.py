@@ -1,6 +1,7 @@
 """The streamings of all conferences: published by RTMP or offered as HLS until the conference ends.
 
-They are kept, and taken up again after a restart. One that fails goes on trying; `alive` says how it is.
+They are kept, and taken up again after a restart. One that fails goes on trying; `alive` says how it is. One
+that could not even begin after a restart (its storage is gone, say) is tried again for as long as it exists.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from itertools import count
 from uuid import uuid4
 
 import msgspec
@@ -16,7 +18,7 @@ import msgspec
 from bridge.changes import Change, ConferenceClosed
 from bridge.core.ports import OutputLook
 from bridge.directory import Directory
-from bridge.errors import BadInput, BridgeError, NoSuchRoom, Refused
+from bridge.errors import BadInput, BridgeError, NoSuchRoom, Refused, frames_of
 from bridge.output_desk import OutputDesk
 from bridge.people import Conference
 from bridge.quota import Limit, Quota
@@ -31,10 +33,12 @@ from bridge.tokens import hash_of, new_token
 log = logging.getLogger(__name__)
 
 RTMP_SCHEMES = ("rtmp", "rtmps")
-
+AGAIN_AFTER_S = (2.0, 5.0, 15.0, 30.0, 60.0)
+"""What could not begin is tried again so long after each failure, at last always as long as the longest."""
 
 Mark = Callable[[str, str, float], None]
-"""Puts a payload into the HLS stream of that id, for so many seconds. Raises KeyError for another id."""
+"""Puts a payload into the stream of that id, for so many seconds. Raises BadInput: nobody would get it."""
+Pause = Callable[[float], Awaitable[object]]
 
 
 class NoSuchStreaming(Refused):
@@ -75,8 +79,9 @@ class Streamings:
         limits: StreamingLimits | None = None,
         storages: Collection[str] = (),
         mark: Mark | None = None,
+        pause: Pause = asyncio.sleep,
     ) -> None:
-        """`storages`: the names of those in the configuration. `mark` puts timed metadata into HLS."""
+        """`storages`: the names of those in the configuration. `mark` puts timed metadata into one."""
         self._records = records
         self._directory = directory
         self._desk = desk
@@ -85,6 +90,10 @@ class Streamings:
         self._limits = limits or StreamingLimits()
         self._storages = frozenset(storages)
         self._mark = mark
+        self._pause = pause
+        self._failing: dict[str, str] = {}
+        """Streaming id → why it did not begin, while that is tried again."""
+        self._trying: dict[str, asyncio.Task[None]] = {}
         self._quota = Quota()
         self._places: dict[str, tuple[Limit, ...]] = {}
         """What each streaming takes up."""
@@ -99,16 +108,23 @@ class Streamings:
             if conference is None:
                 continue
             self._hold(conference, kept, enforce=False)
-            try:
-                await self._begin(conference, kept)
-            except BridgeError as error:
-                log.error(
-                    "x a streaming could not be taken up again: %s", error, extra={"room": conference.id}
-                )
+            if not await self._taken_up(conference, kept):
+                trying = self._try_again(conference.id, kept)
+                self._trying[kept.id] = asyncio.get_running_loop().create_task(trying)
+
+    async def close(self) -> None:
+        """Begin nothing more; what has begun is the desk's."""
+        trying = [*self._trying.values()]
+        self._trying.clear()
+        for task in trying:
+            task.cancel()
+        await asyncio.gather(*trying, return_exceptions=True)
 
     async def create(self, conference: Conference, url: str, wishes: StreamingWishes) -> Streaming:
         """Begin one; without `url` it is HLS. Raises BadInput, EgressRefused, LimitReached, NoSuchRoom."""
         token = ""
+        if wishes.levels and not url:
+            raise BadInput("`levels` are said in what is published to a `url`")
         if url:
             if wishes.hls is not None:
                 raise BadInput("a streaming has a `url` or is `hls`")
@@ -156,14 +172,11 @@ class Streamings:
         return self._streaming(self._find(conference, streaming_id))
 
     def mark(self, conference: Conference, streaming_id: str, payload: str, duration_s: float) -> None:
-        """Timed metadata in an HLS streaming, from now on. Raises NoSuchStreaming, BadInput."""
+        """Timed metadata in a streaming, from now on. Raises NoSuchStreaming, BadInput."""
         kept = self._find(conference, streaming_id)
-        if kept.url or self._mark is None:
-            raise BadInput("only HLS has timed metadata")
-        try:
-            self._mark(kept.id, payload, duration_s)
-        except KeyError:
-            raise BadInput("this streaming has not begun, or has ended") from None
+        if self._mark is None:
+            raise BadInput("there is no timed metadata here")
+        self._mark(kept.id, payload, duration_s)
 
     async def delete(self, conference: Conference, streaming_id: str) -> None:
         """End it. Raises NoSuchStreaming."""
@@ -183,6 +196,8 @@ class Streamings:
 
     def _streaming(self, kept: KeptStreaming, token: str = "") -> Streaming:
         look = self._desk.look(kept.id)
+        if look is None and kept.id in self._failing:
+            look = OutputLook("rtmp" if kept.url else "hls", "troubled", self._failing[kept.id])
         url = kept.url or self._hls_url(kept.id, token)
         alive = look is not None and look.state == "running"
         return Streaming(kept.id, url, alive, look, wishes_of(kept))
@@ -190,6 +205,31 @@ class Streamings:
     async def _begin(self, conference: Conference, kept: KeptStreaming) -> None:
         self._kept.setdefault(conference.id, {})[kept.id] = kept
         await self._desk.start(conference, kept.id, spec_of(kept))
+
+    async def _taken_up(self, conference: Conference, kept: KeptStreaming) -> bool:
+        """Begin it as before the restart; one that cannot must not keep the others from it."""
+        try:
+            await self._begin(conference, kept)
+        except Exception as error:
+            known = isinstance(error, BridgeError)
+            why = str(error) if known else f"it could not be begun ({type(error).__name__})"
+            self._failing[kept.id] = why
+            where = "" if known else "\n" + frames_of(error)
+            log.error(
+                "x a streaming could not be taken up again: %s%s", why, where, extra={"room": conference.id}
+            )
+            return False
+        self._failing.pop(kept.id, None)
+        return True
+
+    async def _try_again(self, conference_id: str, kept: KeptStreaming) -> None:
+        """Until it begins; cancelled when it is deleted."""
+        for failures in count():
+            await self._pause(AGAIN_AFTER_S[min(failures, len(AGAIN_AFTER_S) - 1)])
+            conference = self._directory.find(conference_id)
+            if conference is None or await self._taken_up(conference, kept):
+                break
+        self._trying.pop(kept.id, None)
 
     async def _remove(self, conference: Conference, leaving: list[KeptStreaming]) -> None:
         await self._records.remove_streamings([kept.id for kept in leaving])
@@ -213,6 +253,10 @@ class Streamings:
         of_conference.pop(kept.id, None)
         if not of_conference:
             self._kept.pop(kept.conference_id, None)
+        self._failing.pop(kept.id, None)
+        trying = self._trying.pop(kept.id, None)
+        if trying is not None:
+            trying.cancel()
         self._quota.give_back(*self._places.pop(kept.id, ()))
 
     def _changed(self, change: Change) -> None:

@@ -222,6 +222,18 @@ class MixBus:
             return RoomLook(there.rate_hz, there.capacity, slots)
         return RoomLook(place.bank.rate_hz, place.bank.capacity, slots)
 
+    def levels(self, room: str) -> dict[str, float]:
+        """Slot → level now (dBov), of slots with an input; costs less than `look`."""
+        there = self._room(room)
+        if there.place is None:
+            return {}
+        levels = dbov(np.sqrt(there.place.bank.meter.power[there.place.row]))
+        return {
+            slot.name: float(levels[slot.index])
+            for slot in there.slots.values()
+            if slot.input is not None and slot.index not in there.fresh
+        }
+
     def figures(self) -> CoreFigures:
         """Totals; looks at every input, so ask a few times a second at most."""
         totals, depths = self._pools.totals()

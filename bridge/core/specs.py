@@ -172,6 +172,10 @@ class PushSpec:
     """`rtmp` or `rtmps`; its path holds the stream's key."""
     sound: SoundCoding = SoundCoding()
     picture: PictureCoding | None = PictureCoding()
+    stream_id: str = ""
+    """By which it is marked; empty: it is not."""
+    levels: bool = False
+    """It says how loud each participant is, whenever that changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ class OutputPort(Protocol):
     def close_participant(self, participant_id: str) -> None:
         """Nothing more of that participant; nothing happens when it was not open."""
 
+    def levels(self) -> Mapping[str, int]:
+        """How loud each participant is now: 0 (−60 dBov and fainter, or muted) to 100 (0 dBov)."""
+
     def report(self, trouble: str) -> None:
         """Something went wrong that people should know, and is being mended; empty: all is well again."""
 

@@ -29,6 +29,8 @@ class Tag:
     body: bytes = field(repr=False)
     key: bool = True
     """What follows can be shown without what came before."""
+    beside: bool = False
+    """Said beside sound and pictures: a mark, or (no `key`) levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,11 @@ class FlvStream:
         """A coded frame of sound."""
         return Tag(SOUND, unit.at, self._before_sound(_FRAMES) + unit.payload)
 
-    def picture_tag(self, unit: Unit) -> Tag:
-        """A coded picture."""
+    def picture_tag(self, unit: Unit, notes: bytes = b"") -> Tag:
+        """A coded picture, behind `notes`: a NAL unit of SEI, or nothing."""
         kind = _KEY if unit.key else _BETWEEN
-        return Tag(PICTURE, unit.at, _picture(kind, _FRAMES) + to_lengths(unit.payload), unit.key)
+        noted = len(notes).to_bytes(4) + notes if notes else b""
+        return Tag(PICTURE, unit.at, _picture(kind, _FRAMES) + noted + to_lengths(unit.payload), unit.key)
 
     def _before_sound(self, packet: int) -> bytes:
         # Rate 3 is 44.1 kHz (AAC says so whatever it is), size 1 is 16 bits.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SLICE_OF_IDR, SEI, SPS, PPS, DELIMITER = 5, 6, 7, 8, 9
@@ -13,6 +14,9 @@ ACCESS_UNIT_DELIMITER = START + b"\x09\xf0"
 
 _HIGH = {100, 110, 122, 144}
 _START = re.compile(rb"\x00\x00\x01")
+_LOOKS_LIKE_START = re.compile(rb"\x00\x00(?=[\x00-\x03])")
+_USER_DATA_UNREGISTERED = 5
+_STOP = b"\x80"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,20 @@ def nal_units(annex_b: bytes) -> list[bytes]:
     ends = [start - 3 for start in starts[1:]] + [len(annex_b)]
     # A zero before a start code belongs to that, never to the unit: units end in a stop bit.
     return [annex_b[start:end].rstrip(b"\x00") for start, end in zip(starts, ends, strict=True)]
+
+
+def user_data(identity: bytes, contents: Sequence[bytes]) -> bytes:
+    """A NAL unit of SEI: one message of `user_data_unregistered` for each content (§7.3.2.3.1, D.1.7).
+
+    `identity`: 16 bytes, a UUID that says what the contents are.
+    """
+    told = bytearray()
+    for content in contents:
+        body = identity + content
+        told.append(_USER_DATA_UNREGISTERED)
+        told += b"\xff" * (len(body) // 255) + bytes((len(body) % 255,))
+        told += body
+    return bytes((SEI,)) + _LOOKS_LIKE_START.sub(b"\x00\x00\x03", bytes(told) + _STOP)
 
 
 def kind_of(unit: bytes) -> int:

@@ -32,6 +32,9 @@ from bridge.outputs.live_hls import LiveHls
 from bridge.outputs.live_push import BACK_OFF, LivePush, Relays
 
 END_WITHIN_S = 5.0
+MOST_IN_PLAYLIST = 1_000
+"""Characters of metadata: whoever plays reads all of it again with every segment."""
+NOT_BEGUN = "this streaming has not begun, or has ended"
 NO_PICTURE = "H.264 is switched off: sound only"
 
 
@@ -73,6 +76,9 @@ class Branch(Protocol):
     async def end(self, why: OutputEnd) -> None:
         """Finish it; the encoder was told all there is."""
 
+    def mark(self, tick: int, payload: str, duration_s: float) -> None:
+        """Timed metadata from that tick on, which comes next. Raises BadInput when nobody would get it."""
+
     def look(self) -> OutputLook: ...
 
 
@@ -93,7 +99,9 @@ class PushBranch:
         self.name = name
         self._room, self._settings, self._on_trouble = room, settings, on_trouble
         self._url = spec.url
-        self._spec = live_wire.PushSpec(_sound(spec.sound), _picture(spec.picture, settings.h264))
+        self._spec = live_wire.PushSpec(
+            _sound(spec.sound), _picture(spec.picture, settings.h264), spec.levels
+        )
         self._note = _note(spec, settings.h264)
         self._push: LivePush | None = None
 
@@ -111,6 +119,12 @@ class PushBranch:
         """Unpublish."""
         if self._push is not None:
             await self._push.stop(END_WITHIN_S)
+
+    def mark(self, tick: int, payload: str, duration_s: float) -> None:
+        """As script data, and in the picture where there is one."""
+        if self._push is None:
+            raise BadInput(NOT_BEGUN)
+        self._push.mark(tick, payload, duration_s)
 
     @property
     def trouble(self) -> str:
@@ -190,6 +204,17 @@ class HlsBranch:
         if why != "restart":
             self._settings.shelf.retire(self.name, self._settings.lingers_s)
         self._state = "ended"
+
+    def mark(self, tick: int, payload: str, duration_s: float) -> None:
+        """As a date range of now."""
+        if self._live is None or self._state in ("ending", "ended"):
+            raise BadInput(NOT_BEGUN)
+        if len(payload) > MOST_IN_PLAYLIST:
+            raise BadInput(f"the metadata of HLS has at most {MOST_IN_PLAYLIST} characters")
+        try:
+            self._settings.shelf.mark(self.name, payload, duration_s)
+        except KeyError:
+            raise BadInput(NOT_BEGUN) from None
 
     @property
     def trouble(self) -> str:

@@ -20,6 +20,8 @@ from bridge.outputs.live_wire import (
     Closed,
     Command,
     Event,
+    Levels,
+    Marked,
     Passed,
     Remove,
     Spent,
@@ -89,6 +91,7 @@ class LiveEncoder:
         self._targets: dict[str, LiveTarget] = {}
         self._leaving: set[str] = set()
         self._begun: Begun | None = None
+        self._levels: Levels | None = None
         self._scene = Scene()
         self._until = 0
         self._holes = 0
@@ -114,7 +117,7 @@ class LiveEncoder:
         self._child, self._began = child, began
         self._children += 1
         self._missed = True  # it knows nothing of what was before
-        for name in self._targets:
+        for name in [*self._targets]:
             self.order(name)
 
     def add(self, name: str, target: LiveTarget) -> None:
@@ -153,11 +156,22 @@ class LiveEncoder:
             self._holes += self._child is not None and not self._missed
             self._missed = True
         else:
+            if self._missed and self._levels is not None:
+                self._send(self._levels)
             self._missed = self._begun is None
 
     def caption(self, caption: Caption) -> None:
         """Something was said."""
         self._send(caption)
+
+    def mark(self, marked: Marked) -> bool:
+        """Timed metadata for one output; False when nobody takes it."""
+        return marked.output in self._targets and self._send(marked)
+
+    def levels(self, levels: Levels) -> None:
+        """How loud everybody is from now on."""
+        self._levels = levels
+        self._send(levels)
 
     async def stop(self) -> None:
         """Finish all outputs and end the process."""
@@ -239,6 +253,9 @@ class LiveEncoder:
             except OSError as error:
                 pause_s = self._failures.failed()
                 log.error("x no process for room %s's live encoder: %s", self._room, error.strerror)
+            except Exception:  # at the task's edge
+                log.exception("x the live encoder of room %s was not begun again", self._room)
+                return
             else:
                 self._on_trouble("")
                 return

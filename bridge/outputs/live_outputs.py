@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Collection
 
 from bridge.core.ports import HlsSpec, OutputEnd, OutputLook, OutputPort, OutputSpec, PushSpec
-from bridge.errors import BridgeError
+from bridge.errors import BadInput, BridgeError
 from bridge.outputs.hls_place import sweep
-from bridge.outputs.live_branches import Branch, BranchSettings, HlsBranch, PushBranch
+from bridge.outputs.live_branches import NOT_BEGUN, Branch, BranchSettings, HlsBranch, PushBranch
 from bridge.outputs.live_encoder import EncoderFigures
 from bridge.outputs.room_encoder import RoomEncoder
 
@@ -32,6 +32,8 @@ class LiveOutputs:
         self._title = title
         self._encoder = encoder
         self._rooms: dict[str, RoomEncoder] = {}
+        self._streams: dict[str, LiveOutput] = {}
+        """Those that can be marked."""
         self._pushes = 0
         self._past = EncoderFigures(0.0, 0, 0, 0, 0, 0)
         """What those that have ended counted."""
@@ -46,7 +48,26 @@ class LiveOutputs:
             assert isinstance(spec, HlsSpec)
             return HlsBranch(spec, self._settings, on_trouble)
 
-        return LiveOutput(port, self, branch)
+        assert isinstance(spec, PushSpec | HlsSpec)
+        levels = isinstance(spec, PushSpec) and spec.levels
+        return LiveOutput(port, self, branch, spec.stream_id, levels=levels)
+
+    def mark(self, stream_id: str, payload: str, duration_s: float) -> None:
+        """Timed metadata in that stream, from now on. Raises BadInput when nobody would get it."""
+        output = self._streams.get(stream_id)
+        if output is None:
+            raise BadInput(NOT_BEGUN)
+        output.mark(payload, duration_s)
+
+    def show(self, stream_id: str, output: LiveOutput) -> None:
+        """It can be marked."""
+        if stream_id:
+            self._streams[stream_id] = output
+
+    def hide(self, stream_id: str, output: LiveOutput) -> None:
+        """It cannot any more."""
+        if self._streams.get(stream_id) is output:
+            del self._streams[stream_id]
 
     async def clean(self, streams: Collection[str]) -> None:
         """Delete what other streams than these left behind when the server died. Raises BridgeError."""
@@ -101,9 +122,16 @@ class LiveOutput:
         port: OutputPort,
         outputs: LiveOutputs,
         branch: Callable[[Callable[[str], None]], Branch],
+        stream_id: str = "",
+        *,
+        levels: bool = False,
     ) -> None:
-        """`branch` makes what is this output's own; it is given who hears of trouble."""
+        """`branch` makes what is this output's own; it is given who hears of trouble.
+
+        `levels`: the encoder is told how loud everybody is.
+        """
         self._port = port
+        self._stream_id, self._levels = stream_id, levels
         self._outputs = outputs
         self._branch = branch(self._changed)
         self._room: RoomEncoder | None = None
@@ -127,7 +155,10 @@ class LiveOutput:
                 await room.start(self._port)
                 self._port.open_program(room.program)
                 self._hears = True
+                if self._levels:
+                    room.watch_levels(name, self._port.levels)
                 await self._branch.begin(room.encoder)
+                self._outputs.show(self._stream_id, self)
             except BaseException:
                 self._room = None
                 await self._outputs.leave(room, name)
@@ -157,6 +188,7 @@ class LiveOutput:
         """Back when all that was heard is sent or in the playlist, or that takes too long."""
         async with self._beginning:  # what has just begun has something to end
             room, stopped, self._stopped = self._room, self._stopped, True
+            self._outputs.hide(self._stream_id, self)
             if room is None or stopped:
                 return
             room.flush()
@@ -164,6 +196,12 @@ class LiveOutput:
                 await self._branch.end(why)
             finally:
                 await self._outputs.leave(room, self._branch.name)
+
+    def mark(self, payload: str, duration_s: float) -> None:
+        """Timed metadata from now on. Raises BadInput when nobody would get it."""
+        if self._room is None:
+            raise BadInput(NOT_BEGUN)
+        self._branch.mark(self._room.tick, payload, duration_s)
 
     def look(self) -> OutputLook:
         """How it goes."""

@@ -11,10 +11,19 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from bridge.core.ports import OutputLook, OutputState
-from bridge.errors import BridgeError
+from bridge.errors import BadInput, BridgeError, frames_of
 from bridge.outputs.back_off import BackOff, Failures
 from bridge.outputs.live_encoder import LiveTarget
-from bridge.outputs.live_wire import AddPush, Closed, Event, Publishing, PushEnded, PushLook, PushSpec
+from bridge.outputs.live_wire import (
+    AddPush,
+    Closed,
+    Event,
+    Marked,
+    Publishing,
+    PushEnded,
+    PushLook,
+    PushSpec,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +49,9 @@ class Relay(Protocol):
     async def carry(self) -> None:
         """Until one side ends. Raises BridgeError with a reason that holds nothing secret."""
 
+    def close(self) -> None:
+        """It is over, whether or not it was ever carried."""
+
 
 Relays = Callable[[str], Relay]
 """A relay to a URL."""
@@ -53,6 +65,8 @@ class Orders(Protocol):
     def order(self, name: str) -> bool: ...
 
     def remove(self, name: str) -> None: ...
+
+    def mark(self, marked: Marked) -> bool: ...
 
 
 class LivePush:
@@ -132,6 +146,12 @@ class LivePush:
                 self._closed.set()
                 self._finish(event.why)
 
+    def mark(self, tick: int, payload: str, duration_s: float) -> None:
+        """Timed metadata of that tick. Raises BadInput while nobody takes the stream."""
+        marked = Marked(self._name, tick, payload, duration_s)
+        if self._published_at is None or not self._encoder.mark(marked):
+            raise BadInput("this streaming is not published at the moment: nobody would get its metadata")
+
     async def stop(self, within_s: float) -> None:
         """Send what there is, unpublish, and end; no longer than that."""
         if self._stage in ("ending", "ended") or self._going_on is None:
@@ -180,6 +200,9 @@ class LivePush:
                 why = os.strerror(error.errno) if error.errno else "no port was to be had"
             except BridgeError as error:
                 why = str(error)
+            except Exception as error:  # its text could quote the address
+                why = f"publishing broke ({type(error).__name__})"
+                log.error("x %s: %s\n%s", self._name, why, frames_of(error), extra=self._where)
             went_well_s = self._since_published()
             self._forget()
             if self._stage == "ending":
@@ -196,21 +219,27 @@ class LivePush:
     async def _publish(self) -> str:
         """One connection from its beginning to its end; gives the reason of it."""
         relay = self._relays(self._url)
-        port = await relay.open()
-        self._attempt += 1
-        self._ended = asyncio.get_running_loop().create_future()
-        self._relay, self._port, self._bytes_seen = relay, port, 0
-        carrying = asyncio.ensure_future(relay.carry())
         try:
+            port = await relay.open()
+            self._attempt += 1
+            self._ended = asyncio.get_running_loop().create_future()
+            self._relay, self._port, self._bytes_seen = relay, port, 0
             if not self._encoder.order(self._name):
                 return "the live encoder is being begun again"
-            both: set[asyncio.Future[None] | asyncio.Future[str]] = {carrying, self._ended}
+            return await self._carried(relay)
+        finally:
+            self._port = None
+            relay.close()
+
+    async def _carried(self, relay: Relay) -> str:
+        carrying = asyncio.ensure_future(relay.carry())
+        both: set[asyncio.Future[None] | asyncio.Future[str]] = {carrying, self._ended}
+        try:
             while not (await asyncio.wait(both, timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED"))[0]:
                 self._watch(relay)
             await asyncio.wait(both, timeout=_REASON_WITHIN_S)
             return self._reason(carrying)
         finally:
-            self._port = None
             carrying.cancel()
             await asyncio.gather(carrying, return_exceptions=True)
 

@@ -21,11 +21,14 @@ from bridge.outputs.live_wire import (
     Closed,
     Command,
     Event,
+    Levels,
+    Marked,
     Passed,
     PictureSpec,
     Remove,
     SoundSpec,
 )
+from bridge.outputs.push_notes import Mark
 from bridge.outputs.push_output import PushOutput
 from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Lost, Sound
 from bridge.outputs.scene import Scene, View
@@ -83,6 +86,7 @@ class LiveRoom:
         self._origin_ms: float | None = None
         self._shift = 0
         self._at = 0
+        self._levels = Levels(0, {})
         self._waiting: list[AddHls | AddPush] = []
         self._ending: list[PushOutput] = []
 
@@ -100,6 +104,12 @@ class LiveRoom:
                 at, until = (tick_at(tick + self._shift) for tick in (command.tick, command.until))
                 for output in self._outputs.values():
                     output.caption(Cue(at, until, command.text, command.speaker))
+            case Marked():
+                self._mark(command)
+            case Levels():
+                self._levels = command
+                for output in self._outputs.values():
+                    self._tell_levels(output)
             case AddHls() | AddPush():
                 self._add(command)
             case Remove():
@@ -120,17 +130,38 @@ class LiveRoom:
             self._drop(order.output)
         elif order.output in self._outputs:
             return
+        output: Output | None = None
         try:
-            output: Output
             if isinstance(order, AddPush):
                 output = PushOutput(order, self._tell)
             else:
                 output = HlsOutput(order, self._origin_ms, self._tell)
             self._begin(output)
-        except ValueError as error:
-            self._tell(Closed(order.output, str(error)))
+        except Exception as error:  # one that cannot be ends no other; its text could quote what is secret
+            if output is not None:
+                self._release(output)
+            known = isinstance(error, ValueError)
+            why = str(error) if known else f"it could not be begun ({type(error).__name__})"
+            self._tell(Closed(order.output, why))
             return
         self._outputs[order.output] = output
+        self._tell_levels(output)
+
+    def _mark(self, marked: Marked) -> None:
+        output = self._outputs.get(marked.output)
+        if isinstance(output, PushOutput) and self._origin_ms is not None:
+            at, at_ms = self._moment(marked.tick, self._origin_ms)
+            output.mark(Mark(at, at_ms, marked.payload, marked.duration_s))
+
+    def _tell_levels(self, output: Output) -> None:
+        if isinstance(output, PushOutput) and self._origin_ms is not None:
+            at, at_ms = self._moment(self._levels.tick, self._origin_ms)
+            output.levels(at, at_ms, self._levels.levels)
+
+    def _moment(self, tick: int, origin_ms: float) -> tuple[int, float]:
+        """On the stream's clock and on the wall's; what is past is now."""
+        tick = max(tick + self._shift, self._at)
+        return tick_at(tick), origin_ms + tick * PTIME_MS
 
     def _remove(self, name: str) -> None:
         output = self._outputs.pop(name, None)
@@ -156,11 +187,13 @@ class LiveRoom:
         others = [*self._outputs.values()]
         last_sound = last_picture = NOTHING
         if not any(other.sound == output.sound for other in others):
-            last_sound = self._sounds.pop(output.sound).flush()
-        picture = output.picture
-        if picture is not None and not any(other.picture == picture for other in others):
-            last_picture = self._pictures.pop(picture).flush()
-            del self._painters[picture]
+            sound = self._sounds.pop(output.sound, None)
+            last_sound = NOTHING if sound is None else sound.flush()
+        spec = output.picture
+        if spec is not None and not any(other.picture == spec for other in others):
+            picture = self._pictures.pop(spec, None)
+            last_picture = NOTHING if picture is None else picture.flush()
+            self._painters.pop(spec, None)
         return last_sound, last_picture
 
     def _begin(self, output: Output) -> None:

@@ -89,6 +89,8 @@ class PushSpec(Word, frozen=True):
 
     sound: SoundSpec = SoundSpec()
     picture: PictureSpec | None = None
+    levels: bool = False
+    """How loud everybody is, is said in it too."""
 
     def __post_init__(self) -> None:
         rates = _PUSH_RATES_HZ.get(self.sound.codec, ())
@@ -135,6 +137,22 @@ class Caption(Word, frozen=True):
     speaker: str = ""
 
 
+class Marked(Word, frozen=True):
+    """Timed metadata of `tick`, for one stream that is published."""
+
+    output: str
+    tick: int
+    payload: str
+    duration_s: float = 0.0
+
+
+class Levels(Word, frozen=True):
+    """How loud everybody is from `tick` on: participant → 0 to 100; who is not in it is at 0."""
+
+    tick: int
+    levels: dict[str, int]
+
+
 class AddHls(Word, frozen=True):
     """Begin an HLS output; its files go into `directory`, which exists."""
 
@@ -176,7 +194,7 @@ class Remove(Word, frozen=True):
     output: str
 
 
-Command = Passed | Caption | AddHls | AddPush | Remove
+Command = Passed | Caption | Marked | Levels | AddHls | AddPush | Remove
 
 
 # --- from the encoder ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from bridge.outputs.child_link import LinkEnded
@@ -13,6 +13,7 @@ from bridge.outputs.live_codings import Coding, PictureCoding, SoundCoding
 from bridge.outputs.live_wire import AddPush, Closed, Event, Publishing, PushEnded, PushLook
 from bridge.outputs.media_units import CLOCK_HZ
 from bridge.outputs.push_line import LineLimits, PushLine
+from bridge.outputs.push_notes import Mark, in_picture, levels_tag
 from bridge.outputs.tag_queue import TagQueue
 from bridge.outputs.webvtt import Cue
 
@@ -21,6 +22,8 @@ _WINDOW_S = 0.25
 """Peers are to say what they have read four times a second, less often while there is little to be read."""
 _LEAST_WINDOW_BYTES = 2_000
 """Two seconds of coded silence."""
+_MOST_NOTES = 64
+"""Marks and levels that are of the 100 ms that were not coded yet; more are left out."""
 
 
 class PushOutput:
@@ -47,7 +50,12 @@ class PushOutput:
         self._stream: FlvStream
         self._sounds: deque[Tag] = deque()
         self._pictures: deque[Tag] = deque()
+        self._notes: deque[Tag] = deque()
+        self._unseen: deque[Mark] = deque(maxlen=_MOST_NOTES)
+        """Marks that were in no picture yet."""
         self._sound_until = 0
+        self._passed = 0
+        """All of before it was passed on."""
         self._looked = 0
         self._started = False
         self._state = threading.Lock()
@@ -71,7 +79,8 @@ class PushOutput:
     def take(self, sound: Coding, picture: Coding, now: int) -> None:
         """What was coded up to `now` (samples)."""
         self._sounds += [self._stream.sound_tag(unit) for unit in sound.units]
-        self._pictures += [self._stream.picture_tag(unit) for unit in picture.units]
+        for unit in picture.units:
+            self._pictures.append(self._stream.picture_tag(unit, self._marks_until(unit.at)))
         if sound.units:
             self._sound_until = sound.units[-1].until
         # Sound comes out of its encoder later than pictures do.
@@ -82,6 +91,16 @@ class PushOutput:
 
     def caption(self, cue: Cue) -> None:
         """RTMP has none."""
+
+    def mark(self, mark: Mark) -> None:
+        """Timed metadata of a moment that is coded next."""
+        if self._note(mark.tag(self._next_note(mark.at))) and self.picture is not None:
+            self._unseen.append(mark)
+
+    def levels(self, at: int, at_ms: float, levels: Mapping[str, int]) -> None:
+        """How loud everybody is from then on; passed over unless that was asked for."""
+        if self._order.spec.levels:
+            self._note(levels_tag(self._next_note(at), at_ms, levels))
 
     def cut(self) -> None:
         """Time jumps."""
@@ -110,14 +129,32 @@ class PushOutput:
         if self._started:
             self._line.join(within_s)
 
+    def _next_note(self, at: int) -> int:
+        """When it is said: not before what was said last."""
+        return max(at, self._passed, self._notes[-1].at if self._notes else at)
+
+    def _note(self, tag: Tag) -> bool:
+        if len(self._notes) >= _MOST_NOTES:
+            return False
+        self._notes.append(tag)
+        return True
+
+    def _marks_until(self, at: int) -> bytes:
+        """Those that belong into the picture of `at`, as a NAL unit."""
+        due: list[Mark] = []
+        while self._unseen and self._unseen[0].at <= at:
+            due.append(self._unseen.popleft())
+        return in_picture(due)
+
     def _pass_on(self, until: int | None) -> None:
         """All there is of before `until`, in the order of its times."""
         ready: list[Tag] = []
-        for held in (self._sounds, self._pictures):
+        for held in (self._sounds, self._pictures, self._notes):
             while held and (until is None or held[0].at < until):
                 ready.append(held.popleft())
         ready.sort(key=lambda tag: tag.at)
         if ready:
+            self._passed = max(self._passed, ready[-1].at, until or 0)
             self._queue.put(ready)
             self._line.wake()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bridge.core.ports import PTIME_MS, FrameSink, OutputPort
 from bridge.errors import BridgeError
 from bridge.outputs.live_encoder import EncoderFigures, LiveEncoder
+from bridge.outputs.live_wire import Levels
 from bridge.outputs.record import PROGRAM, Begun, Joined, Left, Named, Record, Talked
 from bridge.outputs.track_feed import TrackFeed
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 CHUNK_TICKS = 5
 """So much is told at once: 100 ms."""
+LEVEL_TICKS = 10
+"""Levels are looked at this often, five times a second."""
+_MOST_LEVELS = 50
+"""Of the loudest."""
 
 
 class RoomEncoder:
@@ -39,6 +44,10 @@ class RoomEncoder:
         self.encoder = encoder(room, title, self._trouble)
         self.trouble = ""
         self._users: dict[str, Callable[[str], None]] = {}
+        self._levels_of: dict[str, Callable[[], Mapping[str, int]]] = {}
+        """User → where levels are to be had; empty: nobody wants them."""
+        self._levels: dict[str, int] = {}
+        self._levels_at = 0
         self._starting = asyncio.Lock()
         self._feed: TrackFeed | None = None
         self._told = 0
@@ -57,6 +66,11 @@ class RoomEncoder:
     def leave(self, name: str) -> None:
         """One less. With the last one, `stop` is to follow."""
         self._users.pop(name, None)
+        self._levels_of.pop(name, None)
+
+    def watch_levels(self, name: str, levels: Callable[[], Mapping[str, int]]) -> None:
+        """That user is to be told how loud everybody is, whenever that changes; `levels` gives it."""
+        self._levels_of[name] = levels
 
     async def start(self, port: OutputPort) -> None:
         """Begin, unless that was done. Raises BridgeError when the system grants no process."""
@@ -98,6 +112,11 @@ class RoomEncoder:
             (self._talking.add if talking else self._talking.discard)(participant_id)
             self._started.tell(Talked(self._started.tick, participant_id, talking))
 
+    @property
+    def tick(self) -> int:
+        """The one that comes next, as the encoder counts."""
+        return self._started.tick
+
     def flush(self) -> None:
         """What was heard goes to the encoder now."""
         if self._feed is not None:
@@ -121,7 +140,21 @@ class RoomEncoder:
 
     def _put(self, records: list[Record], until: int) -> None:
         since, self._told = self._told, until
+        if until - self._levels_at >= LEVEL_TICKS:
+            self._levels_at = until
+            self._tell_levels(until - 1)
         self.encoder.passed(since, until, records)
+
+    def _tell_levels(self, tick: int) -> None:
+        """Those of the tick that was run last; all users hear the same room."""
+        sources = [*self._levels_of.values()]
+        if not sources:
+            return
+        loudest = sorted(sources[0]().items(), key=lambda level: -level[1])[:_MOST_LEVELS]
+        levels = {who: level for who, level in loudest if level > 0}
+        if levels != self._levels:
+            self._levels = levels
+            self.encoder.levels(Levels(tick, levels))
 
     def _trouble(self, why: str) -> None:
         self.trouble = why

@@ -134,3 +134,30 @@ async def test_a_room_that_closes_ends_its_taps_quietly() -> None:
     studio.run(3)
     taps.close()
     assert len(program.frames) == 3
+
+
+async def test_levels_are_of_each_participant_alone_and_nothing_of_the_muted() -> None:
+    studio = Studio()
+    ann, bob = await studio.phone("a"), await studio.phone("b", Routing(muted=True))
+    await studio.phone("c")
+    taps = taps_of(studio)
+    assert taps.levels() == {}, "nobody had a tick yet"
+    studio.run(50, {"a": studio.voice(ann, 500), "b": studio.voice(bob, 1200)})
+    dbov = 20 * np.log10(LOUD / np.sqrt(2) / 32_767)
+    levels = taps.levels()
+    assert levels["a"] == pytest.approx((dbov + 60) / 60 * 100, abs=1.5)
+    assert {who for who, level in levels.items() if level} == {"a"}
+    studio.run(100)
+    assert not any(taps.levels().values())
+    taps.close()
+    assert taps.levels() == {}
+
+
+async def test_levels_of_a_room_that_is_gone_are_none() -> None:
+    studio = Studio()
+    taps = taps_of(studio)
+    taps.open_program(Ear(studio))
+    studio.run(1)
+    assert taps.levels() == {}
+    await studio.board.close_room("room", CloseReason.ENDED)
+    assert taps.levels() == {}

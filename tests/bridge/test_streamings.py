@@ -37,11 +37,38 @@ def check(url: str) -> None:
         raise EgressRefused("the URL must begin with rtmp:// or rtmps://")
 
 
+async def settle() -> None:
+    """Whatever needs no more than turns of the loop is done."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class Pauses:
+    """Asked for, and over when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self._over: list[asyncio.Event] = []
+
+    async def pause(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self._over.append(asyncio.Event())
+        await self._over[-1].wait()
+
+    async def end(self) -> None:
+        """The newest one, and what follows from it."""
+        self._over[-1].set()
+        await settle()
+
+
 class House:
     def __init__(self) -> None:
         self.people, self.records = MemoryRecords(), MemoryStreamings()
         self.fails: Exception | None = None
+        self.broken = -1
+        """The one of that number breaks when it begins."""
         self.limits = StreamingLimits(streamings_per_conference=3)
+        self.clock = Pauses()
 
     async def start(self) -> None:
         self.made: list[tuple[OutputSpec, Notes]] = []
@@ -57,21 +84,24 @@ class House:
             lambda stream_id, token: f"http://here/hls/{stream_id}/{token}",
             limits=self.limits,
             storages=("bucket",),
+            pause=self.clock.pause,
         )
         await self.directory.load()
         await self.streamings.load()
 
     async def stop(self) -> None:
+        await self.streamings.close()
         await self.desk.close()
         await self.directory.close()
 
     async def again(self) -> None:
         await self.stop()
         await self.start()
+        await settle()
 
     def _make(self, port: OutputPort, spec: OutputSpec) -> Notes:
         made = Notes(port, spec)
-        made.fails = self.fails
+        made.fails = ZeroDivisionError() if len(self.made) == self.broken else self.fails
         self.made.append((spec, made))
         return made
 
@@ -91,7 +121,7 @@ async def test_one_is_published_until_it_is_deleted(house: House) -> None:
     conference = await house.conference()
     made = await house.streamings.create(conference, URL, PLAIN)
     assert (made.url, made.alive) == (URL, True)
-    assert house.made[0][0] == PushSpec(URL)
+    assert house.made[0][0] == PushSpec(URL, stream_id=made.id)
     assert URL not in repr(house.made[0][0])
     assert house.streamings.get(conference, made.id).id == made.id
     await house.streamings.delete(conference, made.id)
@@ -103,7 +133,7 @@ async def test_one_is_published_until_it_is_deleted(house: House) -> None:
 
 async def test_they_go_on_after_a_restart_and_keep_their_ids(house: House) -> None:
     conference = await house.conference()
-    wishes = StreamingWishes(SoundWishes("mp3", 96_000, 2), PictureWishes(320, 180, 5, 100_000))
+    wishes = StreamingWishes(SoundWishes("mp3", 96_000, 2), PictureWishes(320, 180, 5, 100_000), levels=True)
     push = await house.streamings.create(conference, URL, wishes)
     hls = await house.streamings.create(
         conference, "", StreamingWishes(SoundWishes("he-aac"), None, HlsWishes("ts", 2.0, captions=True))
@@ -111,7 +141,9 @@ async def test_they_go_on_after_a_restart_and_keep_their_ids(house: House) -> No
     await house.again()
     assert [one.id for one in house.streamings.all_of(conference)] == [push.id, hls.id]
     assert [spec for spec, _ in house.made] == [
-        PushSpec(URL, SoundCoding("mp3", 96_000, 2, 44_100), PictureCoding(320, 180, 5, 100_000)),
+        PushSpec(
+            URL, SoundCoding("mp3", 96_000, 2, 44_100), PictureCoding(320, 180, 5, 100_000), push.id, True
+        ),
         HlsSpec(hls.id, SoundCoding("he-aac"), container="ts", segment_s=2.0, captions=True),
     ]
 
@@ -159,6 +191,7 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(house: House) -> Non
         ("", PLAIN, BadInput),
         (URL, StreamingWishes(hls=HlsWishes()), BadInput),
         ("", StreamingWishes(SoundWishes("opus"), hls=HlsWishes("ts")), BadInput),
+        ("", StreamingWishes(hls=HlsWishes(), levels=True), BadInput),
     ):
         with pytest.raises(error):
             await house.streamings.create(conference, url, wishes)
@@ -238,4 +271,59 @@ async def test_settings_of_another_version_do_not_keep_the_server_from_starting(
     conference = await house.conference()
     house.records.kept["s"] = KeptStreaming("s", conference.id, URL, {"audio": {"codec": "future"}})
     await house.again()
-    assert [spec for spec, _ in house.made] == [PushSpec(URL)]
+    assert [spec for spec, _ in house.made] == [PushSpec(URL, stream_id="s")]
+
+
+async def test_what_cannot_begin_after_a_restart_is_tried_again_until_it_can(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    conference = await house.conference()
+    push = await house.streamings.create(conference, URL, PLAIN)
+    hls = await house.streamings.create(conference, "", StreamingWishes(hls=HlsWishes(storage="bucket")))
+    house.fails = BridgeError("there is no storage to publish to")
+    await house.again()
+    for one in house.streamings.all_of(conference):
+        assert not one.alive and one.look is not None
+        assert (one.look.state, one.look.trouble) == ("troubled", "there is no storage to publish to")
+    assert [one.look.kind for one in house.streamings.all_of(conference) if one.look] == ["rtmp", "hls"]
+    house.fails = RuntimeError(f"something about {URL}")
+    house.clock.asked.clear()
+    for _ in range(6):
+        await house.clock.end()
+    assert house.clock.asked == [5.0, 15.0, 30.0, 60.0, 60.0, 60.0], "longer and longer, up to a minute"
+    look = house.streamings.get(conference, hls.id).look
+    assert look is not None and look.trouble == "it could not be begun (RuntimeError)"
+    assert "a-secret-key" not in caplog.text
+    house.fails = None
+    await house.clock.end()
+    assert house.streamings.get(conference, hls.id).alive
+    assert not house.streamings.get(conference, push.id).alive
+    assert len(house.clock.asked) == 6
+
+
+async def test_what_is_deleted_or_whose_conference_ends_is_not_tried_again(house: House) -> None:
+    conference, other = await house.conference(), await house.conference()
+    first = await house.streamings.create(conference, URL, PLAIN)
+    await house.streamings.create(other, URL, PLAIN)
+    house.fails = BridgeError("no relay")
+    await house.again()
+    house.fails = None
+    begun = len(house.made)
+    await house.streamings.delete(conference, first.id)
+    await house.directory.close_conference(other, by=BY)
+    await house.clock.end()
+    assert len(house.made) == begun and house.streamings.all_of(conference) == []
+    assert not [task for task in asyncio.all_tasks() if "Streamings" in repr(task)]
+
+
+async def test_one_that_breaks_does_not_keep_the_others_or_the_server_from_starting(house: House) -> None:
+    conference = await house.conference()
+    for _ in range(3):
+        await house.streamings.create(conference, URL, PLAIN)
+    house.broken = 1
+    await house.again()
+    assert [one.alive for one in house.streamings.all_of(conference)] == [True, False, True]
+    await house.streamings.close()
+    await house.clock.end()
+    assert len(house.made) == 3, "nothing begins while the server goes down"
+    assert not [task for task in asyncio.all_tasks() if "Streamings" in repr(task)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -56,6 +56,9 @@ class Port:
     def close_participant(self, participant_id: str) -> None:
         raise AssertionError("live outputs hear the program")
 
+    def levels(self) -> Mapping[str, int]:
+        return dict(self._room.loudness)
+
     def report(self, trouble: str) -> None:
         self.reports.append(trouble)
 
@@ -67,6 +70,7 @@ class Room:
         self.name = name
         self.position = 1_000
         self.ports: dict[LiveOutput, Port] = {}
+        self.loudness: dict[str, int] = {}
         self._outputs = outputs
         self._people: dict[str, str] = {}
         self._sound = tone(TONE_HZ, 1.0, RATE).astype("<i2")

@@ -35,6 +35,7 @@ class NotedOutputs:
     notes: list[Notes] = field(default_factory=list)
     marks: list[tuple[str, str, float]] = field(default_factory=list)
     """Timed metadata: streaming, payload, seconds."""
+    marks_fail: Exception | None = None
     fails: Exception | None = None
     """Of what is begun from now on."""
 
@@ -53,7 +54,7 @@ class NotedOutputs:
             lambda stream_id, token: (
                 f"http://bridge/hls/{stream_id}/{token + '/' if token else ''}index.m3u8"
             ),
-            mark=lambda *mark: self.marks.append(mark),
+            mark=self._mark,
         )
         self.looks = OutputLooks(self.recordings, self.streamings, self.desk, ("bucket",))
 
@@ -68,6 +69,11 @@ class NotedOutputs:
     def trouble(self, text: str, number: int = -1) -> None:
         """It says that it is in trouble; without a text, that it is well again."""
         self.notes[number].port.report(text)
+
+    def _mark(self, streaming: str, payload: str, seconds: float) -> None:
+        if self.marks_fail is not None:
+            raise self.marks_fail
+        self.marks.append((streaming, payload, seconds))
 
     def _note(self, port: OutputPort, spec: OutputSpec) -> Notes:
         self.made.append(spec)

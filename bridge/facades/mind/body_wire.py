@@ -92,12 +92,15 @@ class StreamingCreation(Body):
     picture: PictureWishes | None = PictureWishes()
     """null: sound alone."""
     hls: HlsWishes | None = None
+    levels: bool = False
+    """Ours: what is published to the address says how loud each participant is."""
 
 
 class StreamingMark(Body):
-    """Ours: timed metadata of an HLS streaming."""
+    """Ours: timed metadata of a streaming."""
 
-    payload: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    payload: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    """Of HLS, at most 1,000 characters."""
     duration: Annotated[float, Meta(ge=0, le=3_600)] = 0.0
     """Seconds."""
 

@@ -185,7 +185,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         _O.MARK_STREAMING,
         "POST",
         STREAMING + "/metadata",
-        "Ours: timed metadata in an HLS streaming, from now on",
+        "Ours: timed metadata in a streaming, from now on",
         takes=StreamingMark,
     ),
 )

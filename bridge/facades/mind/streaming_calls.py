@@ -44,7 +44,7 @@ class StreamingCalls:
         """Publish to an RTMP address; ours: or offer HLS, and say how it is coded."""
         _, conference = self._reach.conference(request, Operation.CREATE_STREAMING)
         wanted = await self._reach.body(request, StreamingCreation)
-        wishes = StreamingWishes(wanted.audio, wanted.picture, wanted.hls)
+        wishes = StreamingWishes(wanted.audio, wanted.picture, wanted.hls, levels=wanted.levels)
         return ok(streaming_resource(await self._streamings.create(conference, wanted.url, wishes)))
 
     async def delete_all(self, request: Request) -> Response:

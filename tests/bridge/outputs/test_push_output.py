@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,12 @@ from bridge.errors import BadInput
 from bridge.outputs.live_wire import (
     AddPush,
     Closed,
-    Event,
     HlsSpec,
     PictureSpec,
     Publishing,
     PushEnded,
     PushLook,
     PushSpec,
-    Remove,
     SoundSpec,
     decode_command,
     encode,
@@ -28,51 +26,16 @@ from bridge.outputs.live_wire import (
 from bridge.outputs.record import Joined
 from bridge.rtmp.chunks import METADATA, PICTURE, SOUND, USER_CONTROL
 from tests.kit.live_house import heard_in, times_in
-from tests.kit.live_room import FRAME, RATE, LiveStudio, brightness_in
+from tests.kit.live_room import FRAME, RATE, brightness_in
+from tests.kit.push_stage import KEY, LOUD, Stage
 from tests.kit.rtmp_peer import RtmpPeer, rtmp_peer
 from tests.kit.rtmp_server import RtmpServer, rtmp_server
-from tests.kit.tones import click_score, find_tones, level_of, tone
+from tests.kit.tones import click_score, find_tones, level_of
 
 pytestmark = pytest.mark.wire
 
-KEY = "very-secret-key"
 AAC, MP3, OPUS = SoundSpec("aac"), SoundSpec("mp3", rate_hz=44_100), SoundSpec("opus")
 PICTURE_SPEC = PictureSpec(320, 180)
-LOUD = tone(600, 60.0, RATE)
-
-
-class Stage:
-    """A live room, fed some times faster than real time so that connections can follow."""
-
-    def __init__(self, folder: Path) -> None:
-        self.studio = LiveStudio(folder)
-        self._at = 0
-
-    def push(
-        self, port: int, spec: PushSpec, *, attempt: int = 1, base: int | None = None, name: str = "push",
-        stalled_s: float = 10.0,
-    ) -> None:  # fmt: skip
-        self.studio.command(AddPush(name, attempt, spec, port, f"/live/{KEY}?token=hush", base, stalled_s))
-
-    def hear(self, seconds: float, speed: float = 6.0) -> None:
-        """The tone goes on without a seam."""
-        for _ in range(round(seconds * 10)):
-            self.studio.hear(LOUD[self._at : self._at + RATE // 10])
-            self._at += RATE // 10
-            time.sleep(0.1 / speed)
-
-    def hear_until(self, holds: Callable[[], bool], within_s: float = 10.0) -> None:
-        until = time.monotonic() + within_s
-        while not holds():
-            assert time.monotonic() < until, self.studio.events
-            self.hear(0.1)
-
-    def said(self, kind: type[Event]) -> list[Event]:
-        return self.studio.of(kind)
-
-    def end(self, name: str = "push") -> None:
-        self.studio.command(Remove(name))
-        self.studio.close()
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.errors import BridgeError
+from bridge.errors import BadInput, BridgeError
 from bridge.outputs import live_push
 from bridge.outputs.back_off import BackOff
 from bridge.outputs.live_encoder import LiveTarget
 from bridge.outputs.live_push import LivePush
-from bridge.outputs.live_wire import AddPush, Closed, Publishing, PushEnded, PushLook, PushSpec
+from bridge.outputs.live_wire import AddPush, Closed, Marked, Publishing, PushEnded, PushLook, PushSpec
 
 pytestmark = pytest.mark.unit
 
@@ -26,12 +26,19 @@ class Relay:
         self.bytes_out = 0
         self.connected = True
         self.ends: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed = 0
+        self.breaks: Exception | None = None
 
     async def open(self) -> int:
+        if self.breaks is not None:
+            raise self.breaks
         return 4_321
 
     async def carry(self) -> None:
         await self.ends
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class Encoder:
@@ -41,6 +48,7 @@ class Encoder:
         self.orders: list[AddPush] = []
         self.removed: list[str] = []
         self.takes = True
+        self.marks: list[Marked] = []
         self._target: LiveTarget
 
     def add(self, name: str, target: LiveTarget) -> None:
@@ -56,12 +64,17 @@ class Encoder:
     def remove(self, name: str) -> None:
         self.removed.append(name)
 
+    def mark(self, marked: Marked) -> bool:
+        self.marks.append(marked)
+        return self.takes
+
 
 class Desk:
     def __init__(self) -> None:
         self.encoder = Encoder()
         self.relays: list[Relay] = []
         self.troubles: list[str] = []
+        self.breaks: Exception | None = None
         self.push = LivePush(
             "push", PushSpec(), URL, self.encoder, self._relay,
             on_trouble=self.troubles.append, back_off=BackOff(0.001, 0.002),
@@ -70,6 +83,7 @@ class Desk:
     def _relay(self, url: str) -> Relay:
         assert url == URL
         self.relays.append(Relay())
+        self.relays[-1].breaks = self.breaks
         return self.relays[-1]
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -193,3 +207,53 @@ async def test_an_encoder_that_says_nothing_does_not_hold_up_the_end() -> None:
     await desk.attempt(1)
     await desk.push.stop(0.02)
     assert desk.push.look().state == "ended" and desk.relays[0].ends.cancelled()
+
+
+async def test_what_nobody_thought_of_is_told_without_its_words_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    desk = Desk()
+    desk.breaks = RuntimeError(f"something about {URL}")
+    desk.push.start()
+    await desk.until(lambda: len(desk.relays) >= 3)
+    assert desk.troubles == ["publishing broke (RuntimeError)"] and desk.push.state == "troubled"
+    assert "in open" in caplog.text and "key" not in caplog.text
+    desk.breaks = None
+    await desk.attempt(1)
+    desk.push.told(Publishing("push", 1, 0))
+    assert desk.push.state == "running"
+    await desk.end()
+
+
+async def test_a_relay_is_closed_whatever_became_of_it() -> None:
+    desk = Desk()
+    desk.encoder.takes = False
+    desk.push.start()
+    await desk.until(lambda: len(desk.relays) >= 3)
+    assert [relay.closed for relay in desk.relays[:2]] == [1, 1], "also one that was never carried"
+    desk.encoder.takes = True
+    await desk.attempt(len(desk.encoder.orders) + 1)
+    await desk.end()
+    assert all(relay.closed for relay in desk.relays)
+
+
+async def test_it_is_marked_only_while_somebody_gets_it() -> None:
+    desk = Desk()
+    with pytest.raises(BadInput, match="not published"):
+        desk.push.mark(7, "vote", 0.0)
+    desk.push.start()
+    relay = await desk.attempt(1)
+    with pytest.raises(BadInput, match="not published"):
+        desk.push.mark(7, "vote", 0.0)
+    desk.push.told(Publishing("push", 1, 0))
+    desk.push.mark(8, "vote", 1.5)
+    assert desk.encoder.marks == [Marked("push", 8, "vote", 1.5)]
+    desk.encoder.takes = False
+    with pytest.raises(BadInput, match="not published"):
+        desk.push.mark(9, "vote", 0.0)
+    desk.encoder.takes = True
+    relay.ends.set_result(None)
+    await desk.attempt(2)
+    with pytest.raises(BadInput, match="not published"):
+        desk.push.mark(10, "vote", 0.0)
+    await desk.end()

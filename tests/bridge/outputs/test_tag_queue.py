@@ -36,6 +36,19 @@ def picture(at: float, key: bool = False) -> Tag:
     return Tag(PICTURE, round(at * SECOND), b"p" * 100, key)
 
 
+def mark(at: float, name: bytes = b"vote") -> Tag:
+    return Tag(METADATA, round(at * SECOND), name, beside=True)
+
+
+def levels(at: float, name: bytes = b"levels") -> Tag:
+    return Tag(METADATA, round(at * SECOND), name, key=False, beside=True)
+
+
+def said(queue: TagQueue) -> list[tuple[float, bytes]]:
+    """Marks and levels, with their times in seconds."""
+    return [(tag.at / SECOND, tag.body) for tag in queue.take(1 << 20) if tag.beside]
+
+
 def kinds(queue: TagQueue) -> str:
     names = {METADATA: "m", SOUND: "s", PICTURE: "p"}
     return "".join(names[tag.kind].upper() if tag.key else names[tag.kind] for tag in queue.take(10_000))
@@ -105,3 +118,48 @@ def test_it_is_taken_by_bytes_and_at_least_one() -> None:
     assert len(queue.take(1)) == 1
     assert len(queue.take(250)) == 2
     assert len(queue.take(10_000)) == 8
+
+
+def test_a_jump_of_time_is_not_taken_for_much_that_waits() -> None:
+    queue = opened(STREAM, longest_s=1.0)
+    queue.put([sound(0), sound(0.5)])
+    queue.begin(STREAM)
+    queue.put([sound(60), sound(60.2)])
+    assert queue.waiting == pytest.approx(0.7 * SECOND)
+    assert kinds(queue) == "MSSMSS" and queue.left_out == 0
+    queue.put([sound(60.3), sound(60.5)])
+    assert queue.waiting == pytest.approx(0.2 * SECOND)
+
+
+def test_too_much_is_too_much_also_over_a_jump() -> None:
+    queue = opened(STREAM, longest_s=1.0)
+    queue.put([sound(0), sound(0.9)])
+    queue.begin(STREAM)
+    queue.put([sound(60), sound(60.2)])
+    assert queue.waiting == 0 and queue.take(1_000) == []
+
+
+def test_marks_and_the_newest_levels_wait_for_the_beginning() -> None:
+    queue = TagQueue()
+    queue.begin(PICTURED)
+    queue.put([mark(0, b"first"), levels(0, b"old"), levels(0.1, b"new")])
+    queue.open()
+    queue.put([sound(0.2), mark(0.2, b"second"), picture(0.3), picture(0.4, key=True), mark(0.5, b"third")])
+    assert said(queue) == [(0.4, b"first"), (0.4, b"second"), (0.4, b"new"), (0.5, b"third")]
+
+
+def test_they_are_not_left_out_with_the_rest() -> None:
+    queue = opened(PICTURED, longest_s=1.0)
+    queue.put([picture(0, key=True), mark(0.1), levels(0.2, b"old"), sound(0.5), levels(0.6), sound(1.2)])
+    assert queue.take(1_000) == []
+    queue.put([picture(1.3, key=True), sound(1.4)])
+    assert said(queue) == [(1.3, b"vote"), (1.3, b"levels")]
+
+
+def test_only_so_many_marks_wait_and_the_newest_do() -> None:
+    queue = TagQueue()
+    queue.begin(STREAM)
+    queue.put([mark(n / 100, str(n).encode()) for n in range(40)])
+    queue.open()
+    queue.put([sound(1)])
+    assert [name for _, name in said(queue)] == [str(n).encode() for n in range(24, 40)]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.core.ports import HlsSpec, PictureCoding, PushSpec, SoundCoding
+from bridge.errors import BadInput
 from bridge.people import Conference
 from tests.kit.mind import APP, Mind
 from tests.kit.mind import mind as running_mind
@@ -65,7 +66,8 @@ async def test_how_it_is_coded_can_be_said(mind: Mind) -> None:
     made = await mind.call("POST", path_of(conference), json=asked)
     assert made.json()["url"].startswith("http://bridge/hls/")
     push, hls = mind.made
-    assert push == PushSpec(URL, SoundCoding("mp3", 96_000, 2, 44_100), None)
+    assert isinstance(push, PushSpec)
+    assert push == PushSpec(URL, SoundCoding("mp3", 96_000, 2, 44_100), None, push.stream_id)
     assert isinstance(hls, HlsSpec)
     assert (hls.segment_s, hls.part_s, hls.picture) == (2, 0.4, PictureCoding(320, 180))
 
@@ -84,6 +86,8 @@ async def test_how_it_is_coded_can_be_said(mind: Mind) -> None:
         {"url": URL, "picture": {"fps": 100}},
         {"url": URL, "hls": {}},
         {"hls": {"partSeconds": 9}},
+        {"url": URL, "levels": 1},
+        {"hls": {}, "levels": True},
     ],
 )
 async def test_what_cannot_be_is_refused_without_the_key_in_the_answer(
@@ -96,20 +100,38 @@ async def test_what_cannot_be_is_refused_without_the_key_in_the_answer(
     assert mind.made == []
 
 
-async def test_hls_takes_timed_metadata_and_rtmp_does_not(mind: Mind) -> None:
+async def test_levels_may_be_asked_for(mind: Mind) -> None:
+    conference = await mind.conference()
+    made = await mind.call("POST", path_of(conference), json={"url": URL, "levels": True})
+    assert made.status_code == 200
+    (push,) = mind.made
+    assert isinstance(push, PushSpec) and push.levels and push.stream_id == made.json()["id"]
+
+
+async def test_streamings_take_timed_metadata(mind: Mind) -> None:
     conference = await mind.conference()
     hls = (await mind.call("POST", path_of(conference), json={"hls": {}})).json()["id"]
     push = (await mind.call("POST", path_of(conference), json={"url": URL})).json()["id"]
     asked = {"payload": "a question ☕", "duration": 5}
-    assert (await mind.call("POST", path_of(conference, f"/{hls}/metadata"), json=asked)).status_code == 200
-    assert mind.outputs.marks == [(hls, "a question ☕", 5.0)]
-    for streaming, wrong in (
-        (push, asked),
-        (hls, {"payload": ""}),
-        (hls, {"payload": "x" * 1_001}),
-        (hls, {"payload": "x", "duration": -1}),
-        (hls, {}),
-    ):
-        answer = await mind.call("POST", path_of(conference, f"/{streaming}/metadata"), json=wrong)
+    for streaming in (hls, push):
+        marked = await mind.call("POST", path_of(conference, f"/{streaming}/metadata"), json=asked)
+        assert marked.status_code == 200
+    assert mind.outputs.marks == [(hls, "a question ☕", 5.0), (push, "a question ☕", 5.0)]
+    for wrong in ({"payload": ""}, {"payload": "x" * 4_001}, {"payload": "x", "duration": -1}, {}):
+        answer = await mind.call("POST", path_of(conference, f"/{push}/metadata"), json=wrong)
         assert answer.status_code == 400, wrong
-    assert len(mind.outputs.marks) == 1
+    assert len(mind.outputs.marks) == 2
+
+
+async def test_metadata_that_nobody_would_get_is_refused(mind: Mind) -> None:
+    conference = await mind.conference()
+    push = (await mind.call("POST", path_of(conference), json={"url": URL})).json()["id"]
+    mind.outputs.marks_fail = BadInput("this streaming is not published at the moment")
+    asked = {"payload": "a question"}
+    answer = await mind.call("POST", path_of(conference, f"/{push}/metadata"), json=asked)
+    assert (answer.status_code, answer.json()["error"]) == (
+        400, "this streaming is not published at the moment",
+    )  # fmt: skip
+    nobody = "00000000-0000-4000-8000-000000000000"
+    answer = await mind.call("POST", path_of(conference, f"/{nobody}/metadata"), json=asked)
+    assert answer.status_code == 404
