@@ -14,7 +14,7 @@ from bridge.core.ports import L16_16K
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from tests.kit.browser_peer import BrowserPeer, ask_over_http
 from tests.kit.ears import until
-from tests.kit.forking import all_online, forking_bridge, stream_url, ticks_skipped
+from tests.kit.forking import all_online, forking_bridge, ticks_skipped
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import RunningBridge
 from tests.kit.service_socket import ServiceSocket
@@ -54,7 +54,7 @@ async def test_words_names_and_times_of_two_who_speak_at_once_are_told_apart(bri
         ada = await bridge.invite(conference, "Ada; of Å=1,2")
         sound = np.concatenate((np.zeros(round(WAIT_S * RATE_HZ), np.int16), low.samples))
         microphone = SpokenTrack()
-        caller = PlivoCaller(stream_url(john), sound, new_call(L16_16K))
+        caller = PlivoCaller(john.stream_url, sound, new_call(L16_16K))
         async with BrowserPeer(ask_over_http(ada.uri, ada.token)) as peer:
             await peer.join_plain(microphone)  # type: ignore[arg-type]
             await until(lambda: joined(bridge, conference, ada.id))

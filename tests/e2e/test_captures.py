@@ -19,7 +19,7 @@ from bridge.harness.sound import SAMPLE, load
 from bridge.legs.capture_wire import Frame, Key, Media, Rate, Tick
 from bridge.replay import assert_replays, replay
 from tests.kit.ears import until
-from tests.kit.forking import REACHES_ALL, all_online, forked_call, metric, stream_url
+from tests.kit.forking import REACHES_ALL, all_online, forked_call
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN, Invited, RunningBridge
 from tests.kit.service_socket import ServiceSocket
@@ -66,7 +66,7 @@ async def talking(bridge: RunningBridge, service: StreamService, audio_format: A
     conference = await bridge.open_conference("Kept")
     anna = await bridge.invite(conference, "Anna")
     phone = PlivoCaller(
-        f"{stream_url(anna)}&capture=true&note={SECRET}",
+        f"{anna.stream_url}&capture=true&note={SECRET}",
         load(SAMPLE, audio_format.rate_hz),
         new_call(audio_format, headers={"X-PH-Key": HANDSHAKE}),
         loop_sound=True,
@@ -179,9 +179,9 @@ async def test_captures_are_private_and_hold_no_secrets(bridge: RunningBridge) -
         assert sum(len(record.digit) for record in capture.records if isinstance(record, Key)) == 4
     looked = await talk.account.look(talk.anna.id, talk.stream_id)
     assert looked["capture_id"] in captures["stream"].path.name
-    assert await metric(bridge, "captures_total", '{fate="begun"}') >= 2
-    assert await metric(bridge, "capture_bytes_total") > 100_000
-    assert await metric(bridge, "capture_missing_records_total") == 0
+    assert await bridge.metric("captures_total", '{fate="begun"}') >= 2
+    assert await bridge.metric("capture_bytes_total") > 100_000
+    assert await bridge.metric("capture_missing_records_total") == 0
 
 
 async def test_an_account_lists_downloads_and_deletes_its_captures(bridge: RunningBridge) -> None:
@@ -279,7 +279,7 @@ async def test_who_asks_for_a_capture_where_none_is_kept_is_told(tmp_path: Path)
     async with RunningBridge(tmp_path, REACHES_ALL) as bridge, StreamService() as service:
         conference = await bridge.open_conference()
         anna = await bridge.invite(conference)
-        phone = PlivoCaller(stream_url(anna))
+        phone = PlivoCaller(anna.stream_url)
         async with phone:
             await until(lambda: all_online(bridge, conference, 1))
             account = PlivoAccount(bridge)
@@ -287,6 +287,6 @@ async def test_who_asks_for_a_capture_where_none_is_kept_is_told(tmp_path: Path)
             answer = await account.ask("POST", f"Call/{anna.id}/Stream/", json=body)
             assert answer.status_code == 400 and "captures.directory" in answer.json()["error"]
             assert (await account.ask("GET", "Capture/")).status_code == 404
-        refused = PlivoCaller(stream_url(anna) + "&capture=true")
+        refused = PlivoCaller(anna.stream_url + "&capture=true")
         with pytest.raises(Exception, match=r"400 .*captures.directory"):
             await refused.dial()

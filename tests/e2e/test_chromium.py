@@ -65,10 +65,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pictures")
 
 
-def stream_url(bridge: RunningBridge, person: Invited) -> str:
-    return f"{bridge.ws_base}/{person.application}/{person.conference}/plivo?access_token={person.token}"
-
-
 async def hears_tone(page: Page, wanted: int, seconds: float = 5.0) -> bool:
     """Whether the loudest thing that the join page plays is that tone."""
     return bool(await page.evaluate(PITCH, ["#sound", wanted, seconds]) == wanted)
@@ -102,7 +98,7 @@ async def test_a_phone_and_the_join_page_talk_and_hostile_names_are_text(
     conference = await bridge.open_conference(HOSTILE[0])
     ada = await bridge.invite(conference, "Ada")
     caller = await bridge.invite(conference, HOSTILE[1])
-    async with AppSocket(bridge, conference) as app, phone(stream_url(bridge, caller), CALLER) as call:
+    async with AppSocket(bridge, conference) as app, phone(caller.stream_url, CALLER) as call:
         watched = await joined(bridge, browser, link_of(bridge, ada))
         page = watched.page
         assert ada.token not in page.url
@@ -284,7 +280,7 @@ async def test_the_sdk_s_exchange_works_from_another_origin_and_after_a_kill(
     conference = await bridge.open_conference("Elsewhere")
     me = await bridge.invite(conference, "Me", "moderator")
     caller, other = await bridge.invite(conference, "Caller"), await bridge.invite(conference, "Other")
-    url = stream_url(bridge, caller)
+    url = caller.stream_url
     async with AsyncExitStack() as stack:
         page = await stack.enter_async_context(sdk_page(browser, me))
         await talk_as_the_sdk(bridge, page, me, caller, other)
@@ -308,7 +304,7 @@ async def talk_as_the_sdk(
     """Everything an SDK's user does in a call."""
     conference = me.conference
     async with (
-        phone(stream_url(bridge, caller), CALLER) as call,
+        phone(caller.stream_url, CALLER) as call,
         BrowserPeer(ask_over_http(other.uri, other.token)) as peer,
     ):
         await peer.join_as_sdk(publish=Tone(OTHER, AMPLITUDE))
@@ -361,7 +357,7 @@ async def test_the_join_page_comes_back_by_itself_after_the_server_was_killed(
     await expect(watched.page.locator("#call[data-state=reconnecting]")).to_be_visible(timeout=40_000)
     await watched.page.screenshot(path=pictures / "reconnecting.png")
     await bridge.start()
-    async with phone(stream_url(bridge, caller), CALLER) as call:
+    async with phone(caller.stream_url, CALLER) as call:
         await expect(watched.page.locator("#call[data-state=connected]")).to_be_visible(timeout=40_000)
         await until(lambda: is_heard(watched.page), 20)
         await until(lambda: pulses(call), 15)

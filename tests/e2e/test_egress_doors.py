@@ -12,7 +12,7 @@ import pytest
 
 from tests.kit.certificates import Authority
 from tests.kit.ears import until
-from tests.kit.forking import forking_bridge, metric
+from tests.kit.forking import forking_bridge
 from tests.kit.hostile_urls import HOSTILE, NAMES, HostileUrl
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, RunningBridge
@@ -69,7 +69,7 @@ async def test_every_hostile_url_is_refused_at_every_door_with_the_settings_name
     assert wrong == []
     assert tried > 800
     assert listed["meta"]["total_count"] == 0
-    assert await metric(bridge, "conferences") == 1
+    assert await bridge.metric("conferences") == 1
 
 
 async def test_services_over_tls_are_reached_if_their_authority_is_trusted_and_not_otherwise(

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from tests.kit.frame_ear import FrameEar, faults
-from tests.kit.running_bridge import ROOT, Invited, RunningBridge
+from tests.kit.running_bridge import ROOT, RunningBridge
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -68,8 +67,7 @@ class Scene:
     @property
     def stream(self) -> str:
         """Address for a participant made for the call."""
-        base = self.bridge
-        return f"{base.ws_base}/{base.application}/{self.conference}/plivo?access_token={base.token}"
+        return self.bridge.stream_url(self.conference)
 
     async def attempts(self) -> AsyncIterator[Attempt]:
         """`async for attempt in scene.attempts(): async with attempt: …` until the listener noticed nothing.
@@ -85,28 +83,18 @@ class Scene:
             await self.ear.next(1.0)
         raise AssertionError(f"weak frames and worst click: {attempt.faults}")
 
-    async def count(self, name: str) -> float:
-        async with httpx.AsyncClient(base_url=self.bridge.base) as http:
-            page = (await http.get("/metrics")).text
-        found = re.search(rf"(?m)^mediabridge_{re.escape(name)} (\S+)$", page)
-        assert found is not None, name
-        return float(found[1])
-
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def scene(bridge: RunningBridge) -> AsyncIterator[Scene]:
     conference = await bridge.open_conference("Under attack")
     hums, hears = await bridge.invite(conference, "Hums"), await bridge.invite(conference, "Hears")
-
-    def url(person: Invited) -> str:
-        return f"{bridge.ws_base}/{person.application}/{conference}/plivo?access_token={person.token}"
-
     hum = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bridge", "call", url(hums), "--wav", str(TONE), "--loop", "--seconds", "110",
+        sys.executable, "-m", "bridge", "call", hums.stream_url,
+        "--wav", str(TONE), "--loop", "--seconds", "110",
         cwd=ROOT, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with FrameEar(url(hears)) as ear:
+        async with FrameEar(hears.stream_url) as ear:
             while not (ear.frames and ear.frames[-1].any()):
                 await ear.next(0.1)
             await ear.next(2.0)  # the playout buffer finds its depth
@@ -218,12 +206,12 @@ async def test_broken_messages_are_counted_and_the_call_lives(
     scene: Scene, messages: list[str | bytes], bad: int
 ) -> None:
     async for attempt in scene.attempts():
-        before = await scene.count("bad_messages_total")
+        before = await scene.bridge.metric("bad_messages_total")
         async with attempt:
             socket, code = await attack(scene, *messages)
             try:
                 assert code is None
-                assert await scene.count("bad_messages_total") - before == bad
+                assert await scene.bridge.metric("bad_messages_total") - before == bad
             finally:
                 await socket.close()
 
@@ -245,13 +233,13 @@ async def test_what_cannot_be_worked_with_is_closed_with_a_code(
     scene: Scene, messages: list[str | bytes], code: int
 ) -> None:
     async for attempt in scene.attempts():
-        before = await scene.count("bad_messages_total")
+        before = await scene.bridge.metric("bad_messages_total")
         async with attempt:
             socket, closed_with = await attack(scene, *messages)
             await socket.close()
             assert closed_with == code
             assert socket.close_reason
-            assert await scene.count("bad_messages_total") > before
+            assert await scene.bridge.metric("bad_messages_total") > before
 
 
 async def test_text_that_is_not_utf_8_is_closed_with_1007(scene: Scene) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import httpx
 import numpy as np
 import pytest
 import pytest_asyncio
@@ -20,7 +18,7 @@ from tests.kit.browser_peer import BrowserPeer, Tone, ask_over_http
 from tests.kit.ears import AMPLITUDE
 from tests.kit.frame_ear import RATE_HZ, FrameEar
 from tests.kit.netem import Netem
-from tests.kit.running_bridge import Invited, RunningBridge
+from tests.kit.running_bridge import RunningBridge
 from tests.kit.tones import level_of, tone
 from tests.kit.udp_relay import UdpRelay
 
@@ -57,25 +55,13 @@ def outcome(ear: FrameEar, changes: list[tuple[float, int]]) -> Outcome:
     return Outcome(np.array(delays), 20 * np.log10(np.maximum(loudest, 1) / AMPLITUDE))
 
 
-async def figure(bridge: RunningBridge, name: str) -> float:
-    async with httpx.AsyncClient(base_url=bridge.base) as http:
-        page = (await http.get("/metrics")).text
-    found = re.search(rf"(?m)^mediabridge_{re.escape(name)} (\S+)$", page)
-    assert found is not None, name
-    return float(found[1])
-
-
-def url(bridge: RunningBridge, person: Invited) -> str:
-    return f"{bridge.ws_base}/{person.application}/{person.conference}/plivo?access_token={person.token}"
-
-
 async def over_udp(bridge: RunningBridge) -> Outcome:
     """A browser behind 5 % loss, 60 ms of jitter and what overtakes because of it."""
     conference = await bridge.open_conference()
     speaker, listener = await bridge.invite(conference), await bridge.invite(conference)
     hum = Tone(LOW, AMPLITUDE)
     async with (
-        FrameEar(url(bridge, listener)) as ear,
+        FrameEar(listener.stream_url) as ear,
         UdpRelay() as relay,
         BrowserPeer(relay.between(ask_over_http(speaker.uri, speaker.token))) as peer,
     ):
@@ -104,9 +90,9 @@ async def over_tcp(bridge: RunningBridge) -> Outcome:
     tones = [(HIGH, LOW)[second % 2] for second in range(SECONDS)]
     said = np.concatenate([tone(hertz, 1.0, RATE_HZ, AMPLITUDE) for hertz in tones]).astype(np.int16)
     late = FaultyLine([Jitter(up_to_ms=120)], L16_16K, "3")
-    async with FrameEar(url(bridge, listener)) as ear:
+    async with FrameEar(listener.stream_url) as ear:
         await ear.next(0.2)
-        async with PlivoCaller(url(bridge, speaker), said, line=late) as caller:
+        async with PlivoCaller(speaker.stream_url, said, line=late) as caller:
             await caller.finished()
             await ear.next(0.5)
         # A frame goes out when its 20 ms have been said.
@@ -127,8 +113,8 @@ class Outcomes:
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def outcomes(bridge: RunningBridge) -> AsyncIterator[Outcomes]:
     udp, tcp = await asyncio.gather(over_udp(bridge), over_tcp(bridge))
-    concealed = await figure(bridge, 'frames_total{outcome="concealed"}')
-    yield Outcomes(udp, tcp, concealed, await figure(bridge, "packets_lost_total"))
+    concealed = await bridge.metric("frames_total", '{outcome="concealed"}')
+    yield Outcomes(udp, tcp, concealed, await bridge.metric("packets_lost_total"))
 
 
 @pytest.mark.parametrize("network", ["udp", "tcp"])

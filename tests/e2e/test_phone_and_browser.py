@@ -56,10 +56,6 @@ class Meeting:
         (await self.bridge.call("PATCH", path, json=change)).raise_for_status()
 
 
-def stream_url(bridge: RunningBridge, person: Invited) -> str:
-    return f"{bridge.ws_base}/{person.application}/{person.conference}/plivo?access_token={person.token}"
-
-
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def meeting(bridge: RunningBridge) -> AsyncIterator[Meeting]:
     conference = await bridge.open_conference("Meeting")
@@ -72,8 +68,8 @@ async def meeting(bridge: RunningBridge) -> AsyncIterator[Meeting]:
             ask = ask_over_http(people[name].uri, people[name].token)
             peer = await stack.enter_async_context(BrowserPeer(ask))
             browsers[name] = peer.heard[await peer.join_plain(Tone(hertz, AMPLITUDE))]
-        anna = phone(stream_url(bridge, people["Anna"]), ANNA, L16_16K)
-        bert = phone(stream_url(bridge, people["Bert"]), BERT, ULAW_8K)
+        anna = phone(people["Anna"].stream_url, ANNA, L16_16K)
+        bert = phone(people["Bert"].stream_url, BERT, ULAW_8K)
         for caller in (anna, bert):
             await stack.enter_async_context(caller)
         for person in people.values():
@@ -162,7 +158,7 @@ async def test_a_newer_socket_of_the_same_call_takes_over_and_nobody_is_told(mee
     after = len(meeting.app.came)
     person = meeting.people["Anna"]
     old = meeting.anna
-    newer = phone(stream_url(meeting.bridge, person), ANNA, call_id=old.call.call_id)
+    newer = phone(person.stream_url, ANNA, call_id=old.call.call_id)
     await newer.dial()
     async with asyncio.timeout(5):
         end = await old.ended()
@@ -173,7 +169,7 @@ async def test_a_newer_socket_of_the_same_call_takes_over_and_nobody_is_told(mee
 
     # The same after the connection was lost without a word.
     newer.drop()
-    again = phone(stream_url(meeting.bridge, person), ANNA, call_id=old.call.call_id)
+    again = phone(person.stream_url, ANNA, call_id=old.call.call_id)
     await again.dial()
     meeting.anna = again
     await hears(again, BERT, CLEO)
@@ -195,7 +191,7 @@ async def test_who_hangs_up_is_offline_and_may_call_again(meeting: Meeting) -> N
     assert came["type"] == "updated" and came["resource"]["media"]["audio"] is False
     assert (await meeting.look("Bert"))["online"] is False
     await hears(meeting.cleo, but_not=(BERT,))
-    meeting.bert = phone(stream_url(meeting.bridge, bert), BERT, ULAW_8K)
+    meeting.bert = phone(bert.stream_url, BERT, ULAW_8K)
     await meeting.bert.dial()
     await meeting.app.about(bert.id, len(meeting.app.came), online=True)
     await hears(meeting.cleo, ANNA, BERT)
@@ -225,7 +221,7 @@ async def test_a_call_with_an_application_token_is_a_participant_for_as_long_as_
     bridge: RunningBridge,
 ) -> None:
     conference = await bridge.open_conference()
-    url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={bridge.token}"
+    url = bridge.stream_url(conference)
     async with AppSocket(bridge, conference) as app:
         async with phone(url, ANNA, L16_8K, headers={"name": "Greta"}):
             came = await app.wait(lambda one: one.get("resource", {}).get("online") is True)
@@ -310,7 +306,7 @@ async def refused_call(caller: PlivoCaller) -> None:
 async def test_both_tracks_of_a_call_are_two_participants_that_only_speak(bridge: RunningBridge) -> None:
     conference = await bridge.open_conference()
     listener = await bridge.invite(conference, "Listener")
-    url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={bridge.token}"
+    url = bridge.stream_url(conference)
     sounds = {
         track: tone(hertz, 1.0, 16_000, AMPLITUDE).astype("int16")
         for track, hertz in (("inbound", ANNA), ("outbound", BERT))

@@ -59,7 +59,7 @@ async def test_python_client_and_simulated_caller_hear_each_other(
     conference = await bridge.open_conference()
     browser, phone = await bridge.invite(conference, "Python"), await bridge.invite(conference, "Phone")
     heard_there, heard_here = tmp_path / "there.wav", tmp_path / "here.wav"
-    url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={phone.token}"
+    url = phone.stream_url
     await asyncio.gather(
         finish(
             sys.executable, str(SAMPLES / "join_with_aiortc.py"), browser.uri, browser.token,

@@ -76,7 +76,7 @@ async def seminar(bridge: RunningBridge) -> AsyncIterator[Seminar]:
         "Leader": await bridge.invite(conference, "Leader", "moderator"),
         "Guest": await bridge.invite(conference, "Guest"),
     }
-    url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={people['Caller'].token}"
+    url = people["Caller"].stream_url
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(AppSocket(bridge, conference))
         caller = await stack.enter_async_context(phone(url, CALLER, ULAW_8K))
@@ -250,7 +250,7 @@ async def test_a_conference_whose_time_is_up_ends_with_4000_for_everybody(tmp_pa
     async with RunningBridge(tmp_path, {"MEDIABRIDGE_LIMITS_CONFERENCE_HOURS": "0.001"}) as bridge:
         conference = await bridge.open_conference("Three seconds")
         guest, caller = await bridge.invite(conference, "Guest"), await bridge.invite(conference, "Caller")
-        url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={caller.token}"
+        url = caller.stream_url
         async with AppSocket(bridge, conference) as app, sdk(guest) as peer, phone(url, CALLER) as call:
             await peer.join_as_sdk()
             await peer.text(lambda text: text == "4000", timeout=8)
@@ -267,7 +267,7 @@ async def test_after_a_kill_the_same_tokens_begin_a_new_session_that_hears_again
     async with bridge:
         conference = await bridge.open_conference("Survivor")
         guest, caller = await bridge.invite(conference, "Guest"), await bridge.invite(conference, "Caller")
-        url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={caller.token}"
+        url = caller.stream_url
         async with sdk(guest) as peer, phone(url, CALLER) as call:
             (mid,) = await peer.join_as_sdk(publish=Tone(GUEST, AMPLITUDE), subscribe=["conference"])
             await hears(peer.heard[mid], CALLER)

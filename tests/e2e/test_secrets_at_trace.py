@@ -9,7 +9,7 @@ import pytest
 from bridge.core.ports import L16_16K
 from tests.kit.callback_receiver import CallbackReceiver
 from tests.kit.ears import phone, until
-from tests.kit.forking import ANNA, all_online, forking_bridge, stream_url
+from tests.kit.forking import ANNA, all_online, forking_bridge
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import free_port
 from tests.kit.stream_service import StreamService
@@ -32,7 +32,7 @@ async def test_no_secret_of_a_stream_is_in_the_log_at_any_level(tmp_path: Path) 
         account = PlivoAccount(bridge)
         conference = await bridge.open_conference("Secrets")
         anna = await bridge.invite(conference, "Anna")
-        async with phone(stream_url(anna), ANNA, L16_16K) as caller:
+        async with phone(anna.stream_url, ANNA, L16_16K) as caller:
             await until(lambda: all_online(bridge, conference, 1))
             told = {"status_callback_url": f"{receiver.url}?k={CALLBACK}", "extra_headers": f"k={HEADER}"}
             one = await account.start(anna.id, f"{bots.url}/?k={URL}", bidirectional=True, **told)

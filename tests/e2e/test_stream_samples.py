@@ -16,7 +16,7 @@ import pytest
 from bridge.core.ports import L16_16K
 from bridge.harness.plivo_caller import PlivoCaller, new_call
 from tests.kit.ears import until
-from tests.kit.forking import all_online, forking_bridge, stream_url
+from tests.kit.forking import all_online, forking_bridge
 from tests.kit.running_bridge import PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, ROOT, RunningBridge, free_port
 from tests.kit.words import vocabulary, voice
 
@@ -42,7 +42,7 @@ async def test_a_conference_is_forked_to_the_caption_feed(bridge: RunningBridge)
     for name, called in people.items():
         person = await bridge.invite(conference, called)
         sound = np.concatenate((np.zeros(32_000, np.int16), voice(name).samples))
-        callers.append(PlivoCaller(stream_url(person), sound, new_call(L16_16K)))
+        callers.append(PlivoCaller(person.stream_url, sound, new_call(L16_16K)))
     port = free_port()
     feed = await asyncio.create_subprocess_exec(
         sys.executable, "-u", str(SAMPLES / "caption_feed.py"),

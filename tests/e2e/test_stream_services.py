@@ -20,7 +20,6 @@ from tests.kit.forking import (
     forked_call,
     forking_bridge,
     goes_on,
-    stream_url,
     ticks_skipped,
 )
 from tests.kit.plivo_account import PlivoAccount
@@ -123,7 +122,7 @@ async def test_a_stream_ends_at_its_timeout(call: ForkedCall) -> None:
 async def test_hangup_on_close_ends_the_call_with_the_service(bridge: RunningBridge) -> None:
     conference = await bridge.open_conference()
     person = await bridge.invite(conference, "Guest")
-    caller = PlivoCaller(stream_url(person), np.zeros(0, np.int16))
+    caller = PlivoCaller(person.stream_url, np.zeros(0, np.int16))
     async with StreamService() as bots, caller:
         await until(lambda: all_online(bridge, conference, 1))
         account = PlivoAccount(bridge)

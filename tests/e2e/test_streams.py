@@ -21,7 +21,7 @@ from bridge.harness.sound import decode
 from tests.kit.callback_receiver import CallbackReceiver
 from tests.kit.ears import AMPLITUDE, Sound, hears, phone, until
 from tests.kit.echo_service import EchoService
-from tests.kit.forking import ANNA, CLEO, ForkedCall, all_online, forked_call, forking_bridge, stream_url
+from tests.kit.forking import ANNA, CLEO, ForkedCall, all_online, forked_call, forking_bridge
 from tests.kit.plivo_account import PlivoAccount, vendor_client
 from tests.kit.running_bridge import PLIVO_AUTH_ID, RunningBridge
 from tests.kit.service_socket import ServiceSocket
@@ -147,7 +147,7 @@ async def test_vendors_client_looks_at_a_live_call_hangs_it_up_and_is_told_what_
             stranger.calls.get_all_streams(person.id)
 
     async with StreamService() as bots:
-        caller = phone(stream_url(person), ANNA)
+        caller = phone(person.stream_url, ANNA)
         async with caller:
             await until(lambda: all_online(bridge, conference, 1))
             client = vendor_client(bridge)
@@ -317,7 +317,7 @@ async def test_every_stream_gives_the_same_moment_to_the_same_sound(bridge: Runn
     person = await bridge.invite(conference, "Clicker")
     clicks = np.zeros(16_000, np.int16)
     clicks[8_000:8_160] = hum(0.01, frequency_hz=2000)
-    caller = PlivoCaller(stream_url(person), clicks, new_call(L16_16K), loop_sound=True)
+    caller = PlivoCaller(person.stream_url, clicks, new_call(L16_16K), loop_sound=True)
     account = PlivoAccount(bridge)
     async with StreamService() as bots, caller:
         await until(lambda: all_online(bridge, conference, 1))

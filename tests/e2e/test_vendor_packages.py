@@ -128,7 +128,7 @@ async def test_the_vendor_s_types_read_what_the_bridge_says_to_a_call(
     bridge: RunningBridge, audio_format: AudioFormat
 ) -> None:
     conference = await bridge.open_conference()
-    url = f"{bridge.ws_base}/{bridge.application}/{conference}/plivo?access_token={bridge.token}"
+    url = bridge.stream_url(conference)
     call, messages = new_call(audio_format), Messages()
     async with PlivoCaller(url, call=call, witnesses=[messages]), asyncio.timeout(20):
         await until(lambda: len(messages.plays) >= 20 and bool(messages.checkpoints))

@@ -23,8 +23,6 @@ from tests.kit.forking import (
     forked_call,
     forking_bridge,
     goes_on,
-    metric,
-    stream_url,
     ticks_skipped,
 )
 from tests.kit.plivo_account import PlivoAccount
@@ -64,7 +62,7 @@ async def test_a_redialled_stream_keeps_its_books_through_chaos(bridge: RunningB
     person = await bridge.invite(conference, "Speaker")
     account = PlivoAccount(bridge)
     caller = PlivoCaller(
-        stream_url(person),
+        person.stream_url,
         tone(ANNA, 1, 16_000, AMPLITUDE).astype(np.int16),
         new_call(L16_16K),
         loop_sound=True,
@@ -87,7 +85,7 @@ async def test_a_redialled_stream_keeps_its_books_through_chaos(bridge: RunningB
         await socket.ended()
 
     counted = {
-        fate: await metric(bridge, "stream_frames_total", f'{{fate="{fate}"}}')
+        fate: await bridge.metric("stream_frames_total", f'{{fate="{fate}"}}')
         for fate in ("captured", "delivered", "lost")
     }
     assert counted["captured"] == counted["delivered"] + counted["lost"]

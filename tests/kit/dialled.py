@@ -17,45 +17,32 @@ from websockets.utils import accept_key
 from bridge.egress import EgressGate, EgressSettings
 from bridge.runtime.websocket import WebSocketSettings
 from bridge.runtime.ws_dial import Dialler
-from bridge.sockets import DialFailed, Dialled, Socket
+from bridge.sockets import DialFailed, Dialled
 from tests.kit.hostile_urls import Names
+from tests.kit.recorder import Recorder
 
 HERE = {"bot.example": ["127.0.0.1"]}
 
 
-class Phone:
-    """A caller that keeps everything."""
+class Phone(Recorder):
+    """A caller that keeps everything, and breaks when it is told to."""
+
+    socket: Dialled
 
     def __init__(self) -> None:
-        self.socket: Dialled
-        self.messages: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+        super().__init__()
         self.marks: asyncio.Queue[bytes] = asyncio.Queue()
-        self.ends: list[tuple[int, str]] = []
-        self.over = asyncio.Event()
         self.fails = False
-
-    def opened(self, socket: Socket) -> None:
-        self.socket = socket  # type: ignore[assignment]
 
     def received(self, message: bytes, is_text: bool) -> None:
         if self.fails:
             raise RuntimeError("broken")
-        self.messages.put_nowait((message, is_text))
+        super().received(message, is_text)
 
     def confirmed(self, mark: bytes) -> None:
         if self.fails:
             raise RuntimeError("broken")
         self.marks.put_nowait(mark)
-
-    def closed(self, code: int, reason: str) -> None:
-        self.ends.append((code, reason))
-        self.over.set()
-
-    async def end(self) -> tuple[int, str]:
-        async with asyncio.timeout(5):
-            await self.over.wait()
-        assert len(self.ends) == 1
-        return self.ends[0]
 
     async def next_marks(self, count: int) -> list[bytes]:
         async with asyncio.timeout(5):

@@ -105,6 +105,12 @@ def phone(url: str, frequency_hz: float, audio_format: AudioFormat = L16_16K, **
     return PlivoCaller(url, hum, call, loop_sound=True)
 
 
+async def end_code(call: PlivoCaller, within_s: float = 10.0) -> int:
+    """With which code the service ends the call, soon."""
+    async with asyncio.timeout(within_s):
+        return (await call.ended()).code
+
+
 async def until(condition: Callable[[], Awaitable[bool] | bool], timeout: float = 10.0) -> None:
     """Wait for what another process has to do first; it can only be asked."""
     async with asyncio.timeout(timeout):

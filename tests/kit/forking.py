@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from bridge.harness.witness import Witness
 from tests.kit.browser_peer import BrowserPeer, Heard, Tone, ask_over_http
 from tests.kit.ears import AMPLITUDE, Sound, hears, phone, until
 from tests.kit.plivo_account import PlivoAccount
-from tests.kit.running_bridge import Invited, RunningBridge
+from tests.kit.running_bridge import RunningBridge
 
 ANNA, CLEO = 440, 700
 """Tones of the phone (L16 at 16 kHz) and of the browser, in hertz."""
@@ -96,7 +95,7 @@ async def forked_call(bridge: RunningBridge) -> AsyncIterator[ForkedCall]:
         peer = await stack.enter_async_context(BrowserPeer(ask_over_http(cleo.uri, cleo.token)))
         tone = Tone(CLEO, AMPLITUDE)
         heard = peer.heard[await peer.join_plain(tone)]
-        anna = phone(stream_url(people["Anna"]), ANNA, L16_16K)
+        anna = phone(people["Anna"].stream_url, ANNA, L16_16K)
         received = Received(anna)
         await stack.enter_async_context(anna)
         await until(lambda: all_online(bridge, conference, 2))
@@ -105,29 +104,15 @@ async def forked_call(bridge: RunningBridge) -> AsyncIterator[ForkedCall]:
         )
 
 
-def stream_url(person: Invited) -> str:
-    """Where a phone's stream becomes that participant."""
-    base = person.base.replace("http", "ws", 1)
-    return f"{base}/{person.application}/{person.conference}/plivo?access_token={person.token}"
-
-
 async def all_online(bridge: RunningBridge, conference: str, number: int) -> bool:
     """Whether so many are there, and connected."""
     people = await bridge.participants(conference)
     return len(people) == number and all(one["online"] for one in people.values())
 
 
-async def metric(bridge: RunningBridge, name: str, labels: str = "") -> float:
-    """One sample of the server's metrics; `labels` with their braces."""
-    written = (await bridge.call("GET", "/metrics")).text
-    found = re.search(rf"^mediabridge_{name}{re.escape(labels)} (\S+)$", written, re.MULTILINE)
-    assert found is not None, f"no {name}{labels} in the metrics"
-    return float(found[1])
-
-
 async def ticks_skipped(bridge: RunningBridge) -> int:
     """Ticks that this busy machine never ran: each is a lost frame of every stream."""
-    return round(await metric(bridge, "ticks_total", '{outcome="skipped"}'))
+    return round(await bridge.metric("ticks_total", '{outcome="skipped"}'))
 
 
 async def completed(

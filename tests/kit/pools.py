@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bridge.core.intake import OpusPool, PlayoutPool, Pool
+from bridge.core.intake import OpusPool, PlayoutPool, PlayoutSettings, Pool
 from bridge.core.ports import AudioFormat, Encoding, InputLook
 from mediacodecs.g711 import ulaw_encode
-from mediacodecs.opus import OpusEncoder, OpusSettings
+from mediacodecs.opus import OpusDecoder, OpusEncoder, OpusSettings
 
 START = 100.0
 TICK_S = 0.02
@@ -60,6 +60,17 @@ def packets(
         )
         for index, at in enumerate(range(0, len(pcm) - size + 1, size))
     ]
+
+
+def decoded(sent: list[tuple[float, Rtp]], rate_hz: int = 48_000) -> NDArray[np.float32]:
+    """What a decoder makes of the packets one after the other."""
+    decoder, out = OpusDecoder(rate_hz), np.zeros(5_760, np.float32)
+    return np.concatenate([out[: decoder.decode_into(packet[0], out)].copy() for _, packet in sent])
+
+
+def opus_pool(rate_hz: int = 48_000) -> OpusPool:
+    """As a server has it."""
+    return OpusPool(rate_hz, PlayoutSettings())
 
 
 @dataclass

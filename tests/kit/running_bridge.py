@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -27,6 +28,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _stream_url(conference_uri: str, token: str) -> str:
+    return f"{conference_uri.replace('http', 'ws', 1)}/plivo?access_token={token}"
+
+
 @dataclass
 class Invited:
     """A participant as its creator sees it."""
@@ -41,6 +46,11 @@ class Invited:
     def uri(self) -> str:
         """The conference's URI, as clients are given it."""
         return f"{self.base}/{self.application}/{self.conference}"
+
+    @property
+    def stream_url(self) -> str:
+        """Where a phone's stream becomes this participant."""
+        return _stream_url(self.uri, self.token)
 
 
 @dataclass
@@ -131,6 +141,28 @@ class RunningBridge:
         assert self.process is not None
         self.process.kill()
         await self.process.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it, and go on."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def exit_code(self, within_s: float = 15.0) -> int:
+        """Once it has ended by itself."""
+        assert self.process is not None
+        async with asyncio.timeout(within_s):
+            return await self.process.wait()
+
+    def stream_url(self, conference: str) -> str:
+        """Where a phone's stream becomes a participant that is made for it."""
+        return _stream_url(f"{self.base}/{self.application}/{conference}", self.token)
+
+    async def metric(self, name: str, labels: str = "") -> float:
+        """One sample of its metrics; `labels` with their braces."""
+        written = (await self.call("GET", "/metrics")).text
+        found = re.search(rf"^mediabridge_{name}{re.escape(labels)} (\S+)$", written, re.MULTILINE)
+        assert found is not None, f"no {name}{labels} in the metrics"
+        return float(found[1])
 
     async def call(
         self, method: str, path: str, token: str | None = None, **arguments: Any

@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Seque
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from bridge.runtime.websocket import WebSocketProtocol, WebSocketSettings, make_protocol
-from bridge.sockets import Door
+from bridge.sockets import Accept, Door, Receiver, UpgradeRequest
 
 
 async def plain_app(scope: Any, receive: Any, send: Any) -> None:
@@ -64,3 +67,35 @@ async def served(
         server.should_exit = True
         async with asyncio.timeout(10):
             await serving
+
+
+UPGRADE = (
+    b"GET /x HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+"""A client's handshake at `/x`."""
+
+
+def door_for(receiver: Receiver, **arguments: object) -> Callable[[UpgradeRequest], Awaitable[Accept | None]]:
+    """Opens at `/x`."""
+
+    async def door(request: UpgradeRequest) -> Accept | None:
+        return Accept(receiver, **arguments) if request.path == "/x" else None  # type: ignore[arg-type]
+
+    return door
+
+
+def client(server: Served, path: str = "/x", **arguments: object) -> connect:
+    """Somebody else's client, on its way."""
+    return connect(server.ws + path, compression=None, **arguments)  # type: ignore[arg-type]
+
+
+async def closing_of(connection: ClientConnection) -> tuple[int, str]:
+    """Code and reason with which the server closes it, after whatever it sends before."""
+    async with asyncio.timeout(5):
+        with pytest.raises(ConnectionClosed) as raised:
+            while True:
+                await connection.recv()
+    received = raised.value.rcvd
+    assert received is not None
+    return received.code, received.reason

@@ -1,6 +1,6 @@
-from __future__ import annotations
+"""Opus packets of a live input: in time, in order, from whatever stream they come."""
 
-from typing import Literal
+from __future__ import annotations
 
 import numpy as np
 import pytest
@@ -8,31 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.core.intake import OpusPool, PlayoutSettings
-from mediacodecs.opus import OpusDecoder, OpusEncoder, OpusSettings
+from mediacodecs.opus import OpusEncoder, OpusSettings
 from tests.kit.netem import Netem
-from tests.kit.pools import START, Heard, Rtp, packets, play_packets
+from tests.kit.pools import START, decoded, opus_pool, packets, play_packets
 from tests.kit.tones import click_score, find_tones, speech_like, tone
 
 pytestmark = pytest.mark.unit
 
 VOICE = OpusSettings(application="voip", bitrate=32_000)
-WITH_FEC = OpusSettings(application="voip", bitrate=24_000, fec=True, expected_loss=20)
-LAG_S = 0.0065
-"""How far the coded sound lies behind, with the settings used here."""
-
-
-def pool(rate_hz: int = 48_000) -> OpusPool:
-    return OpusPool(rate_hz, PlayoutSettings())
-
-
-def decoded(sent: list[tuple[float, Rtp]], rate_hz: int = 48_000) -> np.ndarray:
-    """What a decoder makes of the packets one after the other."""
-    decoder, out = OpusDecoder(rate_hz), np.zeros(5_760, np.float32)
-    return np.concatenate([out[: decoder.decode_into(packet[0], out)].copy() for _, packet in sent])
-
-
-def lively(sent: list[tuple[float, Rtp]], seconds: float, seed: int = 1, **faults: object) -> Heard:
-    return play_packets(Netem(seed, **faults).schedule(sent), seconds, pool=pool())  # type: ignore[arg-type]
 
 
 def test_rates_that_opus_has_not_are_refused() -> None:
@@ -44,7 +27,7 @@ def test_rates_that_opus_has_not_are_refused() -> None:
 @pytest.mark.parametrize("phase_ms", [3.5, 10, 19.5])
 def test_a_steady_stream_waits_for_the_next_tick_and_no_longer(rate_hz: int, phase_ms: float) -> None:
     sent = packets(speech_like(1, 48_000), VOICE)
-    heard = play_packets(sent, 1.2, pool=pool(rate_hz), phase_s=phase_ms / 1000)
+    heard = play_packets(sent, 1.2, pool=opus_pool(rate_hz), phase_s=phase_ms / 1000)
     exact = decoded(sent, rate_hz)
     begin = rate_hz // 50
     there = np.abs(exact.reshape(50, -1)).max(axis=1) > 8
@@ -58,7 +41,7 @@ def test_a_steady_stream_waits_for_the_next_tick_and_no_longer(rate_hz: int, pha
 @pytest.mark.parametrize("ms", [10, 40, 60])
 def test_packets_of_other_durations_play_without_a_gap(ms: int) -> None:
     sent = packets(tone(440, 6, 48_000), ms=ms)
-    heard = play_packets(sent, 5.9, pool=pool())
+    heard = play_packets(sent, 5.9, pool=opus_pool())
     assert heard.end.concealed == 0 and heard.end.frames_in >= 5_800 // ms
     assert heard.depths_ms.max() <= 2 * ms
     exact = decoded(sent)
@@ -74,164 +57,14 @@ def test_packets_of_2_5_ms_play_without_a_gap() -> None:
         (START + (at + 120) / 48_000, (encoder.encode(sound[at : at + 120]), at // 120, at))
         for at in range(0, len(sound), 120)
     ]
-    heard = play_packets(sent, 1.9, pool=pool())
+    heard = play_packets(sent, 1.9, pool=opus_pool())
     assert heard.end.concealed == heard.end.lost == 0
     assert np.median(heard.levels(0.2, 1.9)) == pytest.approx(8_000, rel=0.03)
 
 
-def test_jitter_and_loss_for_a_minute_do_not_make_the_delay_grow() -> None:
-    sent = packets(tone(1_000, 60, 48_000), VOICE)
-    heard = lively(sent, 60, seed=2, loss=0.05, jitter_s=0.06)
-    by_ten_seconds = heard.depths_ms.reshape(6, -1).mean(axis=1)
-    assert by_ten_seconds.max() < 80
-    assert by_ten_seconds[5] < by_ten_seconds[1] + 20
-    lost = 3_000 - heard.end.frames_in
-    assert lost <= heard.end.lost < 1.3 * lost
-    assert heard.end.lost <= heard.end.concealed + heard.end.recovered < 1.3 * lost + 10
-    assert np.median(heard.levels(2, 60)) == pytest.approx(8_000, rel=0.05)
-    assert np.percentile(heard.levels(2, 60), 5) > 4_000
-    assert next(iter(find_tones(heard.between(30, 32), 48_000))) == pytest.approx(1_000, abs=3)
-
-
-def test_with_jitter_alone_nearly_nothing_is_lost() -> None:
-    heard = lively(packets(tone(440, 30, 48_000)), 29.9, jitter_s=0.06)
-    assert heard.end.concealed + heard.end.lost <= 12
-    assert heard.looks[-1].concealed - heard.looks[250].concealed <= 2
-    assert heard.end.jitter_ms == pytest.approx(54, abs=8)
-
-
-def test_the_delay_shrinks_again_after_a_spell_of_jitter() -> None:
-    sent = packets(tone(440, 30, 48_000))
-    sent[100:500] = Netem(4, jitter_s=0.08).schedule(sent[100:500])
-    heard = play_packets(sent, 29.5, pool=pool())
-    assert heard.depths_ms[200:500].mean() > 25
-    assert heard.depths_ms[-200:].mean() < 8
-    assert heard.end.corrected > 3
-    before = click_score(heard.between(0.2, 1.9), 48_000, 440)
-    assert click_score(heard.between(11, 29), 48_000, 440) < before + 0.3
-
-
-@pytest.mark.parametrize("ppm", [-300, 300])
-def test_a_clock_that_drifts_is_followed_without_clicks(ppm: int) -> None:
-    heard = play_packets(packets(tone(440, 80, 48_000), ppm=ppm), 79.5, pool=pool())
-    assert heard.depths_ms.max() < 45
-    assert heard.end.concealed == heard.end.dropped == heard.end.lost == 0
-    assert heard.end.corrected >= 2
-    undisturbed = click_score(heard.between(0.2, 5), 48_000, 440)
-    assert click_score(heard.between(0.2, 79), 48_000, 440) < undisturbed + 0.3
-
-
-def test_fec_brings_back_more_of_a_voice_than_concealment() -> None:
-    voice = speech_like(20, 48_000, seed=5)
-
-    def with_every_ninth_lost(choice: OpusSettings) -> tuple[Heard, float]:
-        sent = packets(voice, choice)
-        heard = play_packets([one for index, one in enumerate(sent) if index % 9], 20, pool=pool())
-        exact = decoded(sent)
-        lag = _lag(heard.sound, exact)
-        wrong = power = 0.0
-        # The buffer takes a while to notice that packets are lost, and is then deep enough to use copies.
-        for index in range(396, 990, 9):
-            at = index * 960
-            wrong += float(np.square(heard.sound[at + lag : at + lag + 960] - exact[at : at + 960]).sum())
-            power += float(np.square(exact[at : at + 960]).sum())
-        return heard, wrong / power
-
-    repaired, with_fec = with_every_ninth_lost(WITH_FEC)
-    blind, without = with_every_ninth_lost(OpusSettings(application="voip", bitrate=24_000))
-    assert blind.end.recovered == 0 and blind.end.concealed > 40
-    learnt = repaired.looks[396]
-    assert repaired.end.recovered - learnt.recovered > 4 * (repaired.end.concealed - learnt.concealed)
-    assert with_fec < 0.5 * without
-    # That takes one packet more of delay, and only where it is of use.
-    assert repaired.depths_ms[600:].mean() == pytest.approx(20, abs=6)
-    assert blind.depths_ms[600:].max() == 0
-
-
-def _lag(heard: np.ndarray, exact: np.ndarray) -> int:
-    """How many samples later it was heard, over the second half."""
-    half = len(exact) // 2
-    size = 2 * (len(exact) - half)
-    spectra = np.fft.rfft(heard[half:], size) * np.conj(np.fft.rfft(exact[half:], size))
-    return int(np.argmax(np.fft.irfft(spectra, size)[:9_600]))
-
-
-def test_a_lost_packet_is_concealed_and_adds_no_delay() -> None:
-    sent = packets(tone(1_000, 3, 48_000), VOICE)
-    heard = play_packets([one for index, one in enumerate(sent) if index % 10 != 9], 2.9, pool=pool())
-    assert 13 <= heard.end.lost <= 15 and heard.end.concealed == heard.end.lost
-    assert heard.end.dropped == 0
-    assert not heard.depths_ms.any()
-    assert heard.levels(0.2, 2.9).min() > 4_500
-    assert np.median(heard.levels(0.2, 2.9)) > 7_500
-
-
-def test_many_lost_packets_fade_to_silence() -> None:
-    sent = packets(tone(1_000, 4, 48_000), VOICE)
-    heard = play_packets(sent[:100] + sent[150:], 3.9, pool=pool())
-    assert heard.levels(2.04, 2.06, 0.02)[0] > 3_000
-    assert not heard.between(2.14, 3.0).any()
-    assert heard.end.concealed == 5
-    assert heard.end.lost == 50
-    assert heard.levels(3.1, 3.9).min() > 7_500
-    assert click_score(heard.between(2.9, 3.9), 48_000, 1_000) < 1.5
-
-
-def test_silence_that_is_not_sent_is_not_lost() -> None:
-    random = np.random.default_rng(1)
-    sound = np.concatenate(
-        [part for _ in range(3) for part in (tone(440, 1, 48_000), random.normal(0, 3, 96_000))]
-    )
-    with_dtx = OpusSettings(application="voip", bitrate=24_000, dtx=True)
-    sent = packets(sound, with_dtx)
-    spoken = [one for one in sent if len(one[1][0]) > 2]
-    assert len(spoken) < 0.75 * len(sent)
-    # Renumbered, as a sender does that leaves them out.
-    spoken = [(at, (packet[0], 7 + index, packet[2])) for index, (at, packet) in enumerate(spoken)]
-    for stream in (sent, spoken):
-        heard = play_packets(stream, 8.9, pool=pool())
-        assert heard.end.lost == 0
-        assert heard.end.concealed <= 3
-        for begin in (0.0, 3.0, 6.0):
-            assert heard.levels(begin + 0.2, begin + 0.9).min() > 7_000
-            assert heard.levels(begin + 1.6, begin + 2.9).max() < 100
-        assert heard.depths_ms.max() <= 45
-
-
-@pytest.mark.parametrize("application", ["lowdelay", "voip"])
-def test_a_muted_microphone_is_not_decoded_again_and_again(
-    application: Literal["lowdelay", "voip"],
-) -> None:
-    sound = np.concatenate((tone(440, 0.5, 48_000), np.zeros(48_000 * 10), tone(440, 1, 48_000)))
-    sent = packets(sound, OpusSettings(application=application))
-    made = pool()
-    decodes = 0
-    row = made.open()
-    decoder = made._state.voice(row).decoder
-    real = decoder.decode_into
-
-    def counting(payload: bytes, out: np.ndarray) -> int:
-        nonlocal decodes
-        decodes += 1
-        return real(payload, out)
-
-    decoder.decode_into = counting  # type: ignore[method-assign,assignment]
-    blocks = []
-    for at, packet in sent:
-        made.push(row, *packet, at)
-        made.take(at + 0.01)
-        blocks.append(made.block[row].copy())
-    assert decodes < 25 + 150 + 50
-    heard, exact = np.concatenate(blocks), decoded(sent)
-    # The same sound, though the decoder was left out for ten seconds; SILK remembers a little.
-    limit = 0 if application == "lowdelay" else 100
-    assert np.abs(heard - exact)[round(10.6 * 48_000) :].max() <= limit
-    assert made.look(row).frames_in == 575 and made.look(row).concealed == 0
-
-
 def test_numbers_and_timestamps_may_wrap() -> None:
     sent = packets(tone(440, 4, 48_000), number=65_500, timestamp=2**32 - 48_000)
-    heard = play_packets(sent, 4, pool=pool())
+    heard = play_packets(sent, 4, pool=opus_pool())
     assert heard.end.lost == heard.end.concealed == heard.end.dropped == 0
     assert heard.end.frames_in == 199
     assert heard.levels(0.1, 3.9).min() > 7_900
@@ -239,7 +72,7 @@ def test_numbers_and_timestamps_may_wrap() -> None:
 
 def test_packets_that_come_doubled_are_played_once() -> None:
     sent = packets(tone(440, 4, 48_000))
-    heard = lively(sent, 3.9, duplication=0.5)
+    heard = play_packets(Netem(1, duplication=0.5).schedule(sent), 3.9, pool=opus_pool())
     assert 60 < heard.end.dropped < 140
     assert heard.end.concealed == 0 and not heard.depths_ms.any() and heard.end.corrected == 0
 
@@ -250,7 +83,7 @@ def test_a_packet_out_of_order_is_played_in_its_place_when_the_buffer_holds_it()
     for index in range(20, 180, 9):
         (first, one), (second, other) = late[index], late[index + 1]
         late[index], late[index + 1] = (first, other), (second, one)
-    heard = play_packets(late, 3.5, pool=pool())
+    heard = play_packets(late, 3.5, pool=opus_pool())
     assert heard.looks[-1].lost == heard.looks[15].lost
     assert heard.levels(0.5, 3.4).min() > 7_900
 
@@ -258,7 +91,7 @@ def test_a_packet_out_of_order_is_played_in_its_place_when_the_buffer_holds_it()
 def test_another_stream_takes_over_after_two_packets() -> None:
     first = packets(tone(440, 2, 48_000), number=1_000, timestamp=7)
     second = packets(tone(1_500, 2, 48_000), number=30_000, timestamp=2**31 + 5, start=START + 2)
-    heard = play_packets(first + second, 4, pool=pool())
+    heard = play_packets(first + second, 4, pool=opus_pool())
     assert 1_500 in find_tones(heard.between(2.3, 3.9), 48_000)
     assert heard.levels(2.2, 3.9).min() > 7_500
     assert heard.end.dropped == 1 and heard.end.lost == 0
@@ -268,7 +101,7 @@ def test_another_stream_takes_over_after_two_packets() -> None:
 def test_a_lone_strange_packet_changes_nothing() -> None:
     sent = packets(tone(440, 2, 48_000))
     stray = (START + 1.005, (sent[0][1][0], 40_000, 123))
-    heard = play_packets([*sent, stray], 1.9, pool=pool())
+    heard = play_packets([*sent, stray], 1.9, pool=opus_pool())
     assert heard.end.dropped == 1 and heard.end.concealed == 0
     assert heard.levels(0.2, 1.9).min() > 7_900
 
@@ -277,7 +110,7 @@ def test_a_timestamp_that_leaps_begins_a_new_stream() -> None:
     sent = packets(tone(440, 1, 48_000))
     leapt = packets(tone(440, 2, 48_000), number=1_050, timestamp=10**9, start=START + 1)
     back = packets(tone(440, 2, 48_000), number=1_150, timestamp=500, start=START + 3)
-    heard = play_packets(sent + leapt + back, 4.9, pool=pool())
+    heard = play_packets(sent + leapt + back, 4.9, pool=opus_pool())
     assert heard.end.dropped == heard.end.lost == 0
     for begin in (0.1, 1.1, 3.1):
         assert heard.levels(begin, begin + 0.8).min() > 7_500
@@ -286,14 +119,14 @@ def test_a_timestamp_that_leaps_begins_a_new_stream() -> None:
 def test_after_a_stall_only_the_newest_part_is_played() -> None:
     sent = packets(tone(440, 8, 48_000))
     stalled = [(START + 3 if 100 <= index < 149 else at, one) for index, (at, one) in enumerate(sent)]
-    heard = play_packets(stalled, 7.9, pool=pool())
+    heard = play_packets(stalled, 7.9, pool=opus_pool())
     assert heard.depths_ms[150:160].max() <= 240
     assert heard.end.dropped >= 30
     assert heard.depths_ms[-50:].mean() < 70
 
 
 def test_the_ring_is_bounded() -> None:
-    made = pool()
+    made = opus_pool()
     row = made.open()
     sent = packets(tone(440, 4, 48_000))
     for _, packet in sent[:20]:
@@ -311,7 +144,7 @@ def test_the_ring_is_bounded() -> None:
 def test_nobody_hearing_a_row_does_not_stop_its_time(from_start: bool) -> None:
     sent = packets(tone(440, 4, 48_000))
     begin = 0 if from_start else 50
-    heard = play_packets(sent, 3.9, pool=pool(), wanted=lambda tick: not begin <= tick < 100)
+    heard = play_packets(sent, 3.9, pool=opus_pool(), wanted=lambda tick: not begin <= tick < 100)
     assert heard.sounding[2:begin].count(False) == 0 and not any(heard.sounding[begin:100])
     assert heard.levels(2.15, 3.9).min() > 7_900
     exact = decoded(sent)
@@ -323,7 +156,7 @@ def test_nobody_hearing_a_row_does_not_stop_its_time(from_start: bool) -> None:
 
 
 def test_unheard_rows_are_not_decoded() -> None:
-    made = pool()
+    made = opus_pool()
     row = made.open()
     made.wanted[row] = False
 
@@ -341,7 +174,7 @@ def test_unheard_rows_are_not_decoded() -> None:
 @pytest.mark.parametrize("garbage", [b"", b"\x03", b"\x03\x00", bytes(5_000), b"\xff\xff" * 20])
 def test_a_packet_that_is_none_is_dropped_and_counted(garbage: bytes) -> None:
     sent = packets(tone(440, 1, 48_000))
-    heard = play_packets([*sent, (START + 0.505, (garbage, 1_026, 0))], 0.95, pool=pool())
+    heard = play_packets([*sent, (START + 0.505, (garbage, 1_026, 0))], 0.95, pool=opus_pool())
     assert heard.end.dropped == 1
     assert heard.levels(0.2, 0.95).min() > 7_900
 
@@ -351,13 +184,13 @@ def test_a_packet_with_a_corrupt_inside_is_bridged() -> None:
     at, (payload, number, timestamp) = sent[50]
     # A code 1 packet: two frames that are shorter than they say.
     sent[50] = (at, (bytes([payload[0] & 0xFC | 1]) + payload[1:], number, timestamp))
-    heard = play_packets(sent, 1.9, pool=pool())
+    heard = play_packets(sent, 1.9, pool=opus_pool())
     assert heard.end.frames_in + heard.end.dropped >= 94
     assert heard.levels(1.2, 1.9).min() > 7_500
 
 
 def test_rows_come_and_go_without_touching_each_other() -> None:
-    made = pool()
+    made = opus_pool()
     tones = [400 + 100 * index for index in range(12)]
     rows = [made.open() for _ in tones]
     streams = [packets(tone(hertz, 1, 48_000)) for hertz in tones]
@@ -395,7 +228,7 @@ Push = st.tuples(
 def test_no_packets_in_no_order_can_break_it(
     pushes: list[tuple[bytes, int, int, bool, float, int]], rate_hz: int
 ) -> None:
-    made = pool(rate_hz)
+    made = opus_pool(rate_hz)
     row = made.open()
     now, number, timestamp = START, 0, 0
     for payload, any_number, any_timestamp, follows, pause_s, ticks in pushes:

@@ -1,3 +1,5 @@
+"""A play queue: what is queued is played to the sample, and marks come with it."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,56 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bridge.core.intake import QueuePool, QueueSettings, RowCleared, RowDry, RowEvent, RowMark
+from bridge.core.intake import QueuePool, QueueSettings, RowCleared, RowMark
 from bridge.core.ports import L16_8K, L16_16K, OPUS, ULAW_8K, AudioFormat
 from mediacodecs.g711 import ulaw_decode, ulaw_encode
 from tests.kit.pools import START, wire
-from tests.kit.tones import click_score, tone
+from tests.kit.queue_row import DRY, FRAME, QueueRow, ramp
 
 pytestmark = pytest.mark.unit
-
-FRAME = 160
-DRY, UNDERRUN = RowDry(underrun=False), RowDry(underrun=True)
-
-
-class Queue:
-    """One row of a pool, tick by tick."""
-
-    def __init__(self, audio_format: AudioFormat = L16_8K, **choices: float) -> None:
-        self.pool = QueuePool(audio_format, QueueSettings(**choices))  # type: ignore[arg-type]
-        self.audio_format = audio_format
-        self.row = self.pool.open()
-        self.now = START
-
-    def play(self, sound: object) -> int:
-        return self.pool.play(self.row, wire(sound, self.audio_format))  # type: ignore[arg-type]
-
-    def mark(self, name: str) -> bool:
-        return self.pool.mark(self.row, name)
-
-    def clear(self) -> None:
-        self.pool.clear(self.row)
-
-    def tick(self) -> tuple[NDArray[np.float32], list[RowEvent]]:
-        self.now += 0.02
-        self.pool.take(self.now)
-        events = [event for row, event in self.pool.drain() if row == self.row]
-        block = self.pool.block[self.row].copy()
-        assert bool(self.pool.sounding[self.row]) == bool(block.any())
-        return block, events
-
-    def ticks(self, count: int) -> tuple[NDArray[np.float32], list[tuple[int, RowEvent]]]:
-        """The sound of several ticks, and their events with the number of the tick (from 0)."""
-        blocks, events = [], []
-        for number in range(count):
-            block, happened = self.tick()
-            blocks.append(block)
-            events += [(number, event) for event in happened]
-        return np.concatenate(blocks), events
-
-
-def ramp(samples: int, first: int = 1_000) -> NDArray[np.int16]:
-    return np.arange(first, first + samples, dtype=np.int16)
 
 
 def test_opus_cannot_be_queued() -> None:
@@ -74,7 +33,7 @@ def test_settings_that_cannot_work_are_refused(choices: dict[str, float]) -> Non
 
 @pytest.mark.parametrize("audio_format", [L16_8K, L16_16K, ULAW_8K])
 def test_a_long_piece_is_played_to_the_sample_from_the_next_tick_on(audio_format: AudioFormat) -> None:
-    queue = Queue(audio_format)
+    queue = QueueRow(audio_format)
     sound = ramp(20_000)
     assert queue.play(sound) == 20_000
     heard, _ = queue.ticks(20_000 // audio_format.frame_samples)
@@ -83,7 +42,7 @@ def test_a_long_piece_is_played_to_the_sample_from_the_next_tick_on(audio_format
 
 
 def test_many_small_pieces_are_one_sound() -> None:
-    queue = Queue()
+    queue = QueueRow()
     sound = ramp(24_000)
     at = 0
     for size in [1, 3, 160, 7, 500, 2_000, 11] * 9:
@@ -94,7 +53,7 @@ def test_many_small_pieces_are_one_sound() -> None:
 
 
 def test_a_mark_comes_in_the_tick_that_takes_the_last_sample_before_it() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(3 * FRAME))
     queue.mark("three frames")
     queue.play(ramp(1))
@@ -105,7 +64,7 @@ def test_a_mark_comes_in_the_tick_that_takes_the_last_sample_before_it() -> None
 
 
 def test_several_marks_in_one_frame_come_in_their_order() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(10))
     queue.mark("a")
     queue.mark("b")
@@ -117,7 +76,7 @@ def test_several_marks_in_one_frame_come_in_their_order() -> None:
 
 
 def test_a_mark_with_nothing_queued_comes_with_the_next_tick() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.mark("now")
     assert queue.tick()[1] == [RowMark("now")]
     queue.play(ramp(FRAME))
@@ -127,7 +86,7 @@ def test_a_mark_with_nothing_queued_comes_with_the_next_tick() -> None:
 
 
 def test_a_partial_frame_at_the_end_is_padded_and_played_at_once() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(FRAME + 40))
     queue.mark("end")
     heard, events = queue.ticks(3)
@@ -136,158 +95,19 @@ def test_a_partial_frame_at_the_end_is_padded_and_played_at_once() -> None:
 
 
 def test_less_than_a_frame_waits_a_tick_for_more_unless_a_mark_follows() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(40))
     heard, _ = queue.ticks(2)
     assert not heard[:FRAME].any() and np.array_equal(heard[FRAME : FRAME + 40], ramp(40))
-    marked = Queue()
+    marked = QueueRow()
     marked.play(ramp(40))
     marked.mark("end")
     heard, events = marked.ticks(1)
     assert np.array_equal(heard[:40], ramp(40)) and events == [(0, RowMark("end")), (0, DRY)]
 
 
-def test_a_clear_fades_what_plays_and_drops_the_rest_and_its_marks() -> None:
-    queue = Queue()
-    queue.play(tone(400, 2, 8_000))
-    queue.mark("never")
-    queue.mark("nor this")
-    before, _ = queue.ticks(10)
-    queue.clear()
-    assert queue.pool.look(queue.row).depth_ms == 0
-    after, events = queue.ticks(5)
-    assert events == [(0, RowCleared(("never", "nor this")))]
-    assert after[:40].any() and not after[40:].any()
-    assert click_score(np.concatenate((before, after)), 8_000, 400) < 1.1
-
-
-def test_what_is_played_after_a_clear_follows_the_fade_at_once() -> None:
-    queue = Queue()
-    queue.play(np.full(8_000, 5_000))
-    queue.mark("old")
-    queue.ticks(3)
-    queue.clear()
-    queue.play(ramp(400))
-    queue.mark("new")
-    heard, events = queue.ticks(4)
-    assert (np.diff(heard[:40]) < 0).all() and heard[0] < 5_000
-    assert np.array_equal(heard[40:440], ramp(400)) and not heard[440:].any()
-    assert events == [(0, RowCleared(("old",))), (2, RowMark("new")), (2, DRY)]
-
-
-def test_a_clear_while_nothing_plays_is_only_told() -> None:
-    queue = Queue()
-    queue.clear()
-    queue.play(ramp(FRAME))
-    block, events = queue.tick()
-    assert events == [RowCleared()] and np.array_equal(block, ramp(FRAME))
-
-
-def test_two_clears_in_one_tick_are_told_one_by_one_and_fade_once() -> None:
-    queue = Queue()
-    queue.play(np.full(8_000, 5_000))
-    queue.ticks(3)
-    queue.mark("a")
-    queue.clear()
-    queue.play(np.full(8_000, -5_000))
-    queue.mark("b")
-    queue.clear()
-    queue.play(ramp(FRAME))
-    heard, events = queue.ticks(2)
-    assert [event for _, event in events if isinstance(event, RowCleared)] == [
-        RowCleared(("a",)),
-        RowCleared(("b",)),
-    ]
-    assert (heard[:40] > 0).all() and np.array_equal(heard[40:200], ramp(FRAME))
-
-
-def test_a_mark_whose_sound_was_played_survives_a_clear() -> None:
-    queue = Queue()
-    queue.play(ramp(FRAME))
-    queue.tick()
-    queue.mark("was heard")
-    queue.play(ramp(FRAME))
-    queue.mark("was not")
-    queue.clear()
-    assert queue.tick()[1] == [RowMark("was heard"), RowCleared(("was not",))]
-
-
-def test_running_dry_in_mid_sentence_is_an_underrun_and_makes_the_next_start_more_careful() -> None:
-    queue = Queue()
-    queue.play(ramp(FRAME))
-    queue.tick()
-    assert queue.tick()[1] == []  # nobody knows yet
-    queue.play(ramp(FRAME))
-    assert queue.tick()[1] == [UNDERRUN]
-    look = queue.pool.look(queue.row)
-    assert look.underruns == 1 and look.target_ms == 40
-    queue.tick()
-    queue.play(ramp(FRAME))
-    heard, events = queue.ticks(3)
-    assert not heard[: 2 * FRAME].any() and heard[2 * FRAME :].any()
-    assert events == [(2, UNDERRUN)]
-    assert queue.pool.look(queue.row).target_ms == 60
-
-
-def test_a_careful_start_is_skipped_when_there_is_enough_or_a_mark_follows() -> None:
-    for extra, marked in ((2 * FRAME, False), (0, True)):
-        queue = Queue()
-        for _ in range(4):
-            queue.play(ramp(FRAME))
-            queue.ticks(3)
-        assert queue.pool.look(queue.row).target_ms == 60
-        queue.ticks(20)
-        queue.play(ramp(FRAME + extra))
-        if marked:
-            queue.mark("end")
-        assert queue.tick()[0].any()
-
-
-def test_care_is_forgotten_with_sentences_that_end_well() -> None:
-    queue = Queue()
-    for _ in range(4):
-        queue.play(ramp(FRAME))
-        queue.ticks(3)
-    for _ in range(9):
-        queue.play(ramp(FRAME))
-        queue.mark("end")
-        queue.ticks(20)
-    assert queue.pool.look(queue.row).target_ms == 20
-
-
-def test_the_end_without_a_mark_is_told_after_a_while_and_is_no_underrun() -> None:
-    queue = Queue()
-    queue.play(ramp(FRAME))
-    _, events = queue.ticks(30)
-    assert events == [(11, DRY)]
-    queue.play(ramp(FRAME))
-    assert queue.tick()[1] == []
-    assert queue.pool.look(queue.row).underruns == 0
-
-
-def test_more_right_after_a_mark_is_no_underrun() -> None:
-    queue = Queue()
-    queue.play(ramp(FRAME))
-    queue.mark("end")
-    assert queue.tick()[1] == [RowMark("end"), DRY]
-    queue.tick()
-    queue.play(ramp(FRAME))
-    heard, events = queue.ticks(1)
-    assert heard.any() and events == []
-
-
-def test_frames_that_come_one_a_tick_play_without_a_gap() -> None:
-    queue = Queue()
-    heard = []
-    sound = ramp(50 * FRAME)
-    for index in range(50):
-        queue.play(sound[index * FRAME : (index + 1) * FRAME])
-        heard.append(queue.tick()[0])
-    assert np.array_equal(np.concatenate(heard), sound)
-
-
 def test_what_exceeds_the_limit_is_refused_and_counted() -> None:
-    queue = Queue(limit_s=1.0)
+    queue = QueueRow(limit_s=1.0)
     assert queue.play(ramp(5_000)) == 5_000
     assert queue.play(ramp(5_000)) == 3_000
     assert queue.play(ramp(10)) == 0
@@ -299,12 +119,12 @@ def test_what_exceeds_the_limit_is_refused_and_counted() -> None:
 
 
 def test_two_minutes_fit_by_default_and_take_memory_only_then() -> None:
-    queue = Queue(L16_16K)
+    queue = QueueRow(L16_16K)
     assert queue.play(np.zeros(16_000 * 121)) == 16_000 * 120
 
 
 def test_marks_beyond_the_limit_are_refused() -> None:
-    queue = Queue(max_marks=2)
+    queue = QueueRow(max_marks=2)
     queue.play(ramp(FRAME))
     assert [queue.mark(name) for name in "abc"] == [True, True, False]
     assert queue.tick()[1] == [RowMark("a"), RowMark("b"), DRY]
@@ -312,7 +132,7 @@ def test_marks_beyond_the_limit_are_refused() -> None:
 
 
 def test_an_odd_byte_does_not_shift_what_follows() -> None:
-    queue = Queue()
+    queue = QueueRow()
     assert queue.pool.play(queue.row, ramp(100).tobytes() + b"\x07") == 100
     assert queue.pool.play(queue.row, b"\x07") == 0
     queue.play(ramp(60, 1_100))
@@ -320,7 +140,7 @@ def test_an_odd_byte_does_not_shift_what_follows() -> None:
 
 
 def test_marks_and_time_go_on_where_nobody_listens() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(4 * FRAME))
     queue.mark("end")
     queue.pool.wanted[queue.row] = False
@@ -349,7 +169,7 @@ def test_rows_are_apart_and_their_places_are_used_again() -> None:
 
 
 def test_a_closed_row_tells_nothing_more() -> None:
-    queue = Queue()
+    queue = QueueRow()
     queue.play(ramp(FRAME))
     queue.mark("late")
     queue.pool.take(START)
@@ -373,7 +193,7 @@ Step = st.one_of(
 def test_whatever_is_queued_is_played_in_order_and_every_mark_is_told_once(
     steps: list[tuple[str, int]],
 ) -> None:
-    queue = Queue()
+    queue = QueueRow()
     made = 0
     marks: list[str] = []
     told: list[str] = []

@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from tests.bridge.web.browser import chromium, open_page
+from tests.bridge.web.invited import Invited, invite
 from tests.bridge.web.staged_bridge import StagedBridge
 
 
@@ -30,3 +31,9 @@ async def page(browser: Browser, bridge: StagedBridge) -> AsyncIterator[Page]:
     yield watched.page
     watched.assert_clean()
     await watched.page.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def invited(bridge: StagedBridge) -> Invited:
+    """Somebody who is invited to a conference on it."""
+    return await invite(bridge)

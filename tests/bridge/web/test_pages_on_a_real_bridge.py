@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, WebSocket, expect
 
 from tests.bridge.web.browser import Watched, open_page
+from tests.bridge.web.invited import connected
 from tests.kit.running_bridge import Invited, RunningBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -55,10 +56,6 @@ async def join(real: RunningBridge, browser: Browser, invited: Invited, how: str
     await watched.page.get_by_role("button", name=how, exact=True).click()
     await connected(watched.page)
     return watched
-
-
-async def connected(page: Page) -> None:
-    await expect(page.locator("#call[data-state=connected]")).to_be_visible(timeout=20_000)
 
 
 async def loudness(page: Page, seconds: float = 2.0) -> float:

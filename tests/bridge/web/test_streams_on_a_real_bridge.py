@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from tests.bridge.web.browser import Watched, open_page
 from tests.kit.ears import phone, until
-from tests.kit.forking import ANNA, all_online, forking_bridge, stream_url
+from tests.kit.forking import ANNA, all_online, forking_bridge
 from tests.kit.plivo_account import PlivoAccount
 from tests.kit.running_bridge import RunningBridge
 from tests.kit.stream_service import StreamService
@@ -47,7 +47,7 @@ async def test_streams_are_seen_to_be_delivered_and_end_by_the_button(
     conference = await real.open_conference("Forked")
     invited = await real.invite(conference, "Anna")
     account = PlivoAccount(real)
-    async with StreamService() as service, phone(stream_url(invited), ANNA):
+    async with StreamService() as service, phone(invited.stream_url, ANNA):
         await until(lambda: all_online(real, conference, 1))
         secret = f"{service.url}/mood?secret=s3cr3t"
         fork = await account.start(invited.id, secret, content_type="audio/x-l16;rate=16000")
