@@ -82,7 +82,8 @@ def spec_of(kept: KeptStreaming) -> PushSpec | HlsSpec:
     picture = None
     if wishes.picture is not None:
         seen = wishes.picture
-        picture = PictureCoding(seen.width, seen.height, seen.fps, seen.bitrate, seen.background)
+        layout = seen.layout.laid_out
+        picture = PictureCoding(seen.width, seen.height, seen.fps, seen.bitrate, seen.background, layout)
     if kept.url:
         rate_hz = _MP3_RATE_HZ if audio.codec == "mp3" else 48_000
         sound = SoundCoding(audio.codec, audio.bitrate, audio.channels, rate_hz)

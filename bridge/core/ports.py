@@ -25,6 +25,7 @@ from bridge.core.formats import (
     AudioFormat,
     Encoding,
 )
+from bridge.core.layouts import GRID, LayoutKind, PictureLayout, PicturePlace
 from bridge.core.ledger import Gap, StreamEnd, StreamLedger, TrackLedger
 from bridge.core.specs import (
     CallLink,
@@ -54,6 +55,7 @@ from bridge.core.wanted_files import EVERYBODY, WantedFiles, WantedPicture, Whom
 
 __all__ = [
     "EVERYBODY",
+    "GRID",
     "L16_8K",
     "L16_16K",
     "L16_48K",
@@ -79,6 +81,7 @@ __all__ = [
     "InputLook",
     "InputName",
     "Leg",
+    "LayoutKind",
     "LegFactory",
     "LegLook",
     "LegPort",
@@ -95,6 +98,8 @@ __all__ = [
     "PacketInput",
     "PacketSink",
     "PictureCoding",
+    "PictureLayout",
+    "PicturePlace",
     "PlayInput",
     "PlaySink",
     "PlayerSource",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from bridge.core.formats import OPUS_RATE_HZ, AudioFormat
+from bridge.core.layouts import GRID, PictureLayout
 from bridge.core.ledger import StreamLedger
 
 InputName = Literal["primary", "secondary"]
@@ -162,6 +163,7 @@ class PictureCoding:
     bitrate: int = 300_000
     background: str = ""
     """Behind the tiles, `#rrggbb`; empty: the usual one."""
+    layout: PictureLayout = GRID
 
 
 @dataclass(frozen=True, slots=True)

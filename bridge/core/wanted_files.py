@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bridge.core.layouts import GRID, PictureLayout
+
 
 @dataclass(frozen=True, slots=True)
 class Whom:
@@ -42,6 +44,7 @@ class WantedPicture:
     stays the same."""
     background: str = ""
     """Behind the tiles, `#rrggbb`; empty: the usual one."""
+    layout: PictureLayout = GRID
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from bridge.core.ports import EVERYBODY, Whom
+from bridge.core.ports import EVERYBODY, GRID, PictureLayout, Whom
 
 SoundForm = Literal["wav", "flac", "ogg", "mp3", "m4a"]
 ProgramForm = Literal["wav", "flac", "ogg", "mp3", "m4a", "mp4", "hls-ts", "hls-fmp4"]
@@ -26,6 +26,7 @@ class PicturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bit/s that it takes at most, with every picture coded; None: only what changes, in the same quality."""
     background: str = ""
     """Behind the tiles, `#rrggbb`; empty: the usual one."""
+    layout: PictureLayout = GRID
 
 
 class FollowPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -261,8 +261,9 @@ def _picture(coding: PictureCoding | None, h264: bool) -> live_wire.PictureSpec 
     if coding is None or not h264:
         return None
     return live_wire.PictureSpec(
-        coding.width, coding.height, coding.fps, coding.bitrate, background=coding.background
-    )
+        coding.width, coding.height, coding.fps, coding.bitrate,
+        background=coding.background, layout=coding.layout,
+    )  # fmt: skip
 
 
 def _wall_ms() -> float:

@@ -35,7 +35,7 @@ def run(arguments: dict[str, object], link: ChildLink) -> None:
         if not shelf:  # most live outputs have no picture: fonts are read when one has
             shelf.append(FontShelf())
         settings: PictureSettings = settings_of(spec)
-        return PicturePainter(settings, shelf[0], spec.background)
+        return PicturePainter(settings, shelf[0], spec.background, spec.layout)
 
     def tell(event: Event) -> None:
         link.send(encode(event))

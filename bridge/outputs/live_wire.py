@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from bridge.core.ports import GRID, PictureLayout
 from bridge.errors import BadInput
 from bridge.outputs.record import RATE_HZ, Record
 
@@ -40,6 +41,7 @@ class PictureSpec(Word, frozen=True):
     keyframe_s: float = 1.0
     background: str = ""
     """Behind the tiles, `#rrggbb`; empty: the usual one."""
+    layout: PictureLayout = GRID
 
 
 class CaptionSpec(Word, frozen=True):

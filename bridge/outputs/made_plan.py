@@ -67,6 +67,7 @@ def _picture(wanted: WantedPicture | None, usual: PicturePlan) -> PicturePlan | 
         wanted.fps or usual.fps,
         wanted.bitrate or usual.bitrate,
         wanted.background or usual.background,
+        wanted.layout,
     )
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from bridge.core.ports import GRID, PictureLayout
 from bridge.outputs.encoders import PictureSettings
 from bridge.outputs.fonts import FontShelf
 from bridge.outputs.lettering import Colour, Lettering, cleaned, clusters
-from bridge.outputs.picture_layout import Box, laid_out
+from bridge.outputs.picture_layout import Box, laid_out, placed
 from bridge.outputs.scene import Tile, View
 
 _GROUND: Final[Colour] = (17, 20, 26)
@@ -39,13 +40,18 @@ _KEPT_PICTURES: Final = 8
 
 
 class PicturePainter:
-    """Paints views in one size, on one ground."""
+    """Paints views in one size, on one ground, in one layout."""
 
     def __init__(
-        self, settings: PictureSettings, shelf: FontShelf | None = None, background: str = ""
+        self,
+        settings: PictureSettings,
+        shelf: FontShelf | None = None,
+        background: str = "",
+        layout: PictureLayout = GRID,
     ) -> None:
         """`background`: behind the tiles, `#rrggbb`; empty: the usual one. Raises ValueError for another."""
         self.settings = settings
+        self._layout = layout
         self._ground = colour_of(background) if background else _GROUND
         light = _luma(self._ground) >= _LIGHT
         self._title = _NAME_ON_LIGHT if light else _NAME
@@ -73,24 +79,33 @@ class PicturePainter:
     def _painted(self, view: View) -> Image.Image:
         width, height = self.settings.width, self.settings.height
         image = Image.new("RGB", (width, height), self._ground)
-        gap = max(4, height // 60)
-        top = gap
-        if view.title:
-            top = self._head(image, view, gap)
         if not view.tiles:
             self._nobody(image, view)
+        elif self._layout.kind == "grid":
+            self._grid(image, view)
+        else:
+            there = [tile.participant for tile in view.tiles]
+            for at, box in placed(there, self._layout, width, height):
+                tile = self._tile(view.tiles[at], box.width, box.height)
+                image.paste(
+                    tile, (box.x, box.y), self._mask(box.width, box.height, _corner(box.width, box.height))
+                )
+        return image
+
+    def _grid(self, image: Image.Image, view: View) -> None:
+        width, height = self.settings.width, self.settings.height
+        gap = max(4, height // 60)
+        top = self._head(image, view, gap) if view.title else gap
         room = Box(gap, top, width - 2 * gap, height - top - gap)
         for tile, box in zip(view.tiles, laid_out(len(view.tiles), room, gap), strict=True):
             image.paste(self._tile(tile, box.width, box.height), (box.x, box.y))
-        return image
 
     def _head(self, image: Image.Image, view: View, gap: int) -> int:
         """The title; where what is below begins."""
         pixels = max(11, self.settings.height // 24)
         line = gap + round(pixels * 1.05)
-        if view.tiles:
-            title = self._letters.fitting(view.title, pixels, self.settings.width - 6 * gap)
-            self._letters.draw(image, (2 * gap, line), title, pixels, self._title)
+        title = self._letters.fitting(view.title, pixels, self.settings.width - 6 * gap)
+        self._letters.draw(image, (2 * gap, line), title, pixels, self._title)
         return line + round(pixels * 0.75)
 
     def _nobody(self, image: Image.Image, view: View) -> None:
@@ -114,8 +129,8 @@ class PicturePainter:
 
     def _drawn(self, tile: Tile, width: int, height: int) -> Image.Image:
         image = Image.new("RGB", (width, height), self._ground)
-        corner = max(3, height // 14)
-        ring = max(2, height // 45)
+        corner = _corner(width, height)
+        ring = max(2, min(width, height) // 45)
         if tile.talking:
             image.paste(_RING, (0, 0), self._mask(width, height, corner))
             inner = (width - 2 * ring, height - 2 * ring)
@@ -194,6 +209,11 @@ def colour_of(written: str) -> Colour:
         raise ValueError("a colour is written as #rrggbb")
     red, green, blue = bytes.fromhex(written[1:])
     return red, green, blue
+
+
+def _corner(width: int, height: int) -> int:
+    """How round the corners of a tile are, in pixels."""
+    return max(3, min(width, height) // 14)
 
 
 def _luma(colour: Colour) -> float:

@@ -54,7 +54,7 @@ class RecordingFiles:
         for stale in self._folder.glob(f"*{PART}"):
             stale.unlink()
         look = plan.picture or PicturePlan()
-        self._painter = PicturePainter(_settings(look), background=look.background)
+        self._painter = PicturePainter(_settings(look), None, look.background, look.layout)
         self._notes = list(plan.notes)
         self._pictures = self._picture_feed(look)
         self._stills = Stills(plan.title, plan.seen) if plan.stills else None

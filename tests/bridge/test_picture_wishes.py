@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
-from bridge.core.ports import PictureCoding, WantedPicture
-from bridge.picture_wishes import FilePictureWishes, PictureWishes
+from bridge.core.ports import PictureCoding, PictureLayout, PicturePlace, WantedPicture
+from bridge.picture_wishes import MOST_PLACES, FilePictureWishes, LayoutWishes, PictureWishes
 from bridge.records import KeptStreaming
 from bridge.streaming_wishes import spec_of
 
@@ -27,3 +30,37 @@ def test_a_side_alone_says_nothing() -> None:
         with pytest.raises(ValueError, match="go together"):
             FilePictureWishes(**sides)
     PictureWishes(width=1280)  # here the other one is known
+
+
+def test_a_layout_reaches_live_streams_and_files() -> None:
+    place = {"x": 0.5, "y": 0, "width": 0.5, "height": 1, "participant": "ann"}
+    said = {"layout": {"kind": "custom", "places": [place]}}
+    layout = PictureLayout("custom", places=(PicturePlace(0.5, 0, 0.5, 1, "ann"),))
+    spec = spec_of(KeptStreaming("s", "c", "rtmp://example.org/live/key", {"picture": said}))
+    assert spec.picture == PictureCoding(layout=layout)
+    assert msgspec.convert(said, FilePictureWishes).wanted == WantedPicture(layout=layout)
+    large = LayoutWishes("vertical", "ann").laid_out
+    assert large == PictureLayout("vertical", "ann")
+
+
+PLACE = {"x": 0, "y": 0, "width": 1, "height": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"kind": "spiral"}, "Invalid enum value"),
+        ({"kind": "custom"}, "custom layout"),
+        ({"kind": "grid", "places": [PLACE]}, "custom layout"),
+        ({"kind": "grid", "large": "ann"}, "floating and vertical"),
+        ({"kind": "custom", "places": [{**PLACE, "x": 0.1}]}, "within the picture"),
+        ({"kind": "custom", "places": [{**PLACE, "y": -0.1}]}, "within the picture"),
+        ({"kind": "custom", "places": [{**PLACE, "width": 0}]}, "within the picture"),
+        ({"kind": "custom", "places": [{**PLACE, "participant": "ann"}] * 2}, "one place"),
+        ({"kind": "custom", "places": [PLACE] * (MOST_PLACES + 1)}, "at most 32"),
+        ({"kind": "custom", "places": [{"x": 0}]}, "missing required field"),
+    ],
+)
+def test_a_layout_that_cannot_be_is_refused(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=why):
+        msgspec.convert(said, LayoutWishes)

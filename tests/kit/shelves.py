@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from bridge.core.ports import GivenStorage, OutputFile, WantedFiles
 from bridge.errors import BadInput, NoRoom
 from bridge.picture_wishes import FilePictureWishes
@@ -84,7 +86,7 @@ class MemoryShelf:
         self.followed[recording] = RecordingWishes(
             cast(tuple[FileFormat, ...], wanted.formats), wanted.participants, storage,
             wanted.codec, wanted.bitrate, wanted.channels, wanted.sound,
-            None if picture is None else FilePictureWishes(**asdict(picture)),
+            None if picture is None else msgspec.convert(asdict(picture), FilePictureWishes),
             WhomWishes(heard.only, heard.without),
             None if seen == heard else WhomWishes(seen.only, seen.without),
             wanted.segment_s,
