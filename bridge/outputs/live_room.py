@@ -6,7 +6,7 @@ Runs in a child process, knows neither link nor clock: commands in, events out.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from bridge.core.ports import PTIME_MS
 from bridge.outputs.hls_output import HlsOutput
 from bridge.outputs.live_codings import Coding, Painter, PictureCoding, SoundCoding
+from bridge.outputs.live_stretches import SLICE_TICKS, stretches, tick_at
 from bridge.outputs.live_wire import (
     AddHls,
     AddPush,
@@ -34,10 +35,6 @@ from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Lost, Sound
 from bridge.outputs.scene import Scene, View
 from bridge.outputs.webvtt import Cue
 
-FILLED_TICKS = 25
-"""A hole this short is silence; after a longer one players are told that time jumps."""
-_SLICE_TICKS = 50
-"""So much is coded at once: sound and pictures stay close to each other."""
 _LONGEST_TICKS = 500
 """More at once is not caught up with, but taken for a hole."""
 
@@ -232,8 +229,8 @@ class LiveRoom:
         if since > self._at:
             holes.append((self._at, since))
         if until - self._at > _LONGEST_TICKS:
-            holes.append((self._at, until - _SLICE_TICKS))
-        for begin, end, jumps in _stretches(self._at, until, holes):
+            holes.append((self._at, until - SLICE_TICKS))
+        for begin, end, jumps in stretches(self._at, until, holes):
             if jumps:
                 self._jump(end)
             else:
@@ -289,27 +286,3 @@ class LiveRoom:
 def _is_over(output: Output) -> bool:
     """Its connection ended by itself."""
     return isinstance(output, PushOutput) and output.over
-
-
-def tick_at(tick: int) -> int:
-    """When a tick begins, in samples."""
-    return tick * FRAME_SAMPLES
-
-
-def _stretches(at: int, until: int, holes: list[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
-    """What lies between `at` and `until`: begin, end, and whether it is a hole that time jumps over."""
-    for begin, end in sorted(holes):
-        begin, end = max(begin, at), min(end, until)
-        if end - begin <= FILLED_TICKS:
-            continue
-        yield from _slices(at, begin)
-        yield begin, end, True
-        at = end
-    yield from _slices(at, until)
-
-
-def _slices(at: int, until: int) -> Iterator[tuple[int, int, bool]]:
-    while at < until:
-        end = min(until, at + _SLICE_TICKS)
-        yield at, end, False
-        at = end

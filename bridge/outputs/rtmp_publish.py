@@ -147,7 +147,7 @@ class RtmpPublisher:
             case "_result":
                 return self._granted(transaction, told)
             case "_error":
-                if transaction in (_CONNECT, _CREATE):
+                if transaction in (_CONNECT, _CREATE, _PUBLISH):
                     raise PublishRefused(f"the peer refused it{_because(told)}")
             case "onStatus":
                 if isinstance(told, Mapping):

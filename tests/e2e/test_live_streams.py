@@ -6,9 +6,11 @@ import asyncio
 import base64
 import io
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import av
@@ -18,6 +20,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bridge.harness.plivo_caller import PlivoCaller
+from bridge.rtmp.amf0 import decode
+from bridge.rtmp.chunks import METADATA
+from tests.kit.rtmp_peer import rtmp_peer
 from tests.kit.rtmp_server import RtmpServer, rtmp_server
 from tests.kit.running_bridge import RunningBridge
 from tests.kit.tones import level_of, tone
@@ -86,6 +91,42 @@ async def test_what_is_said_arrives_at_the_rtmp_server_and_again_after_it_was_aw
         await asyncio.sleep(0.5)
         check_recorded(server, "a-secret-key", connections=2)
         assert "a-secret-key" not in bridge.log
+
+
+async def test_marks_and_levels_are_said_in_what_is_published(bridge: RunningBridge) -> None:
+    def said(name: str) -> list[Any]:
+        told = [decode(message.body) for message in peer.of(METADATA)]
+        return [values[1] for values in told if values[0] == name]
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not holds():  # noqa: ASYNC110 - another process says it
+                await asyncio.sleep(0.05)
+
+    with rtmp_peer() as peer:
+        conference = await bridge.open_conference("Live")
+        url = f"rtmp://127.0.0.1:{peer.port}/live/key"
+        made = await create(bridge, conference, url=url, levels=True, picture=None)
+        path = f"/{bridge.application}/{conference}/streamings/{made['id']}/metadata"
+        async with speaking(bridge, conference, 700):
+            await until_alive(bridge, conference, made["id"])
+            people = await bridge.call("GET", f"/{bridge.application}/{conference}/participants")
+            (speaker,) = [person["id"] for person in people.json()]
+            await until(
+                lambda: any(60 < told["levels"].get(speaker, 0) <= 100 for told in said("onSoundLevels"))
+            )
+            marked = await bridge.call("POST", path, json={"payload": "vote now", "duration": 5})
+            assert marked.status_code == 200, marked.text
+            await until(lambda: bool(said("onUserData")))
+        (told,) = said("onUserData")
+        assert (told["payload"], told["duration"]) == ("vote now", 5.0)
+        assert abs(told["at"] / 1000 - time.time()) < 30
+        await until(lambda: said("onSoundLevels")[-1]["levels"] == {})
+        peer.status = "NetStream.Publish.Denied"  # for good
+        peer.hang_up()
+        await until_alive(bridge, conference, made["id"], wanted=False)
+        nobody = await bridge.call("POST", path, json={"payload": "lost"})
+        assert nobody.status_code == 400 and "not published" in nobody.json()["error"]
 
 
 def check_recorded(server: RtmpServer, key: str, connections: int) -> None:

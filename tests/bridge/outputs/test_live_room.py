@@ -10,6 +10,7 @@ import pytest
 
 from bridge.outputs.live_wire import (
     AddHls,
+    AddPush,
     Caption,
     CaptionsMade,
     CaptionSpec,
@@ -18,11 +19,13 @@ from bridge.outputs.live_wire import (
     Opened,
     PartMade,
     PictureSpec,
+    PushSpec,
     Remove,
     SegmentMade,
     SoundSpec,
     Trouble,
 )
+from bridge.outputs.push_line import PushLine
 from bridge.outputs.record import Begun, Joined, Lost, Talked
 from tests.kit.live_room import BEGAN_MS, FRAME, RATE, LiveStudio, brightness_in, heard_in, in_one_piece
 from tests.kit.tones import click_score, find_tones, level_of, tone
@@ -342,3 +345,31 @@ def test_another_process_goes_on_where_one_died(studio: LiveStudio, tmp_path: Pa
     assert (folder / "s2.m4s").read_bytes() == b"".join((folder / file).read_bytes() for file in files)
     assert [made.sequence for made in other.of(CaptionsMade)] == [1, 2, 3, 4, 5]
     assert segments[1].at == pytest.approx(7 * RATE, abs=1_105)
+
+
+def test_one_that_cannot_be_leaves_nothing_behind_that_is_coded_for_nobody(studio: LiveStudio) -> None:
+    studio.hear(np.zeros(RATE, np.float32))
+    odd = PictureSpec(161, 90)
+    studio.command(AddPush("odd", 1, PushSpec(SoundSpec(), odd), 9, "/live/secret"))
+    (closed,) = studio.of(Closed)
+    assert isinstance(closed, Closed) and "161x90" in closed.why
+    assert studio.room.figures == (0, 0, 0)
+    studio.add("out", HlsSpec("fmp4"))
+    studio.command(AddPush("odd", 2, PushSpec(SoundSpec(), odd), 9, "/live/secret"))
+    assert studio.room.figures == (1, 0, 1), "what others need stays"
+
+
+def test_what_nobody_thought_of_ends_one_output_and_no_other(
+    studio: LiveStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(self: PushLine) -> None:
+        raise RuntimeError("can't start new thread for /live/secret")
+
+    monkeypatch.setattr(PushLine, "start", no_thread)
+    studio.add("out", HlsSpec("fmp4", segment_s=1.0))
+    studio.hear(np.zeros(RATE, np.float32))
+    studio.command(AddPush("push", 1, PushSpec(SoundSpec("opus")), 9, "/live/secret"))
+    assert studio.of(Closed) == [Closed("push", "it could not be begun (RuntimeError)")]
+    studio.hear(tone(600, 3.0, RATE))
+    assert studio.room.figures == (1, 0, 1) and len(studio.segments("out")) >= 2
+    studio.close()

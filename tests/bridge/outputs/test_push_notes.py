@@ -1,4 +1,4 @@
-"""What is said in a pushed stream beside sound and pictures, as real servers and players find it, at its time."""
+"""What is said in a pushed stream beside sound and pictures, found by real servers and players at its time."""
 
 from __future__ import annotations
 
@@ -96,6 +96,33 @@ def test_a_mark_is_in_the_next_picture_that_a_real_server_records(stage: Stage, 
     played = [program("ffprobe", "ffmpeg"), "-v", "warning", "-count_frames", "-show_streams", str(file)]
     told = subprocess.run(played, capture_output=True, text=True, check=True)
     assert "codec_name=h264" in told.stdout and told.stderr == ""
+
+
+@pytest.mark.parametrize("hours", [4.7, 1_200.0], ids=["past 2**24 ms", "past 2**32 ms"])
+def test_streams_that_have_lasted_long_are_recorded_as_others(
+    stage: Stage, tmp_path: Path, hours: float
+) -> None:
+    """Times then stand in a field of their own in every chunk; here some pictures have several."""
+    with rtmp_server(tmp_path / "nginx") as server:
+        base = -round(hours * 3_600 * RATE)
+        order = AddPush("push", 2, live_wire.PushSpec(AAC, SEEN), server.port, "/live/long", base)
+        stage.studio.command(order)
+        stage.hear_until(lambda: bool(stage.said(Publishing)))
+        words = [f"{number} " + "x" * 4_000 for number in range(12)]
+        for text in words:
+            stage.hear(0.2)
+            stage.studio.command(Marked("push", stage.studio.tick, text))
+        stage.hear(0.5)
+        stage.end()
+        (file,) = server.recorded("long")
+    found = []
+    for _, tag in flv_tags(file.read_bytes()):
+        if tag[0] == PICTURE and tag[12] == 1:
+            found += [content.decode() for unit in units_in(tag[11:-4]) for _, content in user_data_in(unit)]
+    assert found == words
+    times = times_in(file)
+    assert max(b - a for a, b in zip(times["audio"], times["audio"][1:], strict=False)) < 0.03
+    assert times["audio"][-1] == pytest.approx(times["video"][-1], abs=0.12)
 
 
 @pytest.mark.parametrize("picture", [None, SEEN], ids=["sound", "picture"])

@@ -13,6 +13,7 @@ from bridge.rtmp.amf0 import decode, encode
 from bridge.rtmp.chunks import (
     ACKNOWLEDGEMENT,
     COMMAND,
+    PEER_BANDWIDTH,
     SET_CHUNK_SIZE,
     SOUND,
     USER_CONTROL,
@@ -120,6 +121,44 @@ def test_a_refused_connection_is_told() -> None:
     server.greet()
     with pytest.raises(PublishRefused, match=r"NetConnection\.Connect\.Rejected"):
         server.tell("_error", 1.0, None, {"code": "NetConnection.Connect.Rejected"})
+
+
+def test_a_refusal_may_also_be_the_answer_to_the_call() -> None:
+    server = Server()
+    server.greet()
+    server.tell("_result", 1.0, {}, {})
+    server.tell("_result", 4.0, None, 3.0)
+    with pytest.raises(PublishRefused, match=r"NetStream\.Publish\.BadName"):
+        server.tell("_error", 5.0, None, {"level": "error", "code": "NetStream.Publish.BadName"})
+
+
+@pytest.mark.parametrize("size", [1, 1536, 3073])
+def test_a_server_may_speak_in_pieces_and_say_all_it_has_at_once(size: int) -> None:
+    """Its greeting, what it says of the connection, and all its answers, before we have asked."""
+    publisher = RtmpPublisher(StreamName.of("/live/key"), "rtmp://h", bytes(1528), 2_000)
+    publisher.begin()
+    writer, reader = ChunkWriter(), ChunkReader()
+    said = b"\x03" + bytes(3072)
+    for message in (
+        Message(WINDOW_SIZE, (2_500_000).to_bytes(4)),
+        Message(PEER_BANDWIDTH, (2_500_000).to_bytes(4) + b"\x02"),
+        Message(SET_CHUNK_SIZE, (60_000).to_bytes(4)),
+    ):
+        said += writer.write(message, 2)
+    writer.chunk_bytes = 60_000
+    for values in (
+        ("_result", 1.0, {"fmsVer": "FMS/3,5,7,7009" + "x" * 300}, {"code": "NetConnection.Connect.Success"}),
+        ("onBWDone", 0.0, None, 8192.0),
+        ("_result", 2.0, None, None),
+        ("onFCPublish", 0.0, None, {"code": "NetStream.Publish.Start", "description": "key"}),
+        ("_result", 4.0, None, 1.0),
+        ("onStatus", 0.0, None, {"level": "status", "code": "NetStream.Publish.Start"}),
+    ):
+        said += writer.write(Message(COMMAND, encode(*values)), 3)  # type: ignore[arg-type]
+    answers = b"".join(publisher.receive(said[at : at + size]) for at in range(0, len(said), size))
+    assert publisher.publishing
+    told = [decode(message.body)[0] for message in reader.feed(answers[1536:]) if message.kind == COMMAND]
+    assert told == ["connect", "releaseStream", "FCPublish", "createStream", "publish"]
 
 
 def test_pings_are_answered() -> None:
