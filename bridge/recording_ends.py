@@ -51,7 +51,8 @@ class RecordingEnds:
     def keep(self, recording: KeptRecording) -> None:
         """It stays until it has arrived and its time is over; the shelf has it, and nothing is written."""
         self._shelf.rest(recording.id, over=True)
-        self._staying[recording.id] = asyncio.create_task(self._stay(recording))
+        task = self._staying[recording.id] = asyncio.create_task(self._stay(recording))
+        task.add_done_callback(lambda done: self._ended(recording.id, done))
 
     async def remove(self, recording: KeptRecording) -> None:
         """Now. Its row goes last: whatever is cut off is gone on with. Raises OSError."""
@@ -67,9 +68,10 @@ class RecordingEnds:
 
     async def close(self) -> None:
         """Wait for nothing."""
-        for task in self._staying.values():
+        staying = [*self._staying.values()]
+        for task in staying:
             task.cancel()
-        await asyncio.gather(*self._staying.values(), return_exceptions=True)
+        await asyncio.gather(*staying, return_exceptions=True)
 
     async def _stay(self, recording: KeptRecording) -> None:
         arriving = asyncio.create_task(self._shelf.through(recording.id))
@@ -78,16 +80,19 @@ class RecordingEnds:
             await asyncio.wait((arriving, late), return_when=asyncio.FIRST_COMPLETED)
             if not arriving.done():
                 log.error("x recording %s goes without having arrived at its storage", recording.id)
-            elif (error := arriving.exception()) is not None:
-                log.error("x recording %s stays until the next start", recording.id, exc_info=error)
-                return
+            else:
+                arriving.result()  # raises what went wrong: then it stays
         finally:
             arriving.cancel()
             late.cancel()
             await asyncio.gather(arriving, late, return_exceptions=True)
         await self._until(recording.expired_at + self._keep_s)
         await self.remove_or_say(recording)
-        self._staying.pop(recording.id, None)
+
+    def _ended(self, recording_id: str, task: asyncio.Task[None]) -> None:
+        self._staying.pop(recording_id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("x recording %s stays until the next start", recording_id, exc_info=error)
 
     async def _until(self, then: float) -> None:
         await self._sleep(max(0.0, then - self._now()))

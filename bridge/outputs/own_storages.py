@@ -67,7 +67,8 @@ class OwnStorages:
         opening = await self._opening()
         if not (opening.apart and opening.proxy):
             raise BadInput("this server takes no storages from requests")
-        return Storage(place, opening)
+        # Certificates are read and clients made: some milliseconds that a tick need not wait for.
+        return await asyncio.to_thread(Storage, place, opening)
 
 
 def _write(directory: Path, given: GivenStorage) -> None:

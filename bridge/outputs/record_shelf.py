@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
-import shutil
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +18,14 @@ from bridge.outputs.file_making import FileMaking
 from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, Finished, FollowPlan, PicturePlan
 from bridge.outputs.kept_file import PART
 from bridge.outputs.made_plan import is_made, plan_for, write_made
-from bridge.outputs.own_storages import STORAGE_FILE, kept_storage
+from bridge.outputs.own_storages import kept_storage
 from bridge.outputs.put_away import is_away, put_away
 from bridge.outputs.record_reader import RecordReader
 from bridge.outputs.record_writer import RecordWriter
+from bridge.outputs.shelf_disk import check_free, remove_recording
 from bridge.outputs.shelf_files import all_files, one_file
 from bridge.outputs.shelf_storage import ShelfStorage
+from bridge.outputs.shelved_recording import ShelvedRecording
 
 log = logging.getLogger(__name__)
 
@@ -44,17 +44,6 @@ class ShelfSettings:
     """A stopped recording's files are made whole after so long without a further stretch."""
     least_free_bytes: int = 16 << 20
     """With less room on the disk no recording is begun by somebody."""
-
-
-@dataclass(slots=True)
-class _Kept:
-    recording: str
-    making: FileMaking | None = None
-    finishing: asyncio.TimerHandle | None = None
-    work: set[asyncio.Task[None]] = field(default_factory=set)
-    """What is being done for it beside."""
-    sending: set[asyncio.Task[None]] = field(default_factory=set)
-    """Of that, what may be given up at any time."""
 
 
 class RecordShelf:
@@ -77,7 +66,7 @@ class RecordShelf:
         self._settings = settings or ShelfSettings()
         self._storage = storage or ShelfStorage(root)
         self._title = title
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, ShelvedRecording] = {}
         self._past_restarts = 0
 
     async def adopt(self) -> list[str]:
@@ -113,20 +102,14 @@ class RecordShelf:
         """Raises NoRoom when hardly anything more can be written."""
         try:
             async with asyncio.timeout(_DISK_WITHIN_S):
-                free = (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+                await asyncio.to_thread(check_free, self._root, self._settings.least_free_bytes)
         except TimeoutError:
             raise NoRoom("the disk of the recordings does not answer") from None
-        except OSError as error:
-            raise NoRoom(f"the directory of the recordings cannot be used: {error.strerror}") from None
-        if free < self._settings.least_free_bytes:
-            raise NoRoom("the disk of the recordings is full")
 
     def follow(self, recording: str, wanted: WantedFiles, storage: str = "") -> None:
         """From now on its files are made, as it grows, until it is removed."""
-        kept = self._kept.setdefault(recording, _Kept(recording))
-        if kept.finishing is not None:
-            kept.finishing.cancel()
-            kept.finishing = None
+        kept = self._kept.setdefault(recording, ShelvedRecording(recording))
+        kept.go_on()
         self._storage.begin(recording, storage)
         plan = self._plan(recording, wanted)
         old = kept.making
@@ -144,13 +127,16 @@ class RecordShelf:
             making.go_on()
         else:
             self._past_restarts += old.restarts
-            self._background(kept, self._take_over(kept, old, making))
+            kept.begin(self._take_over(kept, old, making), kept.work)
 
     async def resume(self, recording: str, wanted: WantedFiles, storage: str = "") -> None:
         """After a restart, of one that is stopped: what is not whole is made so, what is not sent is sent."""
         directory = self._root / recording
         if await asyncio.to_thread(is_away, directory):
-            await asyncio.to_thread(put_away, directory)  # the rest of it
+            try:
+                await asyncio.to_thread(put_away, directory)  # the rest of it
+            except OSError as error:
+                log.error("x recording %s cannot be put away: %s", recording, error.strerror)
             return
         plan = self._plan(recording, wanted)
         if not await asyncio.to_thread(is_made, directory, plan):
@@ -158,8 +144,8 @@ class RecordShelf:
             self.rest(recording)
             return
         self._storage.begin(recording, storage)
-        kept = self._kept.setdefault(recording, _Kept(recording))
-        self._background(kept, self._send_all(kept), kept.sending)
+        kept = self._kept.setdefault(recording, ShelvedRecording(recording))
+        kept.begin(self._send_all(kept), kept.sending)
 
     async def take_back(self, recording: str) -> bool:
         """It is to go on. False when it has left for its storage, so that it cannot."""
@@ -175,8 +161,7 @@ class RecordShelf:
             return
         # What is to be uploaded is made whole at once: only then it can go.
         at_once = over or self._storage.is_sent(recording)
-        after_s = 0.0 if at_once else self._settings.finish_after_s
-        kept.finishing = asyncio.get_running_loop().call_later(after_s, kept.making.finish)
+        kept.finish_in(0.0 if at_once else self._settings.finish_after_s)
 
     async def through(self, recording: str) -> None:
         """Wait until its files are whole, and have arrived where they are sent."""
@@ -230,12 +215,12 @@ class RecordShelf:
         """With everything made of it, and what waits to be uploaded. May be called again."""
         kept = self._kept.pop(recording, None)
         if kept is not None:
-            await _end(kept)
+            await kept.end()
             self._past_restarts += kept.making.restarts if kept.making is not None else 0
         self._writer.forget(recording)
         await self._storage.forget(recording)
         if _NAME.fullmatch(recording):
-            await asyncio.to_thread(_remove, self._root / recording)
+            await asyncio.to_thread(remove_recording, self._root / recording)
 
     async def forget_others(self, recordings: Iterable[str]) -> None:
         """Take back what is to be sent of all others than these: they are gone."""
@@ -245,7 +230,7 @@ class RecordShelf:
         """Nobody works at files any more; the next start goes on."""
         all_of_them = [*self._kept.values()]
         self._kept.clear()
-        await asyncio.gather(*(_end(kept) for kept in all_of_them))
+        await asyncio.gather(*(kept.end() for kept in all_of_them))
         await self._storage.close()
 
     # --- inside ---
@@ -255,66 +240,32 @@ class RecordShelf:
         directory = self._root / recording
         return plan_for(directory, wanted, picture=settings.picture, h264=settings.h264, title=title)
 
-    def _is_there(self, kept: _Kept) -> bool:
-        return self._kept.get(kept.recording) is kept
+    def _is_there(self, kept: ShelvedRecording) -> bool:
+        return self._kept.get(kept.id) is kept
 
-    async def _take_over(self, kept: _Kept, old: FileMaking, making: FileMaking) -> None:
+    async def _take_over(self, kept: ShelvedRecording, old: FileMaking, making: FileMaking) -> None:
         """One after the other: both give their files the same names."""
         await old.stop()
         if self._is_there(kept) and kept.making is making:
             making.go_on()
 
-    def _finished(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
-        log.info("- the files of recording %s are whole", kept.recording)
-        self._background(kept, self._after_finish(kept, plan, finished), kept.sending)
+    def _finished(self, kept: ShelvedRecording, plan: FollowPlan, finished: Finished) -> None:
+        log.info("- the files of recording %s are whole", kept.id)
+        kept.begin(self._after_finish(kept, plan, finished), kept.sending)
 
-    async def _after_finish(self, kept: _Kept, plan: FollowPlan, finished: Finished) -> None:
+    async def _after_finish(self, kept: ShelvedRecording, plan: FollowPlan, finished: Finished) -> None:
         making = kept.making
         names = [one.name for one in finished.files if not one.name.endswith(PART)]
-        await self._storage.send(kept.recording, [*names, MANIFEST])
+        await self._storage.send(kept.id, [*names, MANIFEST])
         # At last: whoever finds it there after a restart finds everything ordered, too.
         if self._is_there(kept):
-            await asyncio.to_thread(write_made, self._root / kept.recording, plan, finished.stretches)
+            writing = asyncio.to_thread(write_made, self._root / kept.id, plan, finished.stretches)
+            # A thread cannot be given up: whoever removes the directory waits for it.
+            await asyncio.shield(kept.begin(writing, kept.work))
         if self._is_there(kept) and kept.making is making:
-            self._storage.rest(kept.recording)
+            self._storage.rest(kept.id)
 
-    async def _send_all(self, kept: _Kept) -> None:
-        await self._storage.send_all(kept.recording)
+    async def _send_all(self, kept: ShelvedRecording) -> None:
+        await self._storage.send_all(kept.id)
         if self._is_there(kept) and kept.making is None:
-            self._storage.rest(kept.recording)
-
-    def _background(
-        self, kept: _Kept, work: Coroutine[object, object, None], among: set[asyncio.Task[None]] | None = None
-    ) -> None:
-        task = asyncio.create_task(work)
-        tasks = kept.work if among is None else among
-        tasks.add(task)
-        task.add_done_callback(lambda done: self._ended(tasks, done))
-
-    def _ended(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("x what follows a recording failed", exc_info=task.exception())
-
-
-async def _end(kept: _Kept) -> None:
-    """Nothing is done for it afterwards. What takes over from another waits for that to be through."""
-    if kept.finishing is not None:
-        kept.finishing.cancel()
-    for task in kept.sending:
-        task.cancel()
-    if kept.making is not None:
-        await kept.making.stop()
-    await asyncio.gather(*kept.work, *kept.sending, return_exceptions=True)
-
-
-def _remove(directory: Path) -> None:
-    """Keys first; the log last: as long as it is there, the rest can be made again."""
-    (directory / STORAGE_FILE).unlink(missing_ok=True)
-    for path in (directory / FILES_FOLDER, directory):
-        shutil.rmtree(path, ignore_errors=False) if path.exists() else None
-    parent = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+            self._storage.rest(kept.id)

@@ -177,10 +177,10 @@ class ShelfStorage:
         self._homeless.discard(recording)
         if sent is not None:
             await _end(sent)
-        if self._own is not None:
-            self._own.forget(recording)
         if self._uploads is not None:
             await self._uploads.forget(recording)
+        if self._own is not None:  # after whatever could open it once more
+            self._own.forget(recording)
 
     async def forget_others(self, recordings: Iterable[str]) -> None:
         """Take back what is to be sent of all others than these."""

@@ -72,6 +72,11 @@ class Job:
     task: asyncio.Task[None] | None = None
 
     @property
+    def is_going(self) -> bool:
+        """Somebody works at it."""
+        return self.task is not None and not self.task.done()
+
+    @property
     def is_playlist(self) -> bool:
         """It has to wait for others."""
         return self.order.media_type == PLAYLIST_TYPE

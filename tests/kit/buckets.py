@@ -11,10 +11,15 @@ from bridge.outputs.storage import StorageFailed
 
 
 class Bucket:
-    """Remembers what arrived; refuses while `refuses` says why, hangs while `open` is not set."""
+    """Remembers what arrived; refuses while `refuses` says why, hangs while `open` is not set.
+
+    `stuck`: keys that hang for ever.
+    """
 
     def __init__(self) -> None:
         self.arrived: list[tuple[str, bytes]] = []
+        self.removed: list[str] = []
+        self.stuck: set[str] = set()
         self.refuses = ""
         self.open = asyncio.Event()
         self.open.set()
@@ -23,17 +28,31 @@ class Bucket:
         return await self.put_content(await asyncio.to_thread(path.read_bytes), key, media_type)
 
     async def put_content(self, content: bytes, key: str, media_type: str) -> str:
-        await self.open.wait()
-        if self.refuses:
-            raise StorageFailed(self.refuses)
+        await self._answer(key)
         self.arrived.append((key, content))
         return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    async def remove(self, key: str) -> None:
+        await self._answer(key)
+        self.removed.append(key)
 
     async def link(self, key: str, seconds: float) -> str:
         return f"https://bucket.test/{key}"
 
     async def read(self, key: str, begin: int, end: int) -> AsyncIterator[bytes]:
         yield dict(self.arrived)[key][begin:end]
+
+    @property
+    def there(self) -> dict[str, bytes]:
+        """What lies in it when all that was removed came before."""
+        return {key: content for key, content in self.arrived if key not in self.removed}
+
+    async def _answer(self, key: str) -> None:
+        await self.open.wait()
+        if key in self.stuck:
+            await asyncio.Event().wait()
+        if self.refuses:
+            raise StorageFailed(self.refuses)
 
 
 async def until(happened: Callable[[], bool]) -> None:

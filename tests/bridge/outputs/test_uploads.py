@@ -9,60 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.outputs.storage import StorageFailed
-from bridge.outputs.upload_job import Target
 from bridge.outputs.upload_orders import Order
-from bridge.outputs.uploads import Uploads, UploadSettings
-from tests.kit.buckets import Bucket, until
+from bridge.outputs.uploads import Uploads
+from tests.kit.buckets import until
+from tests.kit.upload_yard import Yard
 
 pytestmark = pytest.mark.unit
-
-
-class Yard:
-    """A queue on a disk, with a clock that only pauses move; `again` is a restart without a goodbye."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.main, self.spare = Bucket(), Bucket()
-        self.time = 1_000.0
-        self.pauses: list[float] = []
-        self.done: list[Order] = []
-        self.own: dict[str, Target] = {}
-        self.file = folder / "sound.wav"
-        self.file.write_bytes(b"sound")
-
-    async def start(self) -> None:
-        self.uploads = Uploads(
-            self.folder / "queue",
-            {"main": self.main, "spare": self.spare},
-            {"main": "spare"},
-            UploadSettings(at_a_time=2),
-            own=self._open_own,
-            sleep=self._sleep,
-            now=lambda: self.time,
-        )
-        self.uploads.on_done = self.done.append
-        await self.uploads.load()
-
-    async def again(self) -> None:
-        await self.uploads.close()
-        await self.start()
-
-    async def put(self, key: str = "r/sound.wav", recording: str = "r", path: Path | None = None) -> None:
-        await self.uploads.put(recording, path or self.file, "main", key, "audio/wav")
-
-    async def until_done(self, recording: str = "r") -> None:
-        await until(lambda: self.uploads.is_done(recording))
-
-    async def _open_own(self, recording: str) -> Target:
-        if recording not in self.own:
-            raise StorageFailed("the keys of the recording's own storage are gone")
-        return self.own[recording]
-
-    async def _sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -81,7 +33,7 @@ async def test_a_file_arrives_once_and_is_remembered_over_a_restart(yard: Yard) 
     assert yard.main.arrived == [("r/sound.wav", b"sound")]
     [look] = yard.uploads.looks("r")
     assert (look.stage, look.place) == ("uploaded", "main")
-    assert [order.key for order in yard.done] == ["r/sound.wav"]
+    assert [order.key for order in yard.uploads.arrived("r")] == ["r/sound.wav"]
 
 
 async def test_what_was_cut_off_by_a_restart_goes_on(yard: Yard) -> None:
@@ -124,7 +76,8 @@ async def test_a_place_that_keeps_failing_gives_way_to_its_backup(yard: Yard) ->
     await yard.until_done()
     assert (yard.main.arrived, yard.spare.arrived) == ([], [("r/sound.wav", b"sound")])
     assert yard.time - 1_000 >= 300
-    assert (yard.done[0].place, yard.done[0].done_place) == ("main", "spare")
+    [order] = yard.uploads.arrived("r")
+    assert (order.place, order.done_place) == ("main", "spare")
 
 
 async def test_a_slow_upload_holds_up_no_more_than_its_share(yard: Yard) -> None:
