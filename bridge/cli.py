@@ -12,7 +12,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -43,6 +43,9 @@ examples:
 
 Every setting can be a MEDIABRIDGE_… variable too: `limits.body_bytes` is MEDIABRIDGE_LIMITS_BODY_BYTES.
 """
+
+_ENCRYPTION_VARIABLES = ("AWS_SERVER_SIDE_ENCRYPTION", "AWS_SSE_")
+"""The clients of storages would take these along to what requests name, too: the settings say it instead."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -174,11 +177,17 @@ def _configure(options: argparse.Namespace, environment: Mapping[str, str] | Non
     from bridge import logs
     from bridge.config_source import load
 
+    _leave_out_encryption(os.environ)
     config = load(options.config, os.environ if environment is None else environment, _flags(options))
     logs.set_up(config.log_level, config.log_format)
     logs.hide(config.secrets())
     log.debug("- %s", config)
     return config
+
+
+def _leave_out_encryption(environment: MutableMapping[str, str]) -> None:
+    for name in [name for name in environment if name.upper().startswith(_ENCRYPTION_VARIABLES)]:
+        del environment[name]
 
 
 def _flags(options: argparse.Namespace) -> dict[str, object]:

@@ -20,6 +20,7 @@ from bridge.config_kinds import (
     NETWORKS,
     PATHS,
     PORT_RANGE,
+    TAGS,
     TOKENS,
     IceServer,
     Network,
@@ -148,6 +149,12 @@ class StorageConfig:
     """Azure: the account's name."""
     secret_key: Secret = setting(text("a text", Secret, hidden=True), Secret(""))
     """GCS: the service account's key, as JSON."""
+    encryption: Literal["", "aes256", "kms"] = setting(choice("aes256", "kms"), "")
+    """S3: with whose keys it encrypts what it keeps; left out: as the bucket says."""
+    kms_key: str = setting(text("a text", str), "")
+    """S3: the id, name or ARN of the key, with `kms`; left out: the account's own for S3."""
+    tags: tuple[tuple[str, str], ...] = setting(TAGS, ())
+    """S3: what every object is tagged with."""
     backup: str = setting(text("a text", str), "")
     """The name of the storage that is used when this one keeps failing."""
     links: bool = setting(flag(), True)

@@ -59,6 +59,10 @@ def _check_storage(places: Sequence[StorageConfig]) -> None:
     names = [place.name for place in places]
     for place in places:
         name, backup = place.name, place.backup
+        if (place.encryption or place.tags) and place.kind != "s3":
+            raise ConfigError(f"storage {name}: encryption and tags are for S3")
+        if place.kms_key and place.encryption != "kms":
+            raise ConfigError(f'storage {name}: kms_key needs encryption = "kms"')
         if names.count(name) > 1:
             raise ConfigError(f"storage {name} is configured twice")
         if backup and (backup not in names or backup == name):

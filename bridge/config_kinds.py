@@ -53,6 +53,13 @@ def _name(written: str) -> str:
     return written
 
 
+def _tag(written: str) -> tuple[str, str]:
+    name, sign, value = written.partition("=")
+    if not name or not sign:
+        raise ValueError
+    return name, value
+
+
 def _base_url(written: str) -> str:
     parts = urlsplit(written)
     rest = parts.path.rstrip("/") + parts.query + parts.fragment
@@ -132,6 +139,9 @@ HOST = text("a host name or address", _host)
 PATHS = several(path(), "a list of paths")
 NAME = text("a name of letters, digits, - and _", _name)
 BASE_URL = text("http(s)://host[:port] without a path", _base_url)
+TAGS = several(
+    text("a tag as name=value", _tag), 'a list of tags such as "team=calls", ten at the most', high=10
+)
 PORT_RANGE = text('"low-high" with ports from 1024 to 65535', _port_range)
 ADDRESSES = several(text("an IP address", _address), "a list of IP addresses")
 TOKEN = text("a text without spaces", _token, hidden=True)

@@ -118,6 +118,7 @@ class OutputParts:
         self.uploads.begin()  # what is nobody's has been taken back
         await self.streamings.load()
         await self.live.clean(self.streamings.hls_streams)
+        await self._storages.clean(self.streamings.hls_streams)
 
     async def close(self) -> None:
         """End every output, with the last words in it; a disk or peer that hangs is not waited for longer."""

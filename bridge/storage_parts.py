@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from bridge.config import Config, StorageConfig
 from bridge.egress import EgressGate
 from bridge.errors import BadInput, ConfigError
-from bridge.outputs.hls_publisher import Publish, published
 from bridge.outputs.own_storages import OwnStorages
+from bridge.outputs.published_streams import PublishedStream, PublishedStreams
 from bridge.outputs.shelf_storage import ShelfStorage
 from bridge.outputs.storage import Storage
 from bridge.outputs.storage_open import Opening
@@ -17,9 +19,11 @@ from bridge.outputs.uploads import Uploads
 from bridge.runtime.egress_proxy import EgressProxy
 from bridge.storage_endpoints import StorageEndpoints
 
+log = logging.getLogger(__name__)
+
 
 class StorageParts:
-    """Made and bound; `uploads` and `shelf` are their users' to open and to close, then `close`."""
+    """Made and bound; `uploads`, `shelf`, `published` are their users' to open and to close, then `close`."""
 
     def __init__(self, config: Config, gate: EgressGate, root: Path) -> None:
         """`root`: where the recordings are. Raises ConfigError for a storage that cannot be."""
@@ -36,6 +40,7 @@ class StorageParts:
             {place.name: place.backup for place in config.storage if place.backup},
             own=own.open,
         )
+        self.published = PublishedStreams(config.data_dir.absolute() / "published", self.places)
         hours = config.recordings.keep_uploaded_hours
         self.shelf = ShelfStorage(
             root,
@@ -46,15 +51,23 @@ class StorageParts:
             pause_s=config.recordings.finish_minutes * 60,
         )
 
-    def publish(self, storage: str, stream_id: str) -> Publish:
-        """How files of a live stream get to a storage. Raises BadInput for one that is not configured."""
-        place = self.places.get(storage)
-        if place is None:
-            raise BadInput(f"there is no storage {storage[:100]} in this server's configuration")
-        return published(place, stream_id)
+    def publish(self, storage: str, stream_id: str, stays: bool) -> PublishedStream:
+        """A live stream's place at a storage. Raises BadInput for one that is not configured."""
+        try:
+            return self.published.open(storage, stream_id, stays)
+        except KeyError:
+            raise BadInput(f"there is no storage {storage[:100]} in this server's configuration") from None
+
+    async def clean(self, streams: Collection[str]) -> None:
+        """Begin to remove from the storages what other live streams than these left there."""
+        try:
+            await self.published.clean(streams)
+        except OSError as error:
+            log.error("x what live streams left at storages is not known: %s", error.strerror)
 
     async def close(self) -> None:
         """Nothing goes anywhere any more."""
+        await self.published.close()
         await self.uploads.close()
         await self._proxy.close()
 
@@ -78,6 +91,9 @@ def _storage(place: StorageConfig, config: Config) -> Storage:
                 place.endpoint,
                 place.access_key.reveal(),
                 place.secret_key.reveal(),
+                encryption=place.encryption,
+                kms_key=place.kms_key,
+                tags=place.tags,
                 backup=place.backup,
                 links=place.links,
             ),

@@ -49,7 +49,7 @@ from bridge.core.specs import (
     Source,
     WebRtcOffer,
 )
-from bridge.core.storage_spec import OWN_STORAGE, GivenStorage, StorageKind
+from bridge.core.storage_spec import OWN_STORAGE, Encryption, GivenStorage, StorageKind
 from bridge.core.taps import Output, OutputEnd, OutputFactory, OutputFile, OutputLook, OutputPort, OutputState
 from bridge.core.wanted_files import EVERYBODY, WantedFiles, WantedPicture, Whom
 
@@ -73,6 +73,7 @@ __all__ = [
     "CaptureOrder",
     "CloseReason",
     "Encoding",
+    "Encryption",
     "FrameSink",
     "Gap",
     "GivenStorage",

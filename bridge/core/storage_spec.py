@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 StorageKind = Literal["s3", "gcs", "azure"]
+Encryption = Literal["", "aes256", "kms"]
+"""With which keys an S3 storage encrypts what it keeps: its own, or those of its key service. Empty: as the
+bucket says."""
 
 OWN_STORAGE: Final = "@own"
 """A recording's own storage, where the name of a configured one could stand: no such name has an @."""
@@ -28,3 +31,10 @@ class GivenStorage:
     secret_key: str = field(default="", repr=False)
     """GCS: the service account's key file, as JSON."""
     session_token: str = field(default="", repr=False)
+    session_expires: float = 0.0
+    """Until when the token is good, Unix seconds; 0: nobody said."""
+    encryption: Encryption = ""
+    kms_key: str = ""
+    """The id, name or ARN of the key; empty: the account's own for S3."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Names and values that every object gets; S3 only."""

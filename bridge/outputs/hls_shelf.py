@@ -54,8 +54,14 @@ def token_digest(token: str) -> bytes:
 
 
 class _Shelved:
-    def __init__(self, stream: HlsStream, directory: Path, digest: bytes | None) -> None:
-        self.stream, self.directory, self.digest = stream, directory, digest
+    def __init__(
+        self,
+        stream: HlsStream,
+        directory: Path,
+        digest: bytes | None,
+        also: Callable[[DateRange], None] | None,
+    ) -> None:
+        self.stream, self.directory, self.digest, self.also = stream, directory, digest, also
         self.texts: dict[tuple[object, ...], PlaylistText] = {}
         self.texts_version = -1
         self.leaving: asyncio.TimerHandle | None = None
@@ -73,9 +79,19 @@ class HlsShelf:
         self._files_bytes = 0
         self._reading: dict[Path, asyncio.Future[bytes]] = {}
 
-    def put(self, stream_id: str, stream: HlsStream, directory: Path, token: bytes | None = None) -> None:
-        """Have it answered for; `token`: the digest of the token that players must show."""
-        self._streams[stream_id] = _Shelved(stream, directory, token)
+    def put(
+        self,
+        stream_id: str,
+        stream: HlsStream,
+        directory: Path,
+        token: bytes | None = None,
+        also: Callable[[DateRange], None] | None = None,
+    ) -> None:
+        """Have it answered for; `token`: the digest of the token that players must show.
+
+        `also`: who else is told of timed metadata.
+        """
+        self._streams[stream_id] = _Shelved(stream, directory, token, also)
 
     def remove(self, stream_id: str) -> None:
         """Nobody gets it any more. Requests that wait are refused: it may go on elsewhere, or later."""
@@ -106,11 +122,21 @@ class HlsShelf:
             self.remove(stream_id)
 
     def mark(self, stream_id: str, payload: str, duration_s: float) -> None:
-        """Timed metadata from now on: `payload` as X-PAYLOAD, in base64. Raises KeyError for another id."""
+        """Timed metadata from now on: `payload` as X-PAYLOAD, in base64.
+
+        Raises KeyError for another id, BadInput for more than a playlist holds.
+        """
         told = base64.b64encode(payload.encode()).decode()
         now_ms = self._now_ms()
         named = f"{round(now_ms)}-{secrets.token_hex(4)}"
-        self._streams[stream_id].stream.mark(DateRange(named, now_ms, duration_s, (("X-PAYLOAD", told),)))
+        date_range = DateRange(named, now_ms, duration_s, (("X-PAYLOAD", told),))
+        shelved = self._streams[stream_id]
+        try:
+            shelved.stream.mark(date_range)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        if shelved.also is not None:
+            shelved.also(date_range)
 
     def forget(self, directory: Path, files: list[str]) -> None:
         """These are deleted."""

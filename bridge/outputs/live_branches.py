@@ -24,12 +24,13 @@ from bridge.outputs import live_wire
 from bridge.outputs.back_off import BackOff
 from bridge.outputs.codec_wishes import as_possible
 from bridge.outputs.hls_place import prepare
-from bridge.outputs.hls_publisher import HlsPublisher, Publish
+from bridge.outputs.hls_publisher import HlsPublisher
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.hls_stream import HlsStream
 from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_hls import LiveHls
 from bridge.outputs.live_push import BACK_OFF, LivePush, Relays
+from bridge.outputs.published_streams import PublishedStream
 
 END_WITHIN_S = 5.0
 MOST_IN_PLAYLIST = 1_000
@@ -50,8 +51,8 @@ class BranchSettings:
     back_off: BackOff = BACK_OFF
     stalled_s: float = 10.0
     """A peer that reads nothing for so long is given up."""
-    publish: Callable[[str, str], Publish] | None = None
-    """For a storage's name and a stream's id: brings its files there. None: there is no storage."""
+    publish: Callable[[str, str, bool], PublishedStream] | None = None
+    """For a storage's name, a stream's id, and whether it stays: its place there. None: there is none."""
     lingers_s: float = 60.0
     """An HLS stream that is over can be seen for so long yet: players are up to three segments behind."""
 
@@ -149,11 +150,11 @@ class HlsBranch:
         self.name = spec.stream_id
         self._settings, self._on_trouble = settings, on_trouble
         self._token = bytes.fromhex(spec.token_hash) if spec.token_hash else None
-        self._publish: Publish | None = None
+        self._published: PublishedStream | None = None
         if spec.storage:
             if settings.publish is None:
                 raise BadInput("there is no storage to publish to")
-            self._publish = settings.publish(spec.storage, spec.stream_id)
+            self._published = settings.publish(spec.storage, spec.stream_id, spec.whole)
         self._spec = live_wire.HlsSpec(
             spec.container,
             _sound(spec.sound),
@@ -178,9 +179,9 @@ class HlsBranch:
             raise BridgeError(f"the stream has no place for its files: {why}") from None
         stream = HlsStream(self._spec, _wall_ms, sequence=first)
         publisher = None
-        if self._publish is not None:
+        if self._published is not None:
             publisher = HlsPublisher(
-                self._spec, directory, self._publish, _wall_ms, sequence=first, on_trouble=self._on_trouble
+                self._spec, directory, self._published, _wall_ms, sequence=first, on_trouble=self._on_trouble
             )
         live = LiveHls(
             self.name, stream, directory, self._settings.shelf,
@@ -190,7 +191,7 @@ class HlsBranch:
         self._encoder, self._live = encoder, live
 
     async def end(self, why: OutputEnd) -> None:
-        """Finish the playlist, and delete everything a while later.
+        """Finish the playlist, and delete everything a while later, but for a whole stream at its storage.
 
         When the server goes down its next run goes on with the stream, or deletes it.
         """
@@ -203,6 +204,8 @@ class HlsBranch:
         await self._live.finish(END_WITHIN_S)
         if why != "restart":
             self._settings.shelf.retire(self.name, self._settings.lingers_s)
+            if self._published is not None:
+                self._published.over(self._settings.lingers_s)
         self._state = "ended"
 
     def mark(self, tick: int, payload: str, duration_s: float) -> None:
@@ -238,6 +241,7 @@ class HlsBranch:
         }
         if self._live.publisher is not None:
             shown["waiting_uploads"] = self._live.publisher.waiting
+            shown["missed_uploads"] = self._live.publisher.missed
         if figures.delay_p50_ms is not None and figures.delay_p99_ms is not None:
             shown |= {"delay_p50_ms": figures.delay_p50_ms, "delay_p99_ms": figures.delay_p99_ms}
         return OutputLook(self.kind, state, self.trouble or self._note, shown)

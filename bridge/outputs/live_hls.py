@@ -50,7 +50,7 @@ class LiveHls:
         self._shelf = shelf
         self._on_trouble = on_trouble
         self._sweeping: asyncio.Future[None] | None = None
-        shelf.put(stream_id, stream, directory, token)
+        shelf.put(stream_id, stream, directory, token, None if publisher is None else publisher.mark)
 
     def order(self) -> AddHls:
         """For the encoder."""

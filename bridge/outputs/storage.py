@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from obstore.exceptions import BaseError
 
 from bridge.errors import BadInput, BridgeError
 from bridge.outputs.storage_open import Opening, open_store
-from bridge.outputs.storage_place import GOOGLE, Place, checked_key, checked_prefix
+from bridge.outputs.storage_place import GOOGLE, Place, checked_key, checked_prefix, checked_tags
 
 _CHUNK_BYTES: Final = 8 << 20
 _END_BYTES: Final = 1 << 20
@@ -39,6 +40,7 @@ class Storage:
         """Raises BadInput for a place that cannot be."""
         self.place = place
         self._prefix = checked_prefix(place.prefix)
+        checked_tags(place.tags)
         try:
             self._store = open_store(place, opening or Opening())
         except (BaseError, ValueError, OSError) as error:
@@ -49,8 +51,10 @@ class Storage:
 
         Gives the MD5 of what is there. Raises FileNotFoundError when there is no such file here.
         """
+        size = (await asyncio.to_thread(path.stat)).st_size
+        await self._send(path, self._target(key), media_type, size > _CHUNK_BYTES)
+        # Afterwards: a storage that takes nothing for hours costs no reading of large files again and again.
         sums = await asyncio.to_thread(_sums, path)
-        await self._send(path, self._target(key), media_type, sums.size > _CHUNK_BYTES)
         await self._verify(self._target(key), sums, lambda: _ends(path))
         return sums.md5
 
@@ -69,17 +73,6 @@ class Storage:
             return
         except (BaseError, OSError, ValueError) as error:
             raise self._failed(error) from None
-
-    async def keys(self, prefix: str) -> list[str]:
-        """Everything below `prefix`, without the place's own prefix."""
-        found: list[str] = []
-        try:
-            async for batch in obstore.list(self._store, self._target(prefix)):
-                found += [str(one["path"]) for one in batch]
-        except (BaseError, OSError, ValueError) as error:
-            raise self._failed(error) from None
-        cut = len(self._prefix) + 1 if self._prefix else 0
-        return sorted(key[cut:] for key in found)
 
     async def link(self, key: str, seconds: float) -> str:
         """An address where whoever has it can read the file for so long; empty when none can be given."""
@@ -112,7 +105,10 @@ class Storage:
         return checked_key(self._prefix, key) if self._prefix else checked_key(key)
 
     def _failed(self, error: Exception) -> StorageFailed:
-        return StorageFailed(f"{self.place.name}: {_reason(error)}")
+        why = _reason(error)
+        if why in _REFUSED and 0 < self.place.session_expires <= time.time():
+            why = _EXPIRED
+        return StorageFailed(f"{self.place.name}: {why}")
 
     async def _send(self, what: Path | bytes, target: str, media_type: str, in_parts: bool) -> None:
         try:
@@ -121,6 +117,7 @@ class Storage:
                 target,
                 what,
                 attributes={"Content-Type": media_type},
+                tags=dict(self.place.tags) or None,
                 use_multipart=in_parts,
                 chunk_size=_CHUNK_BYTES,
                 max_concurrency=4,
@@ -182,7 +179,21 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
         return first, file.read(_END_BYTES)
 
 
-_KINDS = {
+_EXPIRED: Final = "the session token has expired: files wait here for a new one"
+_NO_TOKEN: Final = "the session token is not accepted"
+# What S3 and what is compatible call it; nothing else of their answers is repeated.
+_CODES: Final = {
+    "ExpiredToken": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "SecurityTokenExpired": _EXPIRED,
+    "InvalidToken": _NO_TOKEN,
+    "InvalidTokenId": _NO_TOKEN,
+    "InvalidSecurityToken": _NO_TOKEN,
+    "RequestTimeTooSkewed": "its clock and the one here differ by too much",
+    "InvalidTag": "it does not take the tags",
+}
+_CODE: Final = re.compile(r"<Code>(\w{1,50})</Code>")
+_KINDS: Final = {
     "PermissionDeniedError": "access is denied",
     "UnauthenticatedError": "the credentials are not accepted",
     "FileNotFoundError": "there is no such bucket or file",
@@ -195,13 +206,15 @@ _HTTP_KINDS = {
     "Decode": "its answer cannot be read",
     "Unknown": "the connection broke",
 }
+_REFUSED: Final = ("access is denied", "the credentials are not accepted", _NO_TOKEN, "it answered 400")
 _HTTP_ERROR = re.compile(r"HttpError \{\s*kind: (\w+)")
 _STATUS = re.compile(r"\b(?:status|HTTP)[^0-9]{0,20}([45][0-9]{2})\b", re.IGNORECASE)
 
 
 def _reason(error: Exception) -> str:
     """What went wrong, without what the library quotes: addresses may be signed, answers may echo keys."""
-    named = _KINDS.get(type(error).__name__)
+    code = _CODE.search(str(error))
+    named = _CODES.get(code[1] if code else "") or _KINDS.get(type(error).__name__)
     if named:
         return named
     if isinstance(error, OSError) and error.strerror:

@@ -27,6 +27,7 @@ Store = S3Store | GCSStore | AzureStore
 
 _GCS_SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 _TOKEN_S: Final = 3600
+_ENCRYPTIONS: Final = {"aes256": "AES256", "kms": "aws:kms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Opening:
     proxy: str = ""
     """Every connection goes through it: the address of an HTTP proxy, with its credentials."""
     apart: bool = False
-    """Take nothing from this server's environment."""
+    """Take nothing from this server's environment, where the command line leaves no keys to encrypt with."""
 
 
 def open_store(place: Place, opening: Opening) -> Store:
@@ -71,17 +72,25 @@ def open_store(place: Place, opening: Opening) -> Store:
 
 
 def _s3(place: Place, opening: Opening, given: dict[str, Any]) -> S3Store:
-    config: Any = {"region": place.region or "us-east-1"}
+    # One by one: not everything that is compatible deletes many at once.
+    config: Any = {"region": place.region or "us-east-1", "disable_bulk_delete": True}
     if place.endpoint:
         config["endpoint"] = place.endpoint
+    if place.encryption:
+        config["server_side_encryption"] = _ENCRYPTIONS[place.encryption]
+    if place.kms_key:
+        config["sse_kms_key_id"] = place.kms_key
+    if place.tags:
+        config["disable_tagging"] = False
     if opening.apart:
         config |= {
             "virtual_hosted_style_request": False,
             "skip_signature": False,
             "request_payer": False,
-            "sse_kms_key_id": "",
-            "sse_customer_key_base64": "",
+            "s3_express": False,
         }
+        if not place.encryption:  # with it, an empty key would be taken for one that there is not
+            config |= {"sse_kms_key_id": "", "sse_customer_key_base64": ""}
     if place.access_key:
         keys = {
             "access_key_id": place.access_key,

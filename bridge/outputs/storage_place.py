@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from bridge.core.ports import GivenStorage, StorageKind
+from bridge.core.ports import Encryption, GivenStorage, StorageKind
 from bridge.errors import BadInput
 
 _KEY: Final = re.compile(r"[A-Za-z0-9!_.*'()-]+(?:/[A-Za-z0-9!_.*'()-]+)*")
@@ -25,6 +27,11 @@ _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
 _KEY_TEXT: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 _ENDPOINT_CHARACTERS: Final = 300
+_KMS_KEY: Final = re.compile(r"[A-Za-z0-9:/_-]{1,2048}")
+# S3's rules for the tags of an object.
+_MOST_TAGS: Final = 10
+_TAG_NAME: Final = re.compile(r"(?!aws:)[\w +=.:/@-]{1,128}")
+_TAG_VALUE: Final = re.compile(r"[\w +=.:/@-]{0,256}")
 GOOGLE: Final = "https://storage.googleapis.com"
 
 
@@ -45,6 +52,14 @@ class Place:
     secret_key: str = field(default="", repr=False)
     """GCS: the service account's key file, as JSON."""
     session_token: str = field(default="", repr=False)
+    session_expires: float = 0.0
+    """Until when the token is good, Unix seconds; 0: nobody said."""
+    encryption: Encryption = ""
+    """S3: with which keys it encrypts; empty: as the bucket says."""
+    kms_key: str = ""
+    """S3: the id, name or ARN of the key; empty: the account's own for S3."""
+    tags: tuple[tuple[str, str], ...] = ()
+    """S3: names and values that every object gets."""
     backup: str = ""
     """The name of the place that is used when this one keeps failing."""
     links: bool = True
@@ -68,6 +83,17 @@ def checked_prefix(prefix: str) -> str:
     return checked_key(prefix) if prefix else ""
 
 
+def checked_tags(tags: Sequence[tuple[str, str]]) -> None:
+    """Raises BadInput for what S3 does not take as the tags of an object."""
+    if len(tags) > _MOST_TAGS or len({name for name, _ in tags}) < len(tags):
+        raise BadInput(f"an object has {_MOST_TAGS} tags at the most, each with a name of its own")
+    if not all(_TAG_NAME.fullmatch(name) and _TAG_VALUE.fullmatch(value) for name, value in tags):
+        raise BadInput(
+            "a tag has a name of 1 to 128 characters and a value of 256 at the most, of letters, digits, "
+            "spaces and + - = . _ : / @, and its name does not begin with aws:"
+        )
+
+
 def given_place(name: str, given: GivenStorage) -> Place:
     """What a request names, checked as far as it can be without asking anybody.
 
@@ -83,6 +109,18 @@ def given_place(name: str, given: GivenStorage) -> Place:
         raise BadInput("`storage.region` is one of S3, such as eu-central-1")
     if given.session_token and (given.kind != "s3" or not _KEY_TEXT.fullmatch(given.session_token)):
         raise BadInput("`storage.sessionToken` is one of S3")
+    if given.session_expires and not (given.session_token and 0 < given.session_expires < math.inf):
+        raise BadInput("`storage.sessionExpires` is when the session token expires, in Unix seconds")
+    if given.encryption and given.kind != "s3":
+        raise BadInput("`storage.encryption` is for S3: the others always encrypt, as the bucket says")
+    if given.kms_key and (given.encryption != "kms" or not _KMS_KEY.fullmatch(given.kms_key)):
+        raise BadInput("`storage.kmsKey` is the id, name or ARN of a key, with `encryption` kms")
+    if given.tags and given.kind != "s3":
+        raise BadInput("`storage.tags` are for S3")
+    try:
+        checked_tags(given.tags)
+    except BadInput as error:
+        raise BadInput(f"`storage.tags`: {error}") from None
     access_key, secret_key = given.access_key, given.secret_key
     if given.kind == "gcs":
         if access_key:
@@ -100,7 +138,8 @@ def given_place(name: str, given: GivenStorage) -> Place:
     endpoint = _checked_endpoint(given.endpoint) if given.endpoint else vendor_endpoint(given)
     return Place(
         name, given.kind, given.bucket, prefix, given.region, endpoint, access_key, secret_key,
-        given.session_token,
+        given.session_token, given.session_expires, given.encryption, given.kms_key,
+        given.tags,
     )  # fmt: skip
 
 

@@ -167,3 +167,12 @@ def test_an_interrupt_gives_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli, "_doctor", interrupted)
     assert cli.main(["doctor"]) == 130
+
+
+def test_keys_that_clients_of_storages_would_take_along_are_left_out() -> None:
+    environment = {
+        "AWS_SSE_KMS_KEY_ID": "arn:aws:kms:x", "AWS_SSE_CUSTOMER_KEY_BASE64": "a2V5",
+        "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms", "AWS_ACCESS_KEY_ID": "an-id", "HOME": "/root",
+    }  # fmt: skip
+    cli._leave_out_encryption(environment)
+    assert environment == {"AWS_ACCESS_KEY_ID": "an-id", "HOME": "/root"}

@@ -303,6 +303,16 @@ def test_no_error_repeats_a_secret(tmp_path: Path, content: str) -> None:
     assert "hush" not in str(refused.value)
 
 
+def test_a_storages_encryption_and_tags_are_read(tmp_path: Path) -> None:
+    storage = "[[storage]]\nname = 's'\nbucket = 'b'\n"
+    written = storage + "encryption = 'kms'\ntags = ['team=calls', 'a=b=c', 'd=']"
+    [place] = load(file_with(tmp_path, written)).storage
+    assert (place.encryption, place.tags) == ("kms", (("team", "calls"), ("a", "b=c"), ("d", "")))
+    for wrong in ("encryption = 'rot13'", "tags = ['team']", "tags = ['=x']", "tags = 'team=calls'"):
+        with pytest.raises(ConfigError, match=r"storage\[0\].(encryption|tags) must be"):
+            load(file_with(tmp_path, storage + wrong))
+
+
 def test_loading_again_sees_a_changed_file_and_keeps_flags(tmp_path: Path) -> None:
     file = file_with(tmp_path, f"[[application]]\nid = '{ONE}'\ntokens = ['old']")
     config = load(file, {}, {"port": 7000})

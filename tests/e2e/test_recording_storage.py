@@ -7,15 +7,14 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.kit.object_storage import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStorage, object_storage
+from tests.kit.object_storage import BUCKET, ObjectStorage, object_storage
+from tests.kit.recorded_meeting import Meeting, left_in, settings, sums, until, wanted_of
 from tests.kit.running_bridge import RunningBridge
 
 pytestmark = pytest.mark.e2e
@@ -31,96 +30,6 @@ HERE = {
 def there() -> Iterator[ObjectStorage]:
     with object_storage() as running:
         yield running
-
-
-def settings(folder: Path, there: ObjectStorage, more: str = "") -> list[str]:
-    """A configuration with that storage."""
-    file = folder / "bridge.toml"
-    file.write_text(
-        f"""
-{more}
-[[storage]]
-name = "main"
-bucket = "{BUCKET}"
-prefix = "calls"
-endpoint = "{there.endpoint}"
-access_key = "{ACCESS_KEY}"
-secret_key = "{SECRET_KEY}"
-"""
-    )
-    return ["--config", str(file)]
-
-
-class Meeting:
-    """A conference that is recorded; nobody needs to say anything."""
-
-    def __init__(self, bridge: RunningBridge, conference: str) -> None:
-        self.bridge, self.conference = bridge, conference
-        self.base = f"/{bridge.application}/{conference}"
-
-    @classmethod
-    async def open(cls, bridge: RunningBridge) -> Meeting:
-        return cls(bridge, await bridge.open_conference("Storage"))
-
-    async def start(self, **body: Any) -> httpx.Response:
-        return await self.bridge.call("POST", f"{self.base}/recording/start", json=body)
-
-    async def stop(self) -> None:
-        answer = await self.bridge.call("POST", f"{self.base}/recording/stop", json={})
-        assert answer.status_code == 200, answer.text
-
-    async def get(self, below: str, **headers: str) -> httpx.Response:
-        token = {"Authorization": f"Bearer {self.bridge.token}"}
-        async with httpx.AsyncClient(base_url=self.bridge.base, timeout=20) as http:
-            return await http.get(f"{self.base}/recording{below}", headers=token | headers)
-
-    async def manifest(self) -> dict[str, Any]:
-        async with asyncio.timeout(30):
-            while (answer := await self.get("/manifest")).status_code != 200:  # noqa: ASYNC110 - as below
-                await asyncio.sleep(0.1)
-        read: dict[str, Any] = answer.json()
-        return read
-
-    async def record(self, seconds: float, **body: Any) -> dict[str, Any]:
-        """For so long, then the manifest."""
-        answer = await self.start(**body)
-        assert answer.status_code == 200, answer.text
-        await asyncio.sleep(seconds)
-        await self.stop()
-        return await self.manifest()
-
-
-async def until(happened: Callable[[], bool], within_s: float = 40) -> None:
-    async with asyncio.timeout(within_s):
-        while not await asyncio.to_thread(happened):  # noqa: ASYNC110 - another process's state
-            await asyncio.sleep(0.1)
-
-
-def wanted_of(manifest: dict[str, Any], prefix: str) -> dict[str, str]:
-    """Key → SHA-256, of all files."""
-    recording = manifest["recording"]
-    return {
-        f"{prefix}/{recording}/{one['name'].removeprefix('files/')}": one["sha256"]
-        for one in manifest["files"]
-    }
-
-
-def sums(there: ObjectStorage) -> dict[str, str]:
-    """Key → SHA-256, of everything but manifests."""
-    return {
-        key: hashlib.sha256(content).hexdigest()
-        for key, content in there.contents().items()
-        if not key.endswith("manifest.json")
-    }
-
-
-def left_in(folder: Path) -> list[Path]:
-    """What a server still has of recordings and uploads."""
-    found = []
-    for name in ("recordings", "uploads"):
-        with suppress(FileNotFoundError):
-            found += [path for path in (folder / "data" / name).rglob("*")]
-    return found
 
 
 async def test_a_storage_that_a_request_names_gets_the_files_over_a_kill_and_its_keys_are_seen_nowhere(
@@ -275,30 +184,3 @@ async def test_a_conference_that_is_deleted_in_the_middle_of_uploads_leaves_noth
             elif not deleted or left_in(bridge.folder):
                 assert len(there.contents()) == arrived  # nothing is sent of what is gone
             await until(lambda: left_in(bridge.folder) == [])
-
-
-async def test_live_hls_is_published_to_a_storage_where_nothing_is_named_that_is_not_there(
-    tmp_path: Path, there: ObjectStorage
-) -> None:
-    bridge = RunningBridge(tmp_path / "server", arguments=settings(tmp_path, there))
-    async with bridge:
-        meeting = await Meeting.open(bridge)
-        wishes = {"picture": None, "hls": {"segmentSeconds": 1, "storage": "main"}}
-        answer = await bridge.call("POST", f"{meeting.base}/streamings", json=wishes)
-        assert answer.status_code == 200, answer.text
-        there.gate.lots = random.Random(3)
-        named: set[str] = set()
-        async with asyncio.timeout(60):
-            while len(named) < 5:
-                await asyncio.sleep(0.3)
-                for key, content in (await asyncio.to_thread(there.contents)).items():
-                    if not key.endswith("media.m3u8"):
-                        continue
-                    lines = content.decode().rpartition("\n")[0].splitlines()
-                    folder = key.rpartition("/")[0]
-                    seen = {f"{folder}/{line}" for line in lines if line and not line.startswith("#")}
-                    assert seen <= set(await asyncio.to_thread(there.contents))
-                    named |= seen
-        there.gate.lots = None
-        await until(lambda: any(key.endswith("index.m3u8") for key in there.contents()))
-        assert SECRET_KEY not in bridge.log

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from bridge.core.ports import FrameSink, OutputEnd, OutputSpec
 from bridge.egress import EgressGate, EgressSettings
 from bridge.outputs.back_off import BackOff
-from bridge.outputs.hls_publisher import Publish
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.live_branches import BranchSettings
 from bridge.outputs.live_encoder import LiveEncoder
 from bridge.outputs.live_outputs import LiveOutput, LiveOutputs
+from bridge.outputs.published_streams import PublishedStream
 from bridge.runtime.rtmp_relay import Relay, RelayLimits
 from bridge.runtime.tls_out import client_context
 from tests.kit.tones import tone
@@ -135,7 +135,7 @@ class LiveHouse:
         back_off: BackOff = SOON,
         stalled_s: float = 3.0,
         lingers_s: float = 0.0,
-        publish: Callable[[str, str], Publish] | None = None,
+        publish: Callable[[str, str, bool], PublishedStream] | None = None,
     ) -> None:
         self.gate = EgressGate(EgressSettings(allow_private=True), _look_up)
         self.shelf = HlsShelf()

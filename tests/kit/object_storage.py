@@ -23,6 +23,12 @@ BUCKET = "recordings"
 ACCESS_KEY, SECRET_KEY = "an-access-key", "a-secret-key"
 
 
+EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>ExpiredToken</Code>'
+    b"<Message>The provided token has expired.</Message><Token-0>%s</Token-0></Error>"
+)
+"""As S3 answers then, the token and all."""
+
 Fault = Literal["", "503", "reset", "slow", "truncated"]
 
 
@@ -38,9 +44,26 @@ class Gate:
     spoil: bool = False
     """What arrives is as long as what was sent."""
     drawn: Counter[str] = field(default_factory=Counter)
+    expired: str = ""
+    """A session token that is not good any more."""
+    refusal: int = 0
+    """The status of every answer, without a word."""
+    refused_part: int = 0
+    """The number of a part that is never taken."""
 
     def around(self, application: Any) -> Any:
         def answer(environ: Any, start_response: Any) -> Any:
+            part = f"partNumber={self.refused_part}&" in environ["QUERY_STRING"] + "&"
+            if self.refusal or part:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                start_response(f"{self.refusal or 403} No", [("Content-Length", "0")])
+                return [b""]
+            if self.expired and environ.get("HTTP_X_AMZ_SECURITY_TOKEN") == self.expired:
+                environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+                body = EXPIRED % self.expired.encode()
+                headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
+                start_response("400 Bad Request", headers)
+                return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
             if environ["REQUEST_METHOD"] in ("PUT", "POST"):
                 fault = self._draw()
                 self.drawn[fault] += 1
@@ -84,7 +107,7 @@ class ObjectStorage:
     client: Any
     gate: Gate = field(default_factory=lambda: Gate())
 
-    def place(self, name: str = "main", **more: str) -> Place:
+    def place(self, name: str = "main", **more: Any) -> Place:
         """Where to upload to."""
         given: Any = {"bucket": BUCKET, "endpoint": self.endpoint, **more}
         return Place(name, "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, **given)
@@ -97,6 +120,24 @@ class ObjectStorage:
     def media_type(self, key: str) -> str:
         """As it was given."""
         return str(self.client.head_object(Bucket=BUCKET, Key=key)["ContentType"])
+
+    def encryption(self, key: str) -> str:
+        """With whose keys it was encrypted."""
+        return str(self.client.head_object(Bucket=BUCKET, Key=key).get("ServerSideEncryption", ""))
+
+    def kms_key(self, key: str) -> str:
+        """With which key of the key service."""
+        return str(self.client.head_object(Bucket=BUCKET, Key=key).get("SSEKMSKeyId", ""))
+
+    def tags(self, key: str) -> dict[str, str]:
+        """As it was tagged."""
+        found = self.client.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+        return {one["Key"]: one["Value"] for one in found}
+
+    def unfinished(self) -> list[str]:
+        """The keys of uploads in parts that were begun and never ended."""
+        found = self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        return [one["Key"] for one in found]
 
     def refuse(self) -> None:
         """From now on everything is answered by 503."""

@@ -31,6 +31,14 @@ class StorageBody(msgspec.Struct, rename="camel", kw_only=True):
     secret_key: _Key = ""
     """GCS: the service account's key file."""
     session_token: _Key = ""
+    session_expires: float = 0.0
+    """Until when it is good, Unix seconds."""
+    encryption: Literal["", "aes256", "kms"] = ""
+    """S3: with which keys it encrypts; empty: as the bucket says."""
+    kms_key: _Key = ""
+    """S3: the id, name or ARN of the key; empty: the account's own for S3."""
+    tags: Annotated[dict[str, str], Meta(max_length=50)] = {}
+    """S3: what every object is tagged with."""
 
     def __repr__(self) -> str:
         return f"StorageBody({self.kind!r}, {self.bucket!r}, …)"
@@ -39,5 +47,6 @@ class StorageBody(msgspec.Struct, rename="camel", kw_only=True):
         """As it is used, and checked, inside."""
         return GivenStorage(
             self.kind, self.bucket, self.prefix, self.region, self.endpoint,
-            self.access_key, self.secret_key, self.session_token,
+            self.access_key, self.secret_key, self.session_token, self.session_expires,
+            self.encryption, self.kms_key, tuple(self.tags.items()),
         )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from bridge.outputs import hls_shelf
 from bridge.outputs.date_range import DateRange
 from bridge.outputs.live_wire import Caption, CaptionSpec, HlsSpec, PartMade, PictureSpec
-from tests.kit.hls_house import HlsHouse
+from tests.kit.hls_house import HlsHouse, Stand
 from tests.kit.hls_reader import ReadPlaylist, attributes_of, faults, read
 from tests.kit.live_room import BEGAN_MS
 
@@ -280,12 +280,8 @@ async def test_an_unknown_stream_is_not_there_and_a_removed_one_no_more(tmp_path
 
 
 async def test_one_that_goes_on_in_the_next_run_is_said_to_be_over_nowhere(tmp_path: Path) -> None:
-    stored: dict[str, str] = {}
-
-    async def publish(path: Path) -> None:
-        stored[path.name] = await asyncio.to_thread(path.read_text, errors="replace")
-
-    house = HlsHouse(tmp_path, LOW, publish=publish)
+    stand = Stand()
+    house = HlsHouse(tmp_path, LOW, place=stand)
     for _ in range(6):
         house.hear(1)
         await asyncio.sleep(0.01)  # writing is a thread's work
@@ -295,7 +291,7 @@ async def test_one_that_goes_on_in_the_next_run_is_said_to_be_over_nowhere(tmp_p
     house.end()
     await house.live.finish(5)
     assert (await waiting).status == 503
-    playlist = read(stored["media.m3u8"])
+    playlist = read(stand.stored["media.m3u8"].decode())
     assert not playlist.ended and len(playlist.segments) >= 2
 
 
@@ -376,55 +372,3 @@ async def test_the_delay_from_mouth_to_playlist_is_measured(
     assert figures.delay_p50_ms is not None and figures.delay_p99_ms is not None
     assert least <= figures.delay_p50_ms <= figures.delay_p99_ms <= most
     assert figures.segments >= 9 and figures.bytes > 100_000
-
-
-# --- a storage ---
-
-
-async def test_a_segment_is_named_on_the_storage_only_when_it_is_there(tmp_path: Path) -> None:
-    stored: dict[str, bytes] = {}
-    order: list[str] = []
-
-    async def publish(path: Path) -> None:
-        await asyncio.sleep(0)
-        content = await asyncio.to_thread(path.read_bytes)
-        if path.suffix == ".m3u8" and path.name != "index.m3u8":
-            playlist = read(content.decode())
-            assert faults(playlist) == [] and playlist.part_target is None and not playlist.control
-            named = [uri for s in playlist.segments for uri in (s.uri, s.map_uri) if uri]
-            assert all(uri in stored for uri in named), "named and not there"
-        stored[path.name] = content
-        order.append(path.name)
-
-    house = HlsHouse(tmp_path, LOW, publish=publish)
-    for _ in range(12):
-        house.hear(1)
-        await asyncio.sleep(0.01)  # writing is a thread's work
-    house.end()
-    await house.live.finish(5)
-    final = read(stored["media.m3u8"].decode())
-    assert final.ended and final.last_sequence == read(stored["captions.m3u8"].decode()).last_sequence == 6
-    assert "index.m3u8" in stored and not [name for name in order if name.startswith("p")]
-
-
-async def test_a_storage_that_fails_for_a_while_gets_everything(tmp_path: Path) -> None:
-    stored: list[str] = []
-    broken = True
-
-    async def publish(path: Path) -> None:
-        if broken:
-            raise OSError(5, "input/output error")
-        stored.append(path.name)
-
-    house = HlsHouse(tmp_path, PLAIN, publish=publish)
-    for _ in range(6):
-        house.hear(1)
-        await asyncio.sleep(0.003)
-    assert stored == [] and any("storage" in trouble for trouble in house.troubles)
-    assert (await house.media()).last_sequence >= 1, "its own viewers notice nothing"
-    broken = False
-    house.end()
-    await house.live.finish(5)
-    segments = [name for name in stored if name.endswith(".ts")]
-    assert segments == [segment.file for segment in house.studio.segments("live")] and len(segments) >= 3
-    assert house.troubles[-1] == ""

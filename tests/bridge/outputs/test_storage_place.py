@@ -78,6 +78,15 @@ def test_a_place_always_says_where_it_is(given: GivenStorage, endpoint: str) -> 
         (replace(S3, endpoint="https://x:99999"), "endpoint"),
         (replace(S3, endpoint="https://x y"), "endpoint"),
         (replace(S3, endpoint="https://"), "endpoint"),
+        (replace(S3, session_expires=1e9), "sessionExpires"),
+        (replace(S3, session_token="t", session_expires=-1.0), "sessionExpires"),
+        (replace(S3, session_token="t", session_expires=float("nan")), "sessionExpires"),
+        (replace(S3, tags=(("aws:x", ""),)), "tags"),
+        (replace(S3, tags=(("a", "1"), ("a", "2"))), "tags"),
+        (replace(GCS, encryption="aes256"), "encryption"),
+        (replace(S3, encryption="aes256", kms_key="1234"), "kmsKey"),
+        (replace(S3, encryption="kms", kms_key="a key"), "kmsKey"),
+        (replace(AZURE, tags=(("a", "1"),)), "tags"),
         (replace(GCS, region="eu"), "region"),
         (replace(GCS, session_token="t"), "sessionToken"),
         (replace(GCS, access_key="x"), "accessKey"),
@@ -93,6 +102,12 @@ def test_what_cannot_be_is_refused_by_its_name_without_repeating_it(given: Given
         given_place("own", given)
     assert str(refused.value).startswith(f"`storage.{field}`")
     assert SECRET not in str(refused.value)
+
+
+def test_encryption_tags_and_the_end_of_the_token_go_along() -> None:
+    given = replace(S3, session_token="t", session_expires=2e9, encryption="kms", tags=(("team", "calls"),))
+    place = given_place("own", given)
+    assert (place.session_expires, place.encryption, place.tags) == (2e9, "kms", (("team", "calls"),))
 
 
 def test_nothing_of_a_key_file_is_taken_but_who_signs() -> None:

@@ -51,7 +51,6 @@ class Files:
             sent[f"r/{size}"] = file.read_bytes()
             await storage.put(file, f"r/{size}", "audio/wav")
         await storage.put_content(b"#EXTM3U", "r/index.m3u8", "text/plain")
-        assert await storage.keys("r") == sorted([*sent, "r/index.m3u8"])
         for key, content in sent.items():
             read = b"".join([piece async for piece in storage.read(key, 0, len(content))])
             assert read == content
@@ -59,7 +58,8 @@ class Files:
         assert some == sent["r/10"][3:7]
         for _ in range(2):
             await storage.remove("r/index.m3u8")
-        assert "r/index.m3u8" not in await storage.keys("r")
+        with pytest.raises(StorageFailed, match="no such bucket or file"):
+            _ = [piece async for piece in storage.read("r/index.m3u8", 0, 7)]
 
 
 async def look_up(host: str) -> list[str]:

@@ -20,6 +20,7 @@ SECRET = "a-very-secret-key"
 BODY = {
     "kind": "s3", "bucket": "calls", "prefix": "2026", "region": "eu-central-1",
     "endpoint": "https://minio.example", "accessKey": "an-id", "secretKey": SECRET, "sessionToken": SECRET,
+    "sessionExpires": 2_000_000_000, "encryption": "kms", "kmsKey": "1234", "tags": {"team": "calls"},
 }  # fmt: skip
 CONTENT = bytes(range(200))
 
@@ -49,8 +50,9 @@ async def test_a_recording_may_have_a_storage_of_its_own(
     caplog.set_level(0)
     conference, recording_id = await start(mind, formats=["wav"], storage=BODY)
     assert mind.shelf.own[recording_id] == GivenStorage(
-        "s3", "calls", "2026", "eu-central-1", "https://minio.example", "an-id", SECRET, SECRET
-    )
+        "s3", "calls", "2026", "eu-central-1", "https://minio.example", "an-id", SECRET, SECRET,
+        2e9, "kms", "1234", (("team", "calls"),),
+    )  # fmt: skip
     assert mind.shelf.followed[recording_id] == RecordingWishes(("wav",), storage=OWN_STORAGE)
     shown = await mind.call("GET", f"/{APP}/{conference.id}")
     assert SECRET not in shown.text + caplog.text
@@ -71,6 +73,9 @@ async def test_a_moderator_may_name_one_and_a_guest_may_not(mind: Mind) -> None:
         BODY | {"bucket": 1},
         BODY | {"bucket": "refused"},
         BODY | {"secretKey": 5},
+        BODY | {"encryption": "rot13"},
+        BODY | {"tags": ["team"]},
+        BODY | {"tags": {"team": 7}},
         BODY | {"prefix": "a" * 600},
         {"kind": "s3"},
         {"bucket": "calls"},
