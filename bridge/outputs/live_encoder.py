@@ -90,6 +90,8 @@ class LiveEncoder:
         self._child: Child | None = None
         self._targets: dict[str, LiveTarget] = {}
         self._leaving: set[str] = set()
+        self._unsaid: set[str] = set()
+        """Outputs of which the encoder was not told that they begin or end: its queue was full."""
         self._begun: Begun | None = None
         self._levels: Levels | None = None
         self._scene = Scene()
@@ -117,6 +119,7 @@ class LiveEncoder:
         self._child, self._began = child, began
         self._children += 1
         self._missed = True  # it knows nothing of what was before
+        self._unsaid.clear()
         for name in [*self._targets]:
             self.order(name)
 
@@ -131,14 +134,14 @@ class LiveEncoder:
         """Ask the output for its order, and give it. False when there is none, or nobody to take it."""
         target = self._targets.get(name)
         order = None if target is None else target.order()
-        return order is not None and self._send(order)
+        return order is not None and self._said(name, order)
 
     def remove(self, name: str) -> None:
         """End an output; its `Closed` follows when all that was said before is in it."""
         if name not in self._targets:
             return
         self._leaving.add(name)
-        if not self._send(Remove(name)):
+        if not self._said(name, Remove(name)) and self._child is None:
             self._closed(Closed(name, _GONE))
 
     def passed(self, since: int, until: int, records: list[Record]) -> None:
@@ -159,6 +162,12 @@ class LiveEncoder:
             if self._missed and self._levels is not None:
                 self._send(self._levels)
             self._missed = self._begun is None
+            for name in [*self._unsaid]:
+                self._unsaid.discard(name)
+                if name in self._leaving:
+                    self.remove(name)
+                else:
+                    self.order(name)
 
     def caption(self, caption: Caption) -> None:
         """Something was said."""
@@ -212,6 +221,14 @@ class LiveEncoder:
                 known.append(Talked(since, tile.participant, True))
         return known
 
+    def _said(self, name: str, command: AddHls | AddPush | Remove) -> bool:
+        """Whether it was told; otherwise, as long as there is an encoder, that is made up for."""
+        if self._send(command):
+            return True
+        if self._child is not None:
+            self._unsaid.add(name)
+        return False
+
     def _send(self, command: Command) -> bool:
         if self._child is None or self._stopping:
             return False
@@ -229,6 +246,7 @@ class LiveEncoder:
     def _closed(self, event: Closed) -> None:
         target = self._targets.pop(event.output, None)
         self._leaving.discard(event.output)
+        self._unsaid.discard(event.output)
         if target is not None:
             target.told(event)
 

@@ -1,4 +1,4 @@
-"""What is said in a pushed stream beside sound and pictures, found by real servers and players at its time."""
+"""What is said in a pushed stream beside sound and pictures: real servers and players find it at its time."""
 
 from __future__ import annotations
 
