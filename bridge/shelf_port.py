@@ -19,8 +19,8 @@ class AwayFile(Protocol):
     def tag(self) -> str:
         """Of its content, as an ETag."""
 
-    async def link(self) -> str:
-        """An address where it can be read for some minutes, by whoever has it; empty: there is none."""
+    async def link(self, for_s: float = ...) -> str:
+        """An address where it can be read for so long (some minutes), by whoever has it; empty: none."""
 
     def pieces(self, begin: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `begin` to before `end`."""

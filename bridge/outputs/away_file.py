@@ -8,6 +8,7 @@ from bridge.outputs.upload_job import Target
 from bridge.outputs.upload_orders import Order
 
 LINK_S = 300.0
+"""How long a link can be used unless somebody says."""
 
 
 class AwayFile:
@@ -21,10 +22,10 @@ class AwayFile:
         self._order = order
         self._open_target = open_target
 
-    async def link(self) -> str:
-        """An address where it can be read for some minutes, by whoever has it; empty: there is none."""
+    async def link(self, for_s: float = LINK_S) -> str:
+        """An address where it can be read for so long, by whoever has it; empty: there is none."""
         target = await self._open_target(self._order)
-        return await target.link(self._order.key, LINK_S)
+        return await target.link(self._order.key, for_s)
 
     async def pieces(self, begin: int, end: int) -> AsyncIterator[bytes]:
         """The bytes from `begin` to before `end`."""

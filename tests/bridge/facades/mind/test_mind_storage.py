@@ -106,10 +106,10 @@ class Away:
     size: int = len(CONTENT)
     tag: str = '"md5"'
 
-    async def link(self) -> str:
+    async def link(self, for_s: float = 300.0) -> str:
         if self.fails is not None:
             raise self.fails
-        return self.signed
+        return f"{self.signed}&for={for_s:g}" if self.signed else ""
 
     async def pieces(self, begin: int, end: int) -> AsyncIterator[bytes]:
         if self.fails is not None:
@@ -129,10 +129,20 @@ async def test_who_asks_is_sent_to_the_storage_for_as_long_as_the_address_is_goo
     conference = await put_away(mind, "program.mp4", Away())
     for path in ("", "/files/program.mp4"):
         answer = await mind.call("GET", path_of(conference, path))
-        assert (answer.status_code, answer.headers["location"]) == (302, Away.signed)
+        assert (answer.status_code, answer.headers["location"]) == (302, f"{Away.signed}&for=300")
         assert answer.headers["cache-control"] == "no-store"
     _, guest = await mind.person(conference, "Bob")
     assert (await mind.call("GET", path_of(conference), guest)).status_code == 403
+
+
+async def test_how_long_the_address_is_good_can_be_said(mind: Mind) -> None:
+    conference = await put_away(mind, "program.mp4", Away())
+    for seconds in ("60", "3600", "604800"):
+        answer = await mind.call("GET", path_of(conference, f"?linkSeconds={seconds}"))
+        assert (answer.status_code, answer.headers["location"]) == (302, f"{Away.signed}&for={seconds}")
+    for wrong in ("59", "604801", "-60", "1e3", "", "soon", "\u0661\u0662\u0660"):
+        answer = await mind.call("GET", path_of(conference, f"?linkSeconds={wrong}"))
+        assert (answer.status_code, "linkSeconds" in answer.json()["error"]) == (400, True), wrong
 
 
 @pytest.mark.parametrize(
