@@ -51,10 +51,10 @@ async def test_live_hls_is_published_to_a_storage_where_nothing_is_named_that_is
                     if not key.endswith("media.m3u8"):
                         continue
                     seen = {f"{key.rpartition('/')[0]}/{name}" for name in named_in(content)}
-                    assert seen <= set(await asyncio.to_thread(there.contents))
+                    assert seen <= set(await asyncio.to_thread(there.keys))
                     named |= seen
         there.gate.lots = None
-        await until(lambda: any(key.endswith("index.m3u8") for key in there.contents()))
+        await until(lambda: any(key.endswith("index.m3u8") for key in there.keys()))
         assert SECRET_KEY not in bridge.log
 
 
@@ -62,7 +62,7 @@ async def test_what_players_need_no_more_goes_from_the_storage_over_a_kill_and_a
     tmp_path: Path, there: ObjectStorage
 ) -> None:
     def keys(stream_id: str) -> set[str]:
-        return {key for key in there.contents() if f"/hls/{stream_id}/" in key}
+        return {key for key in there.keys() if f"/hls/{stream_id}/" in key}
 
     def is_published(stream_id: str, segments: int) -> bool:
         return len([key for key in keys(stream_id) if key.endswith(".ts")]) >= segments

@@ -9,7 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -113,9 +113,17 @@ class ObjectStorage:
         return Place(name, "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, **given)
 
     def contents(self) -> dict[str, bytes]:
-        """Every object."""
+        """Every object, but what is removed meanwhile."""
+        found = {}
+        for key in self.keys():
+            with suppress(self.client.exceptions.NoSuchKey):
+                found[key] = self._read(key)
+        return found
+
+    def keys(self) -> list[str]:
+        """Of every object."""
         listed = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-        return {one["Key"]: self._read(one["Key"]) for one in listed}
+        return [str(one["Key"]) for one in listed]
 
     def media_type(self, key: str) -> str:
         """As it was given."""
