@@ -48,14 +48,18 @@ class PublishRefused(BridgeError):
 class StreamName:
     """What a server is told of where the stream belongs."""
 
-    application: str
+    application: str = field(repr=False)
     key: str = field(repr=False)
 
     @classmethod
     def of(cls, path: str) -> StreamName:
-        """From an address's path and query: the last segment, with the query, is the key."""
+        """From an address's path and query: the last segment, with the query, is the key.
+
+        A single segment is the application's, and the key is empty: so MediaMTX calls its streams.
+        """
         application = path.partition("?")[0].rpartition("/")[0]
-        return cls(application.lstrip("/"), path[len(application) :].removeprefix("/"))
+        key = path[len(application) :].removeprefix("/")
+        return cls(application.lstrip("/"), key) if application else cls(key, "")
 
 
 class RtmpPublisher:

@@ -80,6 +80,9 @@ def _with_headers(body: bytes, chunk_stream: int) -> bytes:
 
 
 def tc_url_of(scheme: str, authority: str, path: str) -> str:
-    """What a client would say that connects to this address itself: all of it but the stream's name."""
+    """What a client would say that connects to this address itself: all of it but the stream's name.
+
+    `path`: with the query. A single segment is no stream's name.
+    """
     application = path.partition("?")[0].rpartition("/")[0]
-    return f"{scheme}://{authority}{application}"
+    return f"{scheme}://{authority}{application or path}"

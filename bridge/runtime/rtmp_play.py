@@ -13,7 +13,7 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bridge.egress import EgressGate
 from bridge.errors import BadInput, NoSuchHost, RtmpFailed
@@ -60,11 +60,14 @@ class PlayPatience:
 
 @dataclass(frozen=True, slots=True)
 class PlayAddress:
-    """A URL taken apart as players do: at most two parts of the path are the application's name."""
+    """A URL taken apart as players do: at most two parts of the path are the application's name.
 
-    application: str
-    stream: str
-    tc_url: str
+    A path of one part is the application's, and the stream has no name: so MediaMTX calls its streams.
+    """
+
+    application: str = field(repr=False)
+    stream: str = field(repr=False)
+    tc_url: str = field(repr=False)
 
 
 def play_address(scheme: str, authority: str, path_and_query: str) -> PlayAddress:
@@ -73,9 +76,13 @@ def play_address(scheme: str, authority: str, path_and_query: str) -> PlayAddres
     parts = path.split("/")
     depth = 2 if len(parts) > 2 else 1
     application, stream = "/".join(parts[:depth]), "/".join(parts[depth:])
-    if not stream:
+    if len(parts) == 1 and application:
+        application += mark + query
+    elif not stream:
         raise RtmpFailed("the address names no stream: rtmp://host/application/stream")
-    return PlayAddress(application, stream + mark + query, f"{scheme}://{authority}/{application}")
+    else:
+        stream += mark + query
+    return PlayAddress(application, stream, f"{scheme}://{authority}/{application}")
 
 
 class RtmpPlayer:

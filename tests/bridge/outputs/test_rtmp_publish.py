@@ -189,7 +189,9 @@ def test_what_is_no_rtmp_is_noticed() -> None:
         ("/live/key", "live", "key"),
         ("/live/key?a=b/c", "live", "key?a=b/c"),
         ("/app/instance/key.flv", "app/instance", "key.flv"),
-        ("/key", "", "key"),
+        ("/stream", "stream", ""),
+        ("/stream?user=a/b", "stream?user=a/b", ""),
+        ("/", "", ""),
         ("/live/", "live", ""),
     ],
 )
@@ -197,3 +199,4 @@ def test_the_last_segment_is_the_key(path: str, application: str, key: str) -> N
     name = StreamName.of(path)
     assert (name.application, name.key) == (application, key)
     assert not key or key not in repr(name)
+    assert "user" not in repr(name)

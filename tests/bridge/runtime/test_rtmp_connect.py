@@ -64,7 +64,8 @@ def test_what_has_no_address_in_it_passes_as_it_is() -> None:
     [
         ("/live2/key", "rtmps://a.example/live2"),
         ("/app/inst/key?token=x/y", "rtmps://a.example/app/inst"),
-        ("/key", "rtmps://a.example"),
+        ("/stream", "rtmps://a.example/stream"),
+        ("/stream?user=a/b", "rtmps://a.example/stream?user=a/b"),
     ],
 )
 def test_the_address_has_everything_but_the_streams_name(path: str, expected: str) -> None:

@@ -73,15 +73,18 @@ async def playing(peer: RtmpPeer) -> AsyncIterator[AsyncIterator[bytes]]:
         ("/live/key?a=b/c", "live", "key?a=b/c"),
         ("/app/instance/key", "app/instance", "key"),
         ("/app/instance/a/b", "app/instance", "a/b"),
+        ("/stream", "stream", ""),
+        ("/stream?user=a/b", "stream?user=a/b", ""),
     ],
 )
 def test_an_address_is_taken_apart_as_players_do(path: str, application: str, stream: str) -> None:
     address = play_address("rtmp", "host:1", path)
     assert (address.application, address.stream) == (application, stream)
     assert address.tc_url == f"rtmp://host:1/{application}"
+    assert "key" not in repr(address) and "user" not in repr(address)
 
 
-@pytest.mark.parametrize("path", ["/", "/live", "/live/", "/live?key"])
+@pytest.mark.parametrize("path", ["/", "/live/", "/live/?key", "/?key"])
 def test_an_address_without_a_stream_is_none(path: str) -> None:
     with pytest.raises(RtmpFailed, match="names no stream"):
         play_address("rtmp", "host", path)
