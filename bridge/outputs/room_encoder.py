@@ -146,11 +146,11 @@ class RoomEncoder:
         self.encoder.passed(since, until, records)
 
     def _tell_levels(self, tick: int) -> None:
-        """Those of the tick that was run last; all users hear the same room."""
-        sources = [*self._levels_of.values()]
-        if not sources:
+        """Those of the tick that was run last. All users hear the same room, but one that ends is deaf."""
+        if not self._levels_of:
             return
-        loudest = sorted(sources[0]().items(), key=lambda level: -level[1])[:_MOST_LEVELS]
+        heard = next((found for levels in self._levels_of.values() if (found := levels())), {})
+        loudest = sorted(heard.items(), key=lambda level: -level[1])[:_MOST_LEVELS]
         levels = {who: level for who, level in loudest if level > 0}
         if levels != self._levels:
             self._levels = levels
