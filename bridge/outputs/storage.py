@@ -18,10 +18,12 @@ import obstore
 from obstore.exceptions import BaseError
 
 from bridge.errors import BadInput, BridgeError
+from bridge.outputs.file_pieces import FilePieces
 from bridge.outputs.storage_open import Opening, open_store
 from bridge.outputs.storage_place import GOOGLE, Place, checked_key, checked_prefix, checked_tags
 
 _CHUNK_BYTES: Final = 8 << 20
+_PARTS_AT_A_TIME: Final = 4
 _END_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 1 << 20
 
@@ -52,7 +54,8 @@ class Storage:
         Gives the MD5 of what is there. Raises FileNotFoundError when there is no such file here.
         """
         size = (await asyncio.to_thread(path.stat)).st_size
-        await self._send(path, self._target(key), media_type, size > _CHUNK_BYTES)
+        pieces = FilePieces(path, _CHUNK_BYTES) if size > _CHUNK_BYTES else None
+        await self._send(path, self._target(key), media_type, pieces)
         # Afterwards: a storage that takes nothing for hours costs no reading of large files again and again.
         sums = await asyncio.to_thread(_sums, path)
         await self._verify(self._target(key), sums, lambda: _ends(path))
@@ -60,7 +63,7 @@ class Storage:
 
     async def put_content(self, content: bytes, key: str, media_type: str) -> str:
         """The same, of what is in memory."""
-        await self._send(content, self._target(key), media_type, False)
+        await self._send(content, self._target(key), media_type)
         sums = _Sums(len(content), hashlib.md5(content, usedforsecurity=False).hexdigest())
         await self._verify(self._target(key), sums, lambda: (content[:_END_BYTES], content[-_END_BYTES:]))
         return sums.md5
@@ -110,18 +113,22 @@ class Storage:
             why = _EXPIRED
         return StorageFailed(f"{self.place.name}: {why}")
 
-    async def _send(self, what: Path | bytes, target: str, media_type: str, in_parts: bool) -> None:
+    async def _send(
+        self, what: Path | bytes, target: str, media_type: str, pieces: FilePieces | None = None
+    ) -> None:
+        """`pieces` of it, where it goes in parts."""
         try:
-            await obstore.put_async(
+            sending = obstore.put_async(
                 self._store,
                 target,
-                what,
+                what if pieces is None else pieces,
                 attributes={"Content-Type": media_type},
                 tags=dict(self.place.tags) or None,
-                use_multipart=in_parts,
+                use_multipart=pieces is not None,
                 chunk_size=_CHUNK_BYTES,
-                max_concurrency=4,
+                max_concurrency=_PARTS_AT_A_TIME,
             )
+            await (sending if pieces is None else pieces.sent_by(sending))
         except (BaseError, OSError, ValueError) as error:
             raise self._failed(error) from None
 

@@ -50,9 +50,13 @@ class Gate:
     """The status of every answer, without a word."""
     refused_part: int = 0
     """The number of a part that is never taken."""
+    delay_s: float = 0.0
+    """Before each part is taken."""
 
     def around(self, application: Any) -> Any:
         def answer(environ: Any, start_response: Any) -> Any:
+            if "partNumber=" in environ["QUERY_STRING"]:
+                time.sleep(self.delay_s)
             part = f"partNumber={self.refused_part}&" in environ["QUERY_STRING"] + "&"
             if self.refusal or part:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -99,15 +99,3 @@ async def test_a_refusal_after_the_time_that_was_named_is_taken_for_its_end(
             await Storage(place, APART).put_content(b"sound", "o/refused", "audio/wav")
     finally:
         there.gate.refusal = 0
-
-
-async def test_an_upload_in_parts_that_fails_leaves_no_parts(there: ObjectStorage, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(os.urandom(20 << 20))
-    there.gate.refused_part = 2
-    try:
-        with pytest.raises(StorageFailed):
-            await Storage(there.place(), APART).put(file, "o/parts", "video/mp4")
-    finally:
-        there.gate.refused_part = 0
-    assert there.unfinished() == []
