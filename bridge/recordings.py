@@ -100,7 +100,7 @@ class Recordings:
         wishes: RecordingWishes | None = None,
         storage: GivenStorage | None = None,
     ) -> KeptRecording:
-        """Begin or resume; nothing happens while it runs.
+        """Begin or resume; while it runs nothing happens, but that new keys to its own storage are taken.
 
         `wishes` hold for the whole recording, with what was recorded before; without any, what was wished for
         then. `storage` is its own, in place of a configured one. Raises NoSuchRoom, Draining, LimitReached,
@@ -114,6 +114,8 @@ class Recordings:
         async with self._lock(conference.id):
             there = self._by_conference.get(conference.id)
             if there is not None and self._desk.look(there.id) is not None:
+                if storage is not None:
+                    await self._renew_keys(there, storage)
                 return there
             if self._directory.find(conference.id) is None:
                 raise NoSuchRoom("no such conference")
@@ -196,6 +198,12 @@ class Recordings:
         wishes = wishes_of(begun)
         self.shelf.follow(begun.id, wishes.files, wishes.storage)
         return begun
+
+    async def _renew_keys(self, recording: KeptRecording, storage: GivenStorage) -> None:
+        """Where its files go is not changed by that."""
+        known = await self.shelf.own_storage(recording.id)
+        if known is not None and known.without_keys() == storage.without_keys():
+            await self.shelf.keep_storage(recording.id, storage)
 
     async def _let_rest(self, recording: KeptRecording) -> None:
         """It is not recorded any more, and after a restart neither; a later start goes on with it."""

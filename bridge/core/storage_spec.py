@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 StorageKind = Literal["s3", "gcs", "azure"]
@@ -38,3 +38,8 @@ class GivenStorage:
     """The id, name or ARN of the key; empty: the account's own for S3."""
     tags: tuple[tuple[str, str], ...] = ()
     """Names and values that every object gets; S3 only."""
+
+    def without_keys(self) -> GivenStorage:
+        """The same place; keys to it come and go."""
+        account = self.access_key if self.kind == "azure" else ""
+        return replace(self, access_key=account, secret_key="", session_token="", session_expires=0.0)

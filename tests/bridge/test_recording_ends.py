@@ -204,6 +204,25 @@ async def test_when_something_breaks_while_it_arrives_it_stays_for_the_next_star
     assert house.shelf.removed == [recording.id]
 
 
+async def test_one_whose_row_cannot_be_removed_is_said_to_stay(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def breaks(recording_id: str) -> None:
+        raise RuntimeError("the database is gone")
+
+    conference, recording = await house.record(SENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(house.kept, "forget_recording", breaks)
+        await house.end(conference, expired=True)
+        house.shelf.arrived.set()
+        await settled()
+    assert f"recording {recording.id} stays until the next start" in caplog.text
+    assert "the database is gone" in caplog.text
+    await house.again()
+    await settled()
+    assert house.kept.kept == {}
+
+
 # --- storages of their own ---
 
 
@@ -214,6 +233,20 @@ async def test_the_keys_are_nowhere_but_with_the_files(house: House) -> None:
     assert SECRET not in repr(house.kept.kept) + repr(recording) + repr(house.shelf.own)
     await house.again()
     assert house.shelf.followed[recording.id].storage == OWN_STORAGE
+
+
+async def test_new_keys_to_the_same_storage_are_taken_while_it_runs_and_another_storage_is_not(
+    house: House,
+) -> None:
+    conference, recording = await house.record(storage=OWN)
+    fresh = replace(OWN, session_token="of the afternoon", session_expires=2e9)
+    assert await house.recordings.start(conference, by=BY, storage=fresh) == recording
+    assert house.shelf.own == {recording.id: fresh}
+    await house.recordings.start(conference, by=BY, storage=replace(fresh, bucket="elsewhere"))
+    assert house.shelf.own == {recording.id: fresh}
+    other, without = await house.record()
+    await house.recordings.start(other, by=BY, storage=fresh)
+    assert without.id not in house.shelf.own
 
 
 async def test_its_row_is_there_before_its_keys_so_that_they_are_never_nobodys(
