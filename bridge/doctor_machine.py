@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
@@ -114,20 +115,30 @@ def open_files(config: Config) -> Iterator[Finding]:
         yield Finding(Verdict.OK, "files", f"{soft} may be open")
 
 
+def free_bytes(folder: Path) -> int:
+    """How much a folder can take that may have to be made first.
+
+    Raises OSError, which names the folder that is there, when nothing can be written to it.
+    """
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as wrong:
+        raise OSError(wrong.errno, wrong.strerror, str(folder)) from None
+    return shutil.disk_usage(folder).free
+
+
 def data_folder(config: Config) -> Iterator[Finding]:
     """Whether the state can be kept."""
     folder = config.data_dir.absolute()
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
     try:
-        with tempfile.NamedTemporaryFile(dir=existing) as probe:
-            probe.write(b"x")
+        free = free_bytes(folder)
     except OSError as wrong:
         advice = f"make it writable for this user (uid {os.getuid()}), or choose another with --data"
-        yield Finding(Verdict.FAIL, "data folder", f"{existing}: {wrong.strerror}", advice)
+        yield Finding(Verdict.FAIL, "data folder", f"{wrong.filename}: {wrong.strerror}", advice)
         return
-    free = shutil.disk_usage(existing).free
     if free < 1 << 30:
         yield Finding(Verdict.WARN, "data folder", f"{folder}: {free >> 20} MiB free", "make room")
     else:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 
 from bridge.config import Config
+from bridge.doctor_machine import free_bytes
 from bridge.finding import Finding, Verdict
 from bridge.outputs.fonts import DIRECTORIES, FontShelf
 
@@ -61,17 +60,12 @@ def fonts(config: Config, directories: tuple[Path, ...] = DIRECTORIES) -> Iterat
 def recordings_folder(config: Config) -> Iterator[Finding]:
     """Whether recordings can be kept."""
     folder = (config.recordings.directory or config.data_dir / "recordings").absolute()
-    existing = folder
-    while not existing.exists():
-        existing = existing.parent
     try:
-        with tempfile.NamedTemporaryFile(dir=existing) as probe:
-            probe.write(b"x")
+        free = free_bytes(folder)
     except OSError as wrong:
         advice = "make it writable for this user, or set recordings.directory"
-        yield Finding(Verdict.FAIL, "recordings", f"{existing}: {wrong.strerror}", advice)
+        yield Finding(Verdict.FAIL, "recordings", f"{wrong.filename}: {wrong.strerror}", advice)
         return
-    free = shutil.disk_usage(existing).free
     text = f"{folder}: {free / _GIBIBYTE:.0f} GiB free"
     if free < _WANTED_BYTES:
         yield Finding(Verdict.WARN, "recordings", text, "make room: a voice takes about 0.7 GB an hour")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from bridge.harness.progress import shown
 from bridge.harness.run_command import FAILED, INVALID, PASSED, tell_rest
 from bridge.harness.run_report import PAGE, ReportFolder
 from bridge.harness.steady import steady
+from bridge.harness.stoppable import carried_out
 
 HOLD_S = 30.0
 """How long all calls of a step are there at once, if nothing else is said."""
@@ -70,19 +70,12 @@ async def find_capacity(
         search, plan, report, told=_tell_step if progress else _tell_nothing,
         make=lambda run: BotTest(run, announce=tell_rest),
     )  # fmt: skip
-    cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as around:
         around.enter_context(steady(FILES))
         if progress:
             title = f"looking for what {without_query(url)} holds …"
             await around.enter_async_context(shown(searching.line, title))
-        running = asyncio.ensure_future(searching.run())
-        try:
-            found = await asyncio.shield(running)
-        except asyncio.CancelledError as wanted:
-            cancelled = wanted
-            searching.stop()
-            found = await running
+        found, cancelled = await carried_out(searching.run(), searching.stop)
     for problem in searching.problems:
         print(f"mediabridge: {problem}", file=sys.stderr)
     _tell(found, folder, say)

@@ -25,6 +25,7 @@ from bridge.harness.scenario_file import read_scenario
 from bridge.harness.sound import CODECS, SAMPLE, load
 from bridge.harness.stage import Stage
 from bridge.harness.steady import steady
+from bridge.harness.stoppable import carried_out
 from bridge.harness.talker import Talker, Words
 from bridge.harness.thresholds import Asked, read_threshold
 
@@ -135,19 +136,13 @@ async def run_test(
     folder = ReportFolder(report) if report is not None else None
     kept = CaptureFolder(captures) if captures is not None else None
     test = BotTest(plan, folder, tell_rest, captures=kept)
-    cancelled: asyncio.CancelledError | None = None
     async with AsyncExitStack() as around:
         around.enter_context(steady(files=3 * len(plan.starts) + 100))
         if progress:
             title = f"calling {without_query(plan.url)} …"
             await around.enter_async_context(shown(lambda: live_line(test.look()), title))
-        running = asyncio.ensure_future(test.run())
         try:
-            run = await asyncio.shield(running)
-        except asyncio.CancelledError as wanted:
-            cancelled = wanted
-            test.stop()
-            run = await running
+            run, cancelled = await carried_out(test.run(), test.stop)
         finally:
             if kept is not None:
                 await asyncio.to_thread(kept.close)

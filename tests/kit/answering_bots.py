@@ -22,6 +22,7 @@ from plivo.utils import validate_v3_signature
 from websockets.asyncio.server import ServerConnection, serve
 
 from tests.kit.bots import Bot
+from tests.kit.http_requests import next_request
 from tests.kit.plivo_account import elsewhere
 
 AUTH_ID = "MATESTAUTHID12345678"
@@ -108,13 +109,7 @@ class AnsweringBot:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                method, target, _ = head[0].split(" ", 2)
-                headers = {
-                    name.strip().lower(): value.strip()
-                    for name, _, value in (line.partition(":") for line in head[1:] if line)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                method, target, headers, body = await next_request(reader)
                 reply = self._reply(method, target, headers, body.decode())
                 if not isinstance(reply, str | tuple | bytes):
                     reply = await reply

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from plivo.utils import validate_v3_signature
 
+from tests.kit.http_requests import next_request
 from tests.kit.running_bridge import PLIVO_AUTH_TOKEN
 
 
@@ -70,13 +71,7 @@ class CallbackReceiver:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                method, target, _ = head[0].split(" ", 2)
-                headers = {
-                    name.strip().lower(): value.strip()
-                    for name, _, value in (line.partition(":") for line in head[1:] if line)
-                }
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                method, target, headers, body = await next_request(reader)
                 status = self._take(method, target, headers, body.decode())
                 writer.write(f"HTTP/1.1 {status} .\r\nContent-Length: 0\r\n\r\n".encode())
                 await writer.drain()

@@ -15,6 +15,7 @@ from bridge.egress import EgressGate, EgressSettings
 from bridge.errors import HttpFailed
 from bridge.runtime.http_out import HttpOut
 from tests.kit.hostile_urls import SECRET, Names
+from tests.kit.http_requests import HttpRequest, next_request
 
 HERE = {"hook.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -25,7 +26,7 @@ class Site:
     """Answers requests one by one with what `answer` makes of them, and keeps connections open."""
 
     answer: Callable[[str, str], bytes | Awaitable[bytes]] = lambda method, target: OK
-    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    asked: list[HttpRequest] = field(default_factory=list)
     connections: int = 0
     port: int = 0
 
@@ -33,12 +34,9 @@ class Site:
         self.connections += 1
         try:
             while True:
-                first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-                method, target, _ = first.split(" ")
-                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.asked.append((method, target, headers, body))
-                answer = self.answer(method, target)
+                request = await next_request(reader)
+                self.asked.append(request)
+                answer = self.answer(request.method, request.target)
                 writer.write(answer if isinstance(answer, bytes) else await answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):

@@ -26,12 +26,13 @@ from bridge.facades.plivo.accounts import KnownAccount, PlivoAccounts
 from bridge.facades.plivo.callbacks import moment
 from bridge.facades.plivo.names import canonical
 from bridge.facades.plivo.rest import ACCOUNT, answer
-from bridge.facades.plivo.rest_page import described
+from bridge.facades.plivo.rest_page import Shown, add_route
 from bridge.facades.plivo.rest_wire import read_page
 
 CAPTURES = ACCOUNT + "/Capture"
 CAPTURE = CAPTURES + "/{capture_id}"
 FILE = CAPTURE + "/File"
+_REASONS = {401: "The auth_id and auth_token are missing or wrong"}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -100,20 +101,8 @@ class CaptureApi:
             ("GET", FILE, "Download a capture", 200, get_file),
             ("DELETE", CAPTURE, "Delete a capture", 204, delete_capture),
         ):
-            run = self._answering(endpoint)
-            router.add_api_route(
-                path + "/",
-                run,
-                methods=[method],
-                summary=summary,
-                status_code=status,
-                operation_id=f"plivo_{endpoint.__name__}",
-                response_class=Response,
-                response_model=None,
-                responses={401: {"description": "The auth_id and auth_token are missing or wrong"}},
-                openapi_extra=described(path, method),
-            )
-            router.add_route(path, run, methods=[method], include_in_schema=False)
+            shown = Shown(f"plivo_{endpoint.__name__}", summary, status, _REASONS)
+            add_route(router, method, path, self._answering(endpoint), shown)
 
     def _answering(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         async def run(request: Request) -> Response:

@@ -39,7 +39,7 @@ from bridge.facades.plivo.fork import Fork
 from bridge.facades.plivo.fork_course import ForkCourse
 from bridge.facades.plivo.forks import Forks
 from bridge.facades.plivo.names import canonical
-from bridge.facades.plivo.rest_page import described
+from bridge.facades.plivo.rest_page import Shown, add_route
 from bridge.facades.plivo.rest_wire import read_body, read_page
 from bridge.facades.plivo.targets import Target, Targets
 from bridge.request_body import whole_body
@@ -105,20 +105,8 @@ class StreamApi:
             ("DELETE", CALL, "Hang up a call", 204, self.hang_up),
             ("GET", ACCOUNT + "/Call", "List the ids of live calls", 200, self.list_calls),
         ):
-            run = self._answering(endpoint)
-            router.add_api_route(
-                path + "/",
-                run,
-                methods=[method],
-                summary=summary,
-                status_code=status,
-                operation_id=f"plivo_{endpoint.__name__}",
-                response_class=Response,
-                response_model=None,
-                responses={status: {"description": text} for status, text in _REASONS.items()},
-                openapi_extra=described(path, method),
-            )
-            router.add_route(path, run, methods=[method], include_in_schema=False)
+            shown = Shown(f"plivo_{endpoint.__name__}", summary, status, _REASONS)
+            add_route(router, method, path, self._answering(endpoint), shown)
 
     # --- streams ---
 

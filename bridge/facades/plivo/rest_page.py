@@ -1,10 +1,15 @@
-"""What the page of the API says of streams: path parameters and bodies, which the endpoints read."""
+"""Routes as the page of the API shows them: path parameters and bodies, which the endpoints read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
 
 from bridge.facades.plivo.rest_wire import DEFAULT_FORMAT, DEFAULT_TIMEOUT_S, FORMATS, TRACKS
 
@@ -31,8 +36,38 @@ PARAMETERS: Mapping[str, Mapping[str, object]] = {
 """As the API's page shows them (JSON schema)."""
 
 
-def described(path: str, method: str) -> dict[str, Any]:
-    """Parameters and body, which the endpoints read themselves, for the API's page."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page says of a route."""
+
+    name: str
+    summary: str
+    status: int
+    """When all is well."""
+    reasons: Mapping[int, str]
+    """Other statuses, and what they mean."""
+
+
+def add_route(
+    router: APIRouter, method: str, path: str, run: Callable[[Request], Awaitable[Response]], shown: Shown
+) -> None:
+    """With a slash at its end, as the vendor has it, and without."""
+    router.add_api_route(
+        path + "/",
+        run,
+        methods=[method],
+        summary=shown.summary,
+        status_code=shown.status,
+        operation_id=shown.name,
+        response_class=Response,
+        response_model=None,
+        responses={status: {"description": text} for status, text in shown.reasons.items()},
+        openapi_extra=_read_by_endpoints(path, method),
+    )
+    router.add_route(path, run, methods=[method], include_in_schema=False)
+
+
+def _read_by_endpoints(path: str, method: str) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", path)
     said: dict[str, Any] = {
         "parameters": [

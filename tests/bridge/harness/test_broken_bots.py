@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from bridge.harness.lateness import LateLimits
 from bridge.harness.rules import RULES
 from bridge.harness.run_command import FAILED, plan_run, run_test
 from bridge.harness.thresholds import read_threshold
-from tests.bridge.web.browser import chromium, open_page
+from tests.bridge.web.browser import open_page
 from tests.kit import bots
 from tests.kit.junit_xml import read_junit
 from tests.kit.tones import tone
@@ -111,12 +110,6 @@ async def tested(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]
 
     done = await asyncio.gather(*(test(name, broken) for name, broken in BROKEN.items()))
     return dict(zip(BROKEN, done, strict=True))
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from bridge.harness.capacity_results import CapacityResult, CapacityStep
 from bridge.harness.results import Threshold
-from tests.bridge.web.browser import DESKTOP, PHONE, chromium, overflow
+from tests.bridge.web.browser import DESKTOP, PHONE, overflow
 from tests.kit.report_desk import Desk
 from tests.kit.report_runs import HOSTILE, make_capacity
 
@@ -20,19 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 FOUND = make_capacity(report=True)
 LATE = make_capacity(late=True)
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(browser: Browser, tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(browser, tmp_path)
-    yield desk
-    await desk.close()
 
 
 async def test_steps_are_shown_with_what_broke_and_lead_to_their_reports(desk: Desk) -> None:

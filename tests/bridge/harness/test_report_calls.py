@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.bridge.web.browser import chromium
 from tests.kit.report_desk import Desk, numbers
 from tests.kit.report_runs import make_run
 
@@ -18,19 +14,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 RUN = make_run(60)
 FAILED = [call for call in RUN.calls if call.failures]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(browser: Browser, tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(browser, tmp_path)
-    yield desk
-    await desk.close()
 
 
 async def test_calls_are_filtered_by_what_became_of_them(desk: Desk) -> None:

@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import re
 import wave
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from bridge.harness.report_html import write
 from bridge.harness.results import Moment
 from bridge.harness.run_totals import totals
-from tests.bridge.web.browser import PHONE, chromium, open_page, overflow
+from tests.bridge.web.browser import PHONE, open_page, overflow
 from tests.kit.report_desk import Desk, numbers, rows
 from tests.kit.report_runs import HOSTILE, hostile_run, make_run, percentile
 
@@ -21,19 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 RUN = make_run(60)
 FAILED = [call for call in RUN.calls if call.failures]
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def desk(browser: Browser, tmp_path: Path) -> AsyncIterator[Desk]:
-    desk = Desk(browser, tmp_path)
-    yield desk
-    await desk.close()
 
 
 async def test_the_verdict_and_what_led_to_it_come_first(desk: Desk) -> None:

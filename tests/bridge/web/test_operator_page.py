@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 from bridge.core.ports import CloseReason
 from bridge.people import Audience, Conference, Participant, Role
 from tests.bridge.web.browser import DESKTOP, PHONE, open_page, overflow
+from tests.bridge.web.operator_desk import enter
 from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -43,17 +44,6 @@ async def running(bridge: StagedBridge) -> Running:
     )
 
 
-async def enter(page: Page, bridge: StagedBridge, conference: str | None = None) -> None:
-    await page.goto(f"{bridge.base}/operator")
-    await page.get_by_label("Application id").fill(APPLICATION)
-    await page.get_by_label("Application token").fill(TOKEN)
-    await page.get_by_role("button", name="Enter").click()
-    await expect(page.locator("#desk")).to_be_visible()
-    if conference is not None:
-        await page.locator("#conferences button", has_text=conference).click()
-        await expect(page.locator(".pill", has_text="Live")).to_be_visible()
-
-
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - the browser's own time
@@ -79,7 +69,7 @@ async def test_a_token_of_another_application_is_told_apart(bridge: StagedBridge
 
 
 async def test_the_token_is_kept_for_the_tab_until_one_signs_out(bridge: StagedBridge, page: Page) -> None:
-    await enter(page, bridge)
+    await enter(page, bridge.base)
     assert TOKEN not in page.url
     await page.reload()
     await expect(page.locator("#desk")).to_be_visible()
@@ -92,7 +82,7 @@ async def test_the_token_is_kept_for_the_tab_until_one_signs_out(bridge: StagedB
 
 
 async def test_create_invite_rename_and_end(bridge: StagedBridge, page: Page) -> None:
-    await enter(page, bridge)
+    await enter(page, bridge.base)
     await expect(page.get_by_role("heading", name="No conference yet")).to_be_visible()
     await page.get_by_role("button", name="New", exact=True).click()
     await page.get_by_role("dialog").get_by_label("Name").fill("Quiz night")
@@ -134,7 +124,7 @@ async def test_create_invite_rename_and_end(bridge: StagedBridge, page: Page) ->
 async def test_the_copy_button_copies_the_join_link(running: Running, browser: Browser) -> None:
     watched = await open_page(browser, running.bridge.base, permissions=["clipboard-read", "clipboard-write"])
     page = watched.page
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await page.get_by_role("button", name="Invite", exact=True).first.click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Invite").click()
@@ -146,7 +136,7 @@ async def test_the_copy_button_copies_the_join_link(running: Running, browser: B
 
 
 async def test_every_number_of_a_leg_is_shown(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     ada = page.locator(".participants tr", has_text="Ada")
     for text in ("Browser · Opus", "-20 dBov", "42 ms", "of 40 ms", "0.4 %", "11", "23 ms", "round trip"):
         await expect(ada).to_contain_text(text)
@@ -160,7 +150,7 @@ async def test_every_number_of_a_leg_is_shown(running: Running, page: Page) -> N
 
 
 async def test_mute_role_and_expulsion_reach_the_conference(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await page.get_by_role("button", name="Mute Ada").click()
     await expect(page.get_by_role("button", name="Unmute Ada")).to_have_attribute("aria-pressed", "true")
     assert running.now(running.ada).muted
@@ -186,7 +176,7 @@ async def test_mute_role_and_expulsion_reach_the_conference(running: Running, pa
 
 
 async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     cell = page.get_by_role("button", name="Ada hears +45 31 12")
     await expect(cell).to_have_text("on")
     await cell.click()
@@ -204,7 +194,7 @@ async def test_a_click_in_the_grid_decides_who_hears_whom(running: Running, page
 async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(running: Running, page: Page) -> None:
     audience = Audience(hears=frozenset([running.phone.id]), heard_by=frozenset(["moderator"]))
     await running.bridge.bring_bot(running.conference, "Interpreter", audience, level=-25)
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     row = page.locator(".participants tbody tr", has_text="Interpreter")
     await expect(row.locator(".state")).to_have_text("Bot · L16 16 kHz")
     await expect(row.locator(".face.talking")).to_be_visible()
@@ -224,7 +214,7 @@ async def test_a_bot_is_shown_as_one_and_heard_by_its_audience_only(running: Run
 async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
     running: Running, page: Page
 ) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await expect(page.locator(".participants .face.talking")).to_have_count(1)
     await expect(page.locator(".grid thead .face.talking")).to_have_count(1)
     running.bridge.stop_telling_levels()
@@ -233,7 +223,7 @@ async def test_no_old_levels_are_shown_while_the_server_does_not_tell_new_ones(
 
 
 async def test_the_slider_and_the_keyboard_set_a_gain(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     cell = page.get_by_role("button", name="Zoë hears Ada")
     await cell.focus()
     slider = page.get_by_role("slider", name="Zoë hears Ada")
@@ -253,7 +243,7 @@ async def test_the_slider_and_the_keyboard_set_a_gain(running: Running, page: Pa
 
 
 async def test_changes_made_elsewhere_are_seen_at_once(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     bridge = running.bridge
     bob = await bridge.bring(running.conference, "Bob", level=-30)
     await expect(page.locator(".participants tr", has_text="Bob")).to_be_visible()
@@ -281,7 +271,7 @@ async def test_hostile_names_are_text_and_nothing_is_wider_than_the_window(
         await bridge.bring(running.conference, name, level=-20)
     watched = await open_page(browser, bridge.base, size=size)
     page = watched.page
-    await enter(page, bridge)
+    await enter(page, bridge.base)
     assert await overflow(page) <= 0
     await page.locator("#conferences button", has_text="Weekly call").click()
     await expect(page.locator(".participants tbody tr")).to_have_count(len(HOSTILE_NAMES) + 3)
@@ -299,7 +289,7 @@ async def test_hostile_names_are_text_and_nothing_is_wider_than_the_window(
 async def test_on_a_phone_the_list_and_a_conference_take_turns(running: Running, browser: Browser) -> None:
     watched = await open_page(browser, running.bridge.base, size=PHONE)
     page = watched.page
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await expect(page.locator("#conferences")).to_be_hidden()
     await page.get_by_role("button", name="All conferences").click()
     await expect(page.locator("#conferences")).to_be_visible()
@@ -311,14 +301,14 @@ async def test_on_a_phone_the_list_and_a_conference_take_turns(running: Running,
 async def test_many_conferences_can_be_searched(bridge: StagedBridge, page: Page) -> None:
     for number in range(9):
         await bridge.open_conference(f"Line {number}")
-    await enter(page, bridge)
+    await enter(page, bridge.base)
     await expect(page.locator("#conferences li")).to_have_count(9)
     await page.get_by_label("Find a conference").fill("line 7")
     await expect(page.locator("#conferences li")).to_have_count(1)
 
 
 async def test_a_failed_change_is_said(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await page.route(re.compile(r"/operator/api/.*/participants/"), lambda route: route.abort())
     await page.get_by_role("button", name="Mute Ada").click()
     await expect(page.get_by_text("That did not work: The server cannot be reached.")).to_be_visible()
@@ -326,7 +316,7 @@ async def test_a_failed_change_is_said(running: Running, page: Page) -> None:
 
 
 async def test_a_failed_change_of_the_grid_or_a_role_is_taken_back(running: Running, page: Page) -> None:
-    await enter(page, running.bridge, "Weekly call")
+    await enter(page, running.bridge.base, "Weekly call")
     await page.route(re.compile(r"/participants/"), lambda route: route.abort())
     cell = page.get_by_role("button", name="Ada hears +45 31 12")
     await cell.click()

@@ -18,8 +18,9 @@ from bridge.errors import LimitReached
 from bridge.people import Conference, Participant
 from bridge.recordings import RecordingWishes
 from tests.bridge.web.browser import DESKTOP, PHONE, open_page, overflow
+from tests.bridge.web.operator_desk import enter
 from tests.bridge.web.recorded_scene import FIRST_S, SECOND_S, make_recording, put_on
-from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
+from tests.bridge.web.staged_bridge import HOSTILE_NAMES, TOKEN, StagedBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -59,14 +60,8 @@ async def recorded(bridge: StagedBridge) -> AsyncIterator[Recorded]:
     yield Recorded(bridge, conference, await bridge.bring(conference, "Ada", level=-20))
 
 
-async def enter(page: Page, bridge: StagedBridge) -> Locator:
-    """Gives the panel."""
-    await page.goto(f"{bridge.base}/operator")
-    await page.get_by_label("Application id").fill(APPLICATION)
-    await page.get_by_label("Application token").fill(TOKEN)
-    await page.get_by_role("button", name="Enter").click()
-    await page.locator("#conferences button", has_text="Weekly call").click()
-    await expect(page.locator(".head .pill", has_text="Live")).to_be_visible()
+async def open_panel(page: Page, bridge: StagedBridge) -> Locator:
+    await enter(page, bridge.base, "Weekly call")
     return page.get_by_role("region", name="Recording")
 
 
@@ -83,7 +78,7 @@ async def played(page: Page, at_least: float) -> float:
 
 
 async def test_a_recording_is_begun_paused_and_resumed(recorded: Recorded, page: Page) -> None:
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await expect(panel).to_contain_text("Not recorded")
     await expect(panel).to_contain_text("Nothing of this conference is kept")
     await panel.get_by_role("button", name="Start").click()
@@ -101,7 +96,7 @@ async def test_a_recording_is_begun_paused_and_resumed(recorded: Recorded, page:
 
 
 async def test_the_options_say_which_files_are_made(recorded: Recorded, page: Page) -> None:
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await panel.get_by_role("button", name="Options").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("MP4 with picture").uncheck()
@@ -118,7 +113,7 @@ async def test_the_options_say_which_files_are_made(recorded: Recorded, page: Pa
 async def test_what_is_being_written_is_seen(recorded: Recorded, page: Page) -> None:
     await recorded.begin()
     recorded.show(seconds=252.4, bytes=3_120_400, lag_ms=420)
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     facts = panel.locator(".facts")
     for text in ("4 min 12 s", "3.12 MB", "420 ms", "nothing"):
         await expect(facts).to_contain_text(text)
@@ -131,7 +126,7 @@ async def test_what_is_being_written_is_seen(recorded: Recorded, page: Page) -> 
 
 async def test_trouble_is_told_in_words_and_goes_away_by_itself(recorded: Recorded, page: Page) -> None:
     recording_id = await recorded.begin()
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     recorded.show("troubled", "No space left on device", seconds=60, lag_ms=9_000, waiting_bytes=1_800_000)
     recorded.bridge.outputs.trouble("No space left on device")
     await expect(panel.locator("header .pill")).to_have_text("Not being written")
@@ -146,7 +141,7 @@ async def test_trouble_is_told_in_words_and_goes_away_by_itself(recorded: Record
 
 
 async def test_what_could_not_be_begun_or_paused_is_said(recorded: Recorded, page: Page) -> None:
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     recorded.bridge.outputs.fails = LimitReached("recordings", 3)
     await panel.get_by_role("button", name="Start").click()
     problem = panel.get_by_role("alert").first
@@ -166,7 +161,7 @@ async def test_the_files_of_a_finished_recording_are_listed(
     recorded: Recorded, page: Page, tmp_path: Path
 ) -> None:
     await recorded.finished(tmp_path / "r", program=("mp4", "hls-ts"), participants=("m4a",))
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     rows = panel.locator(".files tbody tr")
     await expect(rows).to_have_count(6)
     names = await rows.locator(".name").all_inner_texts()
@@ -191,7 +186,7 @@ async def test_uploads_say_how_they_go(recorded: Recorded, page: Page, tmp_path:
     recording_id = await recorded.finished(
         tmp_path / "r", states, program=("mp4", "hls-ts"), participants=("m4a",)
     )
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     shown = panel.locator(".files .uploaded")
     await expect(shown).to_have_count(6)
     told = [re.sub(r"\s+", " ", text) for text in await shown.all_inner_texts()]
@@ -206,7 +201,7 @@ async def test_uploads_say_how_they_go(recorded: Recorded, page: Page, tmp_path:
 
 async def test_it_is_played_and_the_time_line_seeks(recorded: Recorded, page: Page, tmp_path: Path) -> None:
     await recorded.finished(tmp_path / "r")
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await panel.get_by_role("button", name="Play Everybody, MP4").click()
     await played(page, 0.5)
     line = panel.get_by_role("slider", name="Place in the recording")
@@ -234,7 +229,7 @@ async def test_an_hls_recording_and_one_of_a_participant_are_played(
     recorded: Recorded, page: Page, tmp_path: Path
 ) -> None:
     await recorded.finished(tmp_path / "r", program=("hls-ts",), participants=("ogg",))
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     loaded = []
     page.on("request", lambda request: loaded.append(request.url))
     await panel.get_by_role("button", name="Play Ada, Ogg Opus").click()
@@ -255,7 +250,7 @@ async def test_what_is_large_is_played_by_its_link(recorded: Recorded, page: Pag
         replace(file, size=10**9) if file.name == "program.mp4" else file
         for file in shelf.stock[recording_id]
     ]
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await expect(panel.locator(".files")).to_contain_text("1.00 GB")
     await panel.get_by_role("button", name="Play Everybody, MP4").click()
     await played(page, 0.5)
@@ -267,7 +262,7 @@ async def test_a_file_is_downloaded_under_a_name_for_people(
     recorded: Recorded, page: Page, tmp_path: Path
 ) -> None:
     await recorded.finished(tmp_path / "r", participants=("m4a",))
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     async with page.expect_download() as started:
         await panel.get_by_role("button", name="Download Bob who left, M4A").click()
     download = await started.value
@@ -304,7 +299,7 @@ async def test_what_lies_in_a_storage_only_is_played_through_the_server(
     shelf.stock[recording_id] = [
         replace(file, here=False, size=0, state="uploaded") for file in shelf.stock[recording_id]
     ]
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await expect(panel.locator(".files tr", has_text="program.mp4")).to_contain_text("in its storage only")
     await expect(panel).to_contain_text("Resume begins another recording")
     await panel.get_by_role("button", name="Play Everybody, HLS").click()
@@ -317,7 +312,7 @@ async def test_what_is_still_being_finished_is_waited_for(
     recorded: Recorded, page: Page, tmp_path: Path
 ) -> None:
     await recorded.finished(tmp_path / "r")
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await expect(panel.locator(".files tbody tr")).to_have_count(3)
     recorded.bridge.outputs.shelf.unsettled = True
     await panel.get_by_role("button", name="Play Everybody, MP4").click()
@@ -328,7 +323,7 @@ async def test_what_is_still_being_finished_is_waited_for(
 
 async def test_a_file_that_is_gone_is_said_to_be(recorded: Recorded, page: Page, tmp_path: Path) -> None:
     recording_id = await recorded.finished(tmp_path / "r")
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     play = panel.get_by_role("button", name="Play Everybody, MP4")
     await expect(play).to_be_visible()
     recorded.bridge.outputs.shelf.stock[recording_id] = []
@@ -343,7 +338,7 @@ async def test_while_it_grows_what_there_is_can_be_played(
     shelf = recorded.bridge.outputs.shelf
     folder = make_recording(tmp_path / "r", ((recorded.ada.id, "Ada"),), resumed=False)
     shelf.put(recording_id, folder / "files" / "program.mp4", "video/mp4", complete=False)
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     row = panel.locator(".files tbody tr")
     await expect(row).to_contain_text("In the making")
     await row.get_by_role("button", name="Play Everybody, MP4").click()
@@ -375,7 +370,7 @@ async def test_hostile_names_are_text_and_nothing_is_cut_off(
     shelf.troubles[recording_id] = HOSTILE_NAMES[10]
     watched = await open_page(browser, recorded.bridge.base, size=size)
     page = watched.page
-    panel = await enter(page, recorded.bridge)
+    panel = await open_panel(page, recorded.bridge)
     await expect(panel.locator(".files tbody tr")).to_have_count(2 * len(HOSTILE_NAMES))
     shown = set(await panel.locator(".files .name").all_text_contents())
     assert set(HOSTILE_NAMES) <= shown

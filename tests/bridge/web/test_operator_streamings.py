@@ -16,8 +16,9 @@ from bridge.core.ports import HlsSpec, OutputLook, PushSpec
 from bridge.people import Conference
 from bridge.streamings import HlsWishes, StreamingWishes
 from tests.bridge.web.browser import DESKTOP, PHONE, open_page, overflow
+from tests.bridge.web.operator_desk import enter
 from tests.bridge.web.recorded_scene import make_recording
-from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
+from tests.bridge.web.staged_bridge import HOSTILE_NAMES, StagedBridge
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -59,14 +60,8 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "files" / "program-hls-ts"
 
 
-async def enter(page: Page, bridge: StagedBridge) -> Locator:
-    """Gives the panel."""
-    await page.goto(f"{bridge.base}/operator")
-    await page.get_by_label("Application id").fill(APPLICATION)
-    await page.get_by_label("Application token").fill(TOKEN)
-    await page.get_by_role("button", name="Enter").click()
-    await page.locator("#conferences button", has_text="Weekly call").click()
-    await expect(page.locator(".head .pill", has_text="Live")).to_be_visible()
+async def open_panel(page: Page, bridge: StagedBridge) -> Locator:
+    await enter(page, bridge.base, "Weekly call")
     return page.get_by_role("region", name="Live")
 
 
@@ -78,7 +73,7 @@ async def playing(page: Page) -> None:
 
 
 async def test_a_conference_is_published_and_its_key_is_shown_nowhere(streamed: Streamed, page: Page) -> None:
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await expect(panel).to_contain_text("Nobody outside can follow this conference")
     await panel.get_by_role("button", name="Publish").click()
     dialog = page.get_by_role("dialog")
@@ -97,7 +92,7 @@ async def test_a_conference_is_published_and_its_key_is_shown_nowhere(streamed: 
 
 
 async def test_an_address_that_cannot_be_is_refused_in_the_dialog(streamed: Streamed, page: Page) -> None:
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await panel.get_by_role("button", name="Publish").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Address with the stream").fill("http://live.example.com/app")
@@ -110,7 +105,7 @@ async def test_an_address_that_cannot_be_is_refused_in_the_dialog(streamed: Stre
 async def test_how_a_streaming_goes_is_seen(streamed: Streamed, page: Page) -> None:
     await streamed.push()
     streamed.show("rtmp", "starting", attempts=1)
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     row = panel.locator("tbody tr")
     await expect(row).to_contain_text("Connecting")
     streamed.show("rtmp", bytes=12_345_678, attempts=3, connections=2, waiting_ms=1_240, dropped_seconds=1.5)
@@ -130,7 +125,7 @@ async def test_how_a_streaming_goes_is_seen(streamed: Streamed, page: Page) -> N
 async def test_hls_is_offered_with_low_latency_and_shows_its_delay(
     streamed: Streamed, page: Page, segments: Path
 ) -> None:
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await panel.get_by_role("button", name="Offer HLS").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Everything since its beginning").check()
@@ -151,7 +146,7 @@ async def test_hls_is_offered_with_low_latency_and_shows_its_delay(
 
 async def test_hls_is_played_on_the_page(streamed: Streamed, page: Page, segments: Path) -> None:
     await streamed.offer(segments)
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await panel.get_by_role("button", name="Watch HLS").click()
     await playing(page)
     assert await page.evaluate("document.querySelector('.player video').videoWidth") == 320
@@ -167,7 +162,7 @@ async def test_one_that_has_not_begun_is_played_when_it_has(
     streamed: Streamed, page: Page, segments: Path
 ) -> None:
     stream_id, _ = await streamed.offer()
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await panel.get_by_role("button", name="Watch HLS").click()
     await expect(panel.get_by_text("There is nothing to be heard of it yet")).to_be_visible()
     streamed.bridge.hls.folders[stream_id] = segments
@@ -178,7 +173,7 @@ async def test_one_that_has_not_begun_is_played_when_it_has(
 async def test_a_protected_one_is_played_by_whoever_made_it(
     streamed: Streamed, page: Page, segments: Path
 ) -> None:
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await panel.get_by_role("button", name="Offer HLS").click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Only with a token").check()
@@ -203,7 +198,7 @@ async def test_a_protected_one_is_played_by_whoever_made_it(
 async def test_a_streaming_is_ended_when_one_is_sure(streamed: Streamed, page: Page) -> None:
     await streamed.push()
     await streamed.offer()
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     end = panel.get_by_role("button", name="End RTMPS to live.example.com:1936")
     await end.click()
     dialog = page.get_by_role("dialog")
@@ -235,7 +230,7 @@ async def test_hostile_words_are_text_and_nothing_is_cut_off(
         streamed.show("hls", "troubled", name * 9, delay_p50_ms=9e6, delay_p99_ms=9e7, waiting_requests=9e6)
     watched = await open_page(browser, streamed.bridge.base, size=size)
     page = watched.page
-    panel = await enter(page, streamed.bridge)
+    panel = await open_panel(page, streamed.bridge)
     await expect(panel.locator("tbody tr")).to_have_count(18)
     assert set(HOSTILE_NAMES[:9]) <= set(await panel.locator(".problem").all_text_contents())
     assert await overflow(page) <= 0

@@ -12,7 +12,8 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bridge.people import Audience, Conference, Participant
 from tests.bridge.web.browser import DESKTOP, PHONE, open_page, overflow
-from tests.bridge.web.staged_bridge import APPLICATION, HOSTILE_NAMES, TOKEN, StagedBridge
+from tests.bridge.web.operator_desk import enter
+from tests.bridge.web.staged_bridge import HOSTILE_NAMES, StagedBridge
 from tests.bridge.web.staged_streams import gaps, playing, stream
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -46,17 +47,8 @@ async def forked(bridge: StagedBridge) -> Forked:
     return Forked(bridge, conference, ada, await bridge.bring(conference, "+45 31 12", "plivo"))
 
 
-async def enter(page: Page, bridge: StagedBridge) -> None:
-    await page.goto(f"{bridge.base}/operator")
-    await page.get_by_label("Application id").fill(APPLICATION)
-    await page.get_by_label("Application token").fill(TOKEN)
-    await page.get_by_role("button", name="Enter").click()
-    await page.locator("#conferences button", has_text="Weekly call").click()
-    await expect(page.locator(".pill", has_text="Live")).to_be_visible()
-
-
 async def test_a_conference_without_streams_says_how_to_begin_one(forked: Forked, page: Page) -> None:
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     panel = page.get_by_role("region", name="Streams to services")
     await expect(panel).to_contain_text("No call is streamed")
     await expect(panel.locator("table")).to_be_hidden()
@@ -69,7 +61,7 @@ async def test_all_that_is_known_of_a_stream_is_shown(forked: Forked, page: Page
     )  # fmt: skip
     bot = await forked.bridge.bring_bot(forked.conference, "Interpreter", Audience())
     forked.add("s2", bot_id=bot.id, host="bot.example", play=playing(underruns=2))
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     row = page.locator(".streams tbody tr", has_text="Ada")
     for text in (
         "Mood", "mood.example:8443", "both tracks · L16 16 kHz", "Connected", "4 min 7 s", "12.6 s", "32 %",
@@ -88,7 +80,7 @@ async def test_all_that_is_known_of_a_stream_is_shown(forked: Forked, page: Page
 
 async def test_what_changes_is_seen(forked: Forked, page: Page) -> None:
     forked.add("s1", forked.ada, state="dialling", attempts=2, seconds=3)
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     row = page.locator(".streams tbody tr")
     await expect(row).to_contain_text("Dialling")
     await expect(row).to_contain_text("attempt 2")
@@ -111,7 +103,7 @@ async def test_what_changes_is_seen(forked: Forked, page: Page) -> None:
 async def test_a_roster_has_its_parts_folded_under_it(forked: Forked, page: Page) -> None:
     forked.add_roster()
     forked.add("s1", forked.ada, host="other.example")
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     roster = page.locator(".streams tbody tr", has_text="Each participant")
     await expect(roster).to_contain_text("1 of 2 up")
     parts = page.locator(".streams tbody tr.part")
@@ -135,7 +127,7 @@ async def test_a_roster_has_its_parts_folded_under_it(forked: Forked, page: Page
 async def test_a_stream_is_ended_when_one_is_sure(forked: Forked, page: Page) -> None:
     forked.add("s1", forked.ada)
     forked.add_roster()
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     button = page.get_by_role("button", name="End the stream of Ada to captions.example.com").first
     await button.click()
     dialog = page.get_by_role("dialog")
@@ -159,7 +151,7 @@ async def test_a_stream_is_ended_when_one_is_sure(forked: Forked, page: Page) ->
 
 async def test_one_that_could_not_be_ended_stays_and_says_so(forked: Forked, page: Page) -> None:
     forked.add("s1", forked.ada)
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     forked.bridge.streams.applications[forked.conference.id] = "somebody else's"
     await page.get_by_role("button", name="End the stream of Ada").click()
     await page.get_by_role("dialog").get_by_role("button", name="End it").click()
@@ -170,7 +162,7 @@ async def test_one_that_could_not_be_ended_stays_and_says_so(forked: Forked, pag
 async def test_more_streams_than_are_shown_are_counted(forked: Forked, page: Page) -> None:
     forked.add("s1", forked.ada)
     forked.bridge.streams.left_out = 1_204
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     await expect(page.get_by_text("There are 1,204 more streams")).to_be_visible()
 
 
@@ -186,7 +178,7 @@ async def test_hostile_hosts_and_names_are_text_and_nothing_is_cut_off(
         forked.add(f"e{number}", forked.phone, state="ended", end=name, captured=9_999_999_999)
     watched = await open_page(browser, forked.bridge.base, size=size)
     page = watched.page
-    await enter(page, forked.bridge)
+    await enter(page, forked.bridge.base, "Weekly call")
     rows = page.locator(".streams tbody tr")
     await expect(rows).to_have_count(3 * len(HOSTILE_NAMES))
     assert set(HOSTILE_NAMES) <= set(await page.locator(".streams .said").all_text_contents())

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from tests.bridge.web.browser import Watched, open_page
+from tests.bridge.web.browser import open_page
+from tests.bridge.web.operator_desk import enter
 from tests.kit.ears import phone, until
 from tests.kit.forking import ANNA, all_online, forking_bridge
 from tests.kit.plivo_account import PlivoAccount
@@ -24,17 +25,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 async def real(tmp_path: Path) -> AsyncIterator[RunningBridge]:
     async with forking_bridge(tmp_path) as bridge:
         yield bridge
-
-
-async def enter(real: RunningBridge, browser: Browser) -> Watched:
-    watched = await open_page(browser, real.base)
-    await watched.page.goto(f"{real.base}/operator")
-    await watched.page.get_by_label("Application id").fill(real.application)
-    await watched.page.get_by_label("Application token").fill(real.token)
-    await watched.page.get_by_role("button", name="Enter").click()
-    await watched.page.locator("#conferences button").first.click()
-    await expect(watched.page.locator(".pill", has_text="Live")).to_be_visible()
-    return watched
 
 
 async def delivered(row: Locator) -> int:
@@ -53,8 +43,9 @@ async def test_streams_are_seen_to_be_delivered_and_end_by_the_button(
         fork = await account.start(invited.id, secret, content_type="audio/x-l16;rate=16000")
         bot = await account.start(conference, f"{service.url}/bot", bidirectional=True, name="Bot")
         await account.start(conference, f"{service.url}/each", audio_track="participants", name="Captions")
-        watched = await enter(real, browser)
+        watched = await open_page(browser, real.base)
         page = watched.page
+        await enter(page, real.base, "Forked", application=real.application, token=real.token)
         host = f"127.0.0.1:{service.port}"
         rows = page.locator(".streams tbody tr:not(.part)")
         await expect(rows).to_have_count(3)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 from plivo.utils import validate_v3_signature
 
 from bridge.core.ledger import Gap, TrackLedger
@@ -21,11 +20,9 @@ from tests.kit.plivo_house import AUTH_ID, AUTH_TOKEN
 pytestmark = pytest.mark.wire
 
 
-@pytest_asyncio.fixture
-async def house() -> AsyncIterator[ForkHouse]:
-    opened = await ForkHouse().open()
-    yield opened
-    await opened.close()
+@pytest.fixture
+def house(forks: ForkHouse) -> ForkHouse:
+    return forks
 
 
 # --- a stream on one call ---

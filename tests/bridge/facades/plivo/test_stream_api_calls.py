@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from bridge.core.ports import CloseReason, MixSource, SoloSource
 from bridge.facades.plivo.rest_wire import StreamRequest
@@ -18,11 +16,9 @@ from tests.kit.plivo_house import AUTH_ID, AUTH_TOKEN, OTHER_AUTH_ID, OTHER_AUTH
 pytestmark = pytest.mark.wire
 
 
-@pytest_asyncio.fixture
-async def house() -> AsyncIterator[ForkHouse]:
-    opened = await ForkHouse().open()
-    yield opened
-    await opened.close()
+@pytest.fixture
+def house(forks: ForkHouse) -> ForkHouse:
+    return forks
 
 
 # --- stopping, hanging up, asking for the call ---
