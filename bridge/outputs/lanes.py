@@ -34,6 +34,3 @@ class Lanes:
             lane.users -= 1
             if not lane.users:
                 del self._lanes[name]
-
-    def __len__(self) -> int:
-        return len(self._lanes)

@@ -122,13 +122,8 @@ class Uploads:
         """Where a confirmed file is. Raises BridgeError, KeyError when there is no such place any more."""
         return await self._tries.open(order.recording, order.done_place)
 
-    @property
-    def waiting(self) -> int:
-        """Files that are not through."""
-        return len(self._not_through)
-
     def stages(self) -> Counter[str]:
-        """How many of those are in which stage."""
+        """How many files that are not through are in which stage."""
         return Counter(job.stage for job in self._not_through.values())
 
     async def forget(self, recording: str) -> None:

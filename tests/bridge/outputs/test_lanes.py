@@ -31,7 +31,7 @@ async def test_each_name_has_its_own_turns_and_who_comes_first_goes_first() -> N
     done.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert inside[5:] == [("b", 2)]
-    assert len(lanes) == 0, "what nobody uses is not remembered"
+    assert not lanes._lanes, "what nobody uses is not remembered"
 
 
 async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
@@ -47,4 +47,4 @@ async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
     await asyncio.gather(second, return_exceptions=True)
     done.set()
     await first
-    assert len(lanes) == 0
+    assert not lanes._lanes

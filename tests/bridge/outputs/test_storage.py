@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +69,28 @@ async def test_what_goes_wrong_is_said_without_keys(there: ObjectStorage, tmp_pa
 async def test_a_local_file_that_is_gone_is_another_matter(there: ObjectStorage, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await Storage(there.place()).put(tmp_path / "never", "a/never", "audio/wav")
+
+
+async def test_whoever_gives_up_a_storage_that_hangs_is_free_at_once_and_so_is_the_connection() -> None:
+    gone = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.read()
+        gone.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        storage = Storage(replace(ObjectStorage(endpoint, None).place()))
+        for attempt in (storage.put_content(b"sound", "a/file", "audio/wav"), storage.remove("a/file")):
+            gone.clear()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await attempt
+            async with asyncio.timeout(10):
+                await gone.wait()
 
 
 def test_a_place_that_cannot_be_is_refused() -> None:
