@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Finds what the browser tests need, or installs it: a Chromium, whose path goes into .cache/chromium.path, and
-# a Node.js that starts for the driver of the tests, whose path goes into .cache/node.path.
+# a Node.js that starts for the driver of the tests, whose path goes into .cache/node.path. The Chromium without
+# windows is preferred: tests take half of the time with it.
 #
 # Chromium is, in this order: $CHROMIUM, the one found last time, an installed one, apt-get's as root, apt-get's
 # through sudo without a password, and Debian's packages unpacked into .cache/ by a plain user. The driver brings
@@ -68,7 +69,7 @@ works() {
 
 installed_chromium() {
     local name path
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+    for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
         path=$(command -v "$name") && works "$path" && echo "$path" && return
     done
     return 1
@@ -76,13 +77,13 @@ installed_chromium() {
 
 unpacked_chromium() {
     local folder=$cache/chromium
-    unpack "$folder" chromium
+    unpack "$folder" chromium-headless-shell
     cat >"$folder/chromium" <<WRAPPER
 #!/bin/sh
 export LD_LIBRARY_PATH='$(libraries_in "$folder")'"\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 export XDG_DATA_DIRS='$folder/root/usr/share'"\${XDG_DATA_DIRS:+:\$XDG_DATA_DIRS}:/usr/share"
 [ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_FILE='$folder/fonts.conf'
-exec '$folder/root/usr/lib/chromium/chromium' "\$@"
+exec '$folder/root/usr/lib/chromium/chromium-headless-shell' "\$@"
 WRAPPER
     chmod +x "$folder/chromium"
     cat >"$folder/fonts.conf" <<FONTS
@@ -110,7 +111,7 @@ find_chromium() {
     works "$cache/chromium/chromium" && echo "$cache/chromium/chromium" && return
     needs_apt "install Chromium, or set CHROMIUM to its path"
     if may_install; then
-        install chromium
+        install chromium-headless-shell
         installed_chromium && return
         say "Chromium was installed but does not start"
         return 1

@@ -68,7 +68,7 @@ async def chromium(
         arguments += ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
                       f"--use-file-for-fake-audio-capture={sound}"]  # fmt: skip
     elif microphone == "denied":
-        arguments += ["--use-fake-device-for-media-stream", "--deny-permission-prompts"]
+        arguments += ["--use-fake-ui-for-media-stream=deny", "--use-fake-device-for-media-stream"]
     else:
         arguments += ["--use-fake-ui-for-media-stream"]
     async with async_playwright() as playwright:
