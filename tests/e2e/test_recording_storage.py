@@ -177,6 +177,7 @@ async def test_a_conference_that_is_deleted_in_the_middle_of_uploads_leaves_noth
             await asyncio.sleep(lots.uniform(0, 0.1))
             await bridge.kill()
             deleted = not isinstance((await asyncio.gather(deleting, return_exceptions=True))[0], Exception)
+            await until(lambda: not there.gate.underway)  # what was sent before the kill arrives after it
             arrived = len(there.contents())
             await bridge.start()
             if not deleted and (await bridge.call("GET", meeting.base)).status_code == 200:

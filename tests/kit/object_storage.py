@@ -6,6 +6,7 @@ import io
 import logging
 import random
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -52,9 +53,18 @@ class Gate:
     """The number of a part that is never taken."""
     delay_s: float = 0.0
     """Before each part is taken."""
+    underway: set[int] = field(default_factory=set)
+    """Threads that answer somebody now, who may be gone."""
 
     def around(self, application: Any) -> Any:
         def answer(environ: Any, start_response: Any) -> Any:
+            self.underway.add(threading.get_ident())
+            try:
+                return given(environ, start_response)
+            finally:
+                self.underway.discard(threading.get_ident())
+
+        def given(environ: Any, start_response: Any) -> Any:
             if "partNumber=" in environ["QUERY_STRING"]:
                 time.sleep(self.delay_s)
             part = f"partNumber={self.refused_part}&" in environ["QUERY_STRING"] + "&"
