@@ -20,7 +20,6 @@ import os
 import re
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -32,6 +31,7 @@ from bridge.outputs.hls_delivery import Directives, parse_directives, verdict
 from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA
 from bridge.outputs.hls_place import remove as delete
 from bridge.outputs.hls_stream import HlsStream
+from bridge.outputs.read_files import ReadFiles
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,6 @@ MAX_WAITING = 20_000
 """Requests of one stream that wait for what comes; more are told to come back."""
 MAX_TARGETS = 3
 """So many target durations a request waits at most (RFC 8216bis §6.2.5.2)."""
-KEPT_BYTES = 64 << 20
-"""Of files of all streams in memory, those asked for last; the same bytes go to all who ask."""
 _TEXTS = 64
 """Variants of the playlists kept until the next change: by delta update, by token."""
 
@@ -75,9 +73,7 @@ class HlsShelf:
         """`now_ms`: the wall clock, Unix ms."""
         self._now_ms = now_ms
         self._streams: dict[str, _Shelved] = {}
-        self._files: OrderedDict[Path, bytes] = OrderedDict()
-        self._files_bytes = 0
-        self._reading: dict[Path, asyncio.Future[bytes]] = {}
+        self._files = ReadFiles()
 
     def put(
         self,
@@ -100,8 +96,7 @@ class HlsShelf:
             return
         if shelved.leaving is not None:
             shelved.leaving.cancel()
-        for path in [path for path in self._files if path.parent == shelved.directory]:
-            self._forget(path)
+        self._files.forget_all(shelved.directory)
         shelved.gone = True
         shelved.stream.wake()
 
@@ -141,7 +136,7 @@ class HlsShelf:
     def forget(self, directory: Path, files: list[str]) -> None:
         """These are deleted."""
         for file in files:
-            self._forget(directory / file)
+            self._files.forget(directory / file)
 
     async def answer(
         self, stream_id: str, path: str, query: Mapping[str, str], *, gzip_accepted: bool = False
@@ -269,39 +264,11 @@ class HlsShelf:
             if refused is not None:
                 return refused
         try:
-            content = await self._content(shelved.directory / file)
+            content = await self._files.content(shelved.directory / file)
         except OSError as error:
             log.warning("x a file of the stream %s cannot be read: %s", stream_id, error.strerror)
             return refusal(404, "there is no such file")
         return file_answer(file, content, private=shelved.digest is not None)
-
-    async def _content(self, path: Path) -> bytes:
-        """From memory, or read once for all who ask."""
-        content = self._files.get(path)
-        if content is not None:
-            self._files.move_to_end(path)
-            return content
-        reading = self._reading.get(path)
-        if reading is None:
-            loop = asyncio.get_running_loop()
-            self._reading[path] = reading = loop.run_in_executor(None, path.read_bytes)
-            reading.add_done_callback(lambda done: self._read(path, done))
-        # Whoever gives up waiting must not take it away from the others.
-        return await asyncio.shield(reading)
-
-    def _read(self, path: Path, done: asyncio.Future[bytes]) -> None:
-        self._reading.pop(path, None)
-        if done.cancelled() or done.exception() is not None:
-            return
-        content = done.result()
-        self._forget(path)
-        self._files[path] = content
-        self._files_bytes += len(content)
-        while self._files_bytes > KEPT_BYTES and len(self._files) > 1:
-            self._forget(next(iter(self._files)))
-
-    def _forget(self, path: Path) -> None:
-        self._files_bytes -= len(self._files.pop(path, b""))
 
 
 def _delete(directory: Path) -> None:

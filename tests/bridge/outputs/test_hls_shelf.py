@@ -307,12 +307,12 @@ async def test_a_crowd_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 async def test_files_in_memory_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hls_shelf, "KEPT_BYTES", 50_000)
     house = HlsHouse(tmp_path, HlsSpec("ts", segment_s=2.0, window=20))
+    monkeypatch.setattr(house.shelf._files, "_most_bytes", 50_000)
     house.hear(30)
     for number in range(14):
         assert (await house.get(f"s{number}.ts"))[0] == 200
-    assert house.shelf._files_bytes == sum(map(len, house.shelf._files.values())) <= 50_000
+    assert 0 < house.shelf._files.bytes <= 50_000
 
 
 async def test_what_slid_out_goes_from_the_disk(tmp_path: Path) -> None:
