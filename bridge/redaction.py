@@ -1,7 +1,8 @@
 """Takes secrets out of text before anybody sees it.
 
 What is hidden: query strings and fragments, `Bearer` and `Basic` values, values of names that say they are
-secret, passwords in addresses, pressed digits, long random-looking words, and every registered secret.
+secret, passwords in addresses, paths of RTMP addresses, pressed digits, long random-looking words, and every
+registered secret.
 Too much may be hidden, too little must not.
 """
 
@@ -17,7 +18,8 @@ MAX_CHARACTERS = 16_000
 
 _HEADERS = r"authorization|(?:set-)?cookie|x-plivo-signature[\w-]*"
 _NAMES = (
-    r"[\w-]{0,40}(?:tokens?|password|secret)|passwd|credential|ice-pwd|api[_-]?key|(?:dtmf_)?digits?"
+    r"[\w-]{0,40}(?:tokens?|password|secret)|passwd|credential|ice-pwd|(?:dtmf_)?digits?"
+    r"|(?:api|access|secret|stream|account)[_-]?key"
     rf"|{_HEADERS}"
 )
 # What may stand between a name and its quoted value: `"name": "`, `name='`, `('name', b'`, also escaped.
@@ -25,6 +27,8 @@ _TO_QUOTED = r"(?:\\*[\"'])?\s*[:=,]\s*[\[(]?b?"
 _ANY_CASE = re.IGNORECASE
 
 _SUBSTITUTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # the path of an RTMP address is the stream's key
+    (re.compile(r"(\brtmps?://[^\s/\"'<>\\]{0,500}/)[^\s\"'<>\\]+", _ANY_CASE), rf"\1{HIDDEN}"),
     # /path?query, http://host?query: everything from the question mark on
     (re.compile(r"(/[^\s?\"'<>/]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
     # a page's link carries its token in the fragment

@@ -45,6 +45,11 @@ TOKEN = "s3cr3t-v4lue"
         "postgresql+asyncpg://bridge:s3cr3t-v4lue@db/bridge",
         "a=ice-pwd:s3cr3t-v4lue",
         "password: s3cr3t-v4lue",
+        "INSERT ('id', 'rtmp://host:1935/live/s3cr3t-v4lue', '{}')",
+        '"{\\"url\\": \\"RTMPS://host/live/s3cr3t-v4lue?x=1\\"}"',
+        "rtmp://host/s3cr3t-v4lue",
+        '{"accessKey": "id", "secretKey": "s3cr3t-v4lue"}',
+        "Place(secret_key='s3cr3t-v4lue')",
     ],
 )
 def test_a_secret_is_hidden_in_every_form(line: str) -> None:
