@@ -62,8 +62,8 @@ from bridge.store import SqlStore
 from bridge.switchboard import Switchboard
 from bridge.tick_stamp import TickStamp
 from bridge.tick_watch import TickWatch
-from bridge.turn_figures import TurnFigures
-from bridge.turn_watch import TurnWatch
+from bridge.turns.figures import TurnFigures
+from bridge.turns.watch import TurnWatch
 from bridge.web import WebPages
 from bridge.web.hls import HlsPages
 from mediacodecs.blas import use_one_thread

@@ -26,7 +26,7 @@ from bridge.metrics_streams import (
     stream_families,
 )
 from bridge.metrics_turns import turn_families
-from bridge.turn_figures import TurnFigures
+from bridge.turns.figures import TurnFigures
 
 
 @dataclass(frozen=True, slots=True)

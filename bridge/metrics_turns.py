@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from bridge.metrics_families import counter, histogram, labelled
-from bridge.turn_figures import TurnFigures
+from bridge.turns.figures import TurnFigures
 
 
 def turn_families(turns: TurnFigures) -> Iterator[Metric]:

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),
     # Clients from outside: they speak the same wire, and must not know the inside.
     "bridge.harness": (
-        "bridge.errors", "bridge.core.ports", "bridge.turns", "bridge.turn_report", "bridge.spread",
+        "bridge.errors", "bridge.core.ports", "bridge.turns.meter", "bridge.turns.report", "bridge.spread",
         "bridge.legs.plivo_wire", "bridge.legs.plivo_call_wire",
         "bridge.legs.plivo_play_wire", "bridge.legs.plivo_answer_wire", "bridge.legs.plivo_signature_wire",
         "bridge.legs.capture_wire", "bridge.legs.capture_file_wire",

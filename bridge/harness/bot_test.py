@@ -31,7 +31,7 @@ from bridge.harness.thresholds import Asked
 from bridge.harness.voice import Unheard, Voice
 from bridge.legs.plivo_wire import INBOUND
 from bridge.spread import Spread, Summary
-from bridge.turns import Measure
+from bridge.turns.report import Measure
 
 if TYPE_CHECKING:
     from bridge.harness.exchange import Exchange, ExchangeCall, ExchangeSettings

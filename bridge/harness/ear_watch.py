@@ -28,7 +28,8 @@ from bridge.harness.speech_bands import SpeechBands
 from bridge.harness.timeline import Timeline
 from bridge.harness.witness import Witness
 from bridge.legs.plivo_play_wire import ClearAudio, FromService
-from bridge.turns import Measure, TurnMeter, TurnReport, TurnSettings
+from bridge.turns.meter import TurnMeter
+from bridge.turns.report import Measure, TurnReport, TurnSettings
 
 GAP_LIMIT_MS = 1_000
 """A pause of the bot's because nothing had arrived that is no longer than this is a gap."""

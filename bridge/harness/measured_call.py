@@ -20,7 +20,7 @@ from bridge.harness.speech import SpeechLines
 from bridge.harness.stereo_wav import StereoWav, WavWriter
 from bridge.harness.timeline import Timeline
 from bridge.harness.witness import Witness
-from bridge.turns import Measure, TurnSettings
+from bridge.turns.report import Measure, TurnSettings
 
 GOOD_CODES = (1000, 1001, 1005)
 """What a bot closes with when nothing is wrong."""

@@ -80,7 +80,8 @@ def _add(schema: JsonSchema, **properties: JsonSchema) -> None:
 
 def _told() -> Iterator[tuple[str, dict[str, str]]]:
     """What the sources say of each field, by class: the text right behind it."""
-    from bridge import spread, turn_report
+    from bridge import spread
+    from bridge.turns import report as turn_report
 
     for module in (results, capacity_results, run_totals, report_figures, turn_report, spread):
         for node in ast.parse(inspect.getsource(module)).body:

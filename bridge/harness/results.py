@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bridge.turn_report import TurnReport
+from bridge.turns.report import TurnReport
 
 EndReason = Literal[
     "caller hung up",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.spread import Summary
-from bridge.turns import TurnMeter, TurnReport
+from bridge.turns.meter import TurnMeter
+from bridge.turns.report import TurnReport
 
 END = 30_000
 """Milliseconds; when a conversation is over."""

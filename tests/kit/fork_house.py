@@ -22,7 +22,7 @@ from bridge.facades.webhooks import WebhookSettings
 from bridge.people import Actor, Conference, Participant, Role
 from bridge.secret import Secret
 from bridge.switch_events import Behind
-from bridge.turn_report import TurnReport
+from bridge.turns.report import TurnReport
 from tests.kit.plivo_house import (
     APP,
     AUTH_ID,

@@ -10,7 +10,7 @@ from bridge.harness.results import BargeIn, CallResult, EndReason, Moment, Respo
 from bridge.harness.rules import RULES
 from bridge.harness.thresholds import read_threshold
 from bridge.spread import Summary
-from bridge.turn_report import SideReport, TurnReport
+from bridge.turns.report import SideReport, TurnReport
 
 STARTED = 1_795_190_400.0
 FRAME_MS = 20

@@ -11,7 +11,7 @@ from enum import StrEnum
 from bridge.core.ledger import StreamEnd, StreamLedger, TrackLedger
 from bridge.core.ports import CloseReason
 from bridge.facades.plivo.rest_wire import StreamRequest
-from bridge.turn_report import TurnReport
+from bridge.turns.report import TurnReport
 
 MAX_ENDED_CHILDREN = 200
 """Ended children of one parent that are listed one by one; of older ones only the sums are kept."""

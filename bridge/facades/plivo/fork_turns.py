@@ -11,13 +11,13 @@ import msgspec
 
 from bridge.facades.plivo.fork import Fork
 from bridge.facades.plivo.seats import Seats, Switching
-from bridge.turn_report import TurnReport
+from bridge.turns.report import TurnReport
 
 log = logging.getLogger(__name__)
 
 
 class Turns(Protocol):
-    """Measures the turns between a service and whom it hears (`bridge.turn_watch.TurnWatch`)."""
+    """Measures the turns between a service and whom it hears (`bridge.turns.watch.TurnWatch`)."""
 
     def watch(
         self, room_id: str, participant_id: str, hears: Callable[[str], bool], sounding: Collection[str]

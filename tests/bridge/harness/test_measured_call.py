@@ -22,7 +22,7 @@ from bridge.harness.sound import Samples
 from bridge.harness.stereo_wav import WavWriter
 from bridge.harness.voice import HeardEvent, Says
 from bridge.harness.witness import Witness
-from bridge.turns import TurnSettings
+from bridge.turns.report import TurnSettings
 from tests.kit import bots
 from tests.kit.tones import level_of, tone
 

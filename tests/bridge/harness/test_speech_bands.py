@@ -14,7 +14,7 @@ from bridge.harness.speech import SpeechLines
 from bridge.harness.speech_bands import SpeechBands
 from bridge.harness.timeline import Timeline
 from bridge.legs.plivo_play_wire import ClearAudio
-from bridge.turns import TurnSettings
+from bridge.turns.report import TurnSettings
 from tests.kit.tones import tone
 
 pytestmark = pytest.mark.unit

@@ -12,7 +12,7 @@ from bridge.facades.plivo.fork_looks import MAX_SHOWN, RECENT_S
 from bridge.people import Actor
 from bridge.spread import Summary
 from bridge.status import InputStatus, ParticipantStatus, RoomStatus, StreamsStatus
-from bridge.turn_report import TurnReport
+from bridge.turns.report import TurnReport
 from tests.kit.fork_house import ForkHouse
 from tests.kit.plivo_house import APP, OTHER_APP
 

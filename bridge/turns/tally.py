@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.spread import Spread
-from bridge.turn_edges import Side
-from bridge.turn_report import Measure, MeasureKind, SideReport, TurnReport
+from bridge.turns.edges import Side
+from bridge.turns.report import Measure, MeasureKind, SideReport, TurnReport
 
 
 class Voices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.histogram import Histogram
-from bridge.turn_report import Measure
+from bridge.turns.report import Measure
 
 RESPONSE_BOUNDS_S = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0)
 """Close together where people notice: they take 0.2 s themselves and grow uneasy from 0.8 s on."""

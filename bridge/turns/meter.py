@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bridge.turn_edges import Edge, EdgeLine, Side
-from bridge.turn_report import Measure, SideReport, TurnReport, TurnSettings
-from bridge.turn_tally import Tally
-
-__all__ = ["Measure", "Side", "SideReport", "TurnMeter", "TurnReport", "TurnSettings"]
+from bridge.turns.edges import Edge, EdgeLine
+from bridge.turns.report import Measure, TurnReport, TurnSettings
+from bridge.turns.tally import Tally
 
 _CUT_SPAN_MS = 60
 """A cut and the end of the sound that it cut are this close: three ticks."""

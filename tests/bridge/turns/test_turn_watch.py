@@ -10,9 +10,9 @@ import pytest
 from bridge.core.edges import Edges, EdgeState, meter_lag
 from bridge.core.meter import Meter, MeterSettings, MeterState
 from bridge.switch_events import Digit, LegDown, PlayEnded, Talking
-from bridge.turn_figures import TurnFigures
-from bridge.turn_watch import TurnWatch
-from bridge.turns import Measure
+from bridge.turns.figures import TurnFigures
+from bridge.turns.report import Measure
+from bridge.turns.watch import TurnWatch
 from tests.kit.switchboards import FakeSwitchboard
 from tests.kit.tones import speech_like
 

@@ -10,7 +10,8 @@ from bridge.core.edges import meter_lag
 from bridge.core.meter import MeterSettings
 from bridge.core.ports import PTIME_MS
 from bridge.switch_events import LegDown, PlayEnded, SwitchEvent, Talking
-from bridge.turns import Measure, TurnMeter, TurnReport, TurnSettings
+from bridge.turns.meter import TurnMeter
+from bridge.turns.report import Measure, TurnReport, TurnSettings
 
 
 class Telling(Protocol):

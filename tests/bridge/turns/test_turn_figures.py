@@ -5,8 +5,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.histogram import TickTimes
 from bridge.metrics import Metrics, Reading
-from bridge.turn_figures import TurnFigures
-from bridge.turns import Measure
+from bridge.turns.figures import TurnFigures
+from bridge.turns.report import Measure
 
 pytestmark = pytest.mark.unit
 

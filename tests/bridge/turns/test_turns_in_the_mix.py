@@ -9,8 +9,8 @@ from bridge.core.events import QueueCleared, QueueRanDry, TalkingChanged
 from bridge.core.ports import L16_8K
 from bridge.core.settings import CoreSettings
 from bridge.switch_events import PlayEnded, Talking
-from bridge.turn_watch import TurnWatch
-from bridge.turns import Measure
+from bridge.turns.report import Measure
+from bridge.turns.watch import TurnWatch
 from tests.kit.mixing import Desk
 from tests.kit.switchboards import FakeSwitchboard
 from tests.kit.tones import speech_like

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.spread import Summary
-from bridge.turns import Measure, TurnMeter, TurnSettings
+from bridge.turns.meter import TurnMeter
+from bridge.turns.report import Measure, TurnSettings
 from tests.kit.conversation import END, one, signals, tell
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,8 @@ import random
 import msgspec
 import pytest
 
-from bridge.turns import TurnMeter, TurnReport, TurnSettings
+from bridge.turns.meter import TurnMeter
+from bridge.turns.report import TurnReport, TurnSettings
 from tests.kit.conversation import one, signals, talk, tell
 
 pytestmark = pytest.mark.unit
