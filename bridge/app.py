@@ -22,7 +22,7 @@ from bridge.core.mixbus import MixBus
 from bridge.core.ports import CallTrack, CloseReason, PlayerSource, ServiceStream, WebRtcOffer
 from bridge.directory import Directory
 from bridge.dispatch import Dispatch
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.facades.mind import MindFacade, MindSettings
 from bridge.facades.plivo import (
     ForkLooks,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from bridge.egress_hosts import host_pattern
+from bridge.egress.hosts import host_pattern
 from bridge.secret import Secret
 from bridge.settings import Kind, path, several, text
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bridge.config import Config
 from bridge.core.ports import HlsSpec, OutputFactory, PushSpec, RecordingSpec
 from bridge.directory import Directory
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.errors import ConfigError
 from bridge.output_desk import OutputDesk
 from bridge.output_looks import OutputLooks

@@ -9,7 +9,7 @@ from typing import TypeVar
 from bridge.config import Config
 from bridge.core.settings import CoreSettings
 from bridge.directory import DirectorySettings
-from bridge.egress import EgressSettings
+from bridge.egress.gate import EgressSettings
 from bridge.errors import ConfigError
 from bridge.legs.webrtc_settings import IceServer, WebRtcSettings
 from mediacodecs.opus import OpusSettings

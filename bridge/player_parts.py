@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bridge.config import Config
 from bridge.directory import Directory
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.errors import BadInput, ConfigError
 from bridge.legs.player_file import open_below
 from bridge.legs.player_legs import PlayerLegs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from bridge.egress import EgressGate
-from bridge.egress_hosts import HostRules
+from bridge.egress.gate import EgressGate
+from bridge.egress.hosts import HostRules
 from bridge.errors import BadInput, EgressRefused, NoSuchHost
 
 SCHEMES = ("http", "https")

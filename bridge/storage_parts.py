@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bridge.config import Config, StorageConfig
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.errors import BadInput, ConfigError
 from bridge.outputs.own_storages import OwnStorages
 from bridge.outputs.published_streams import PublishedStream, PublishedStreams

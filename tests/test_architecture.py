@@ -29,8 +29,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),
     # The pacer hands out what a tick gives; what connects to others asks the gate.
     "bridge.runtime": (
-        "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.egress", "bridge.errors",
-        "bridge.rtmp", "bridge.sockets", "mediacodecs",
+        "bridge.core.ports", "bridge.core.events", "bridge.core.mixbus", "bridge.egress.gate",
+        "bridge.errors", "bridge.rtmp", "bridge.sockets", "mediacodecs",
     ),
     # The store writes down who exists, so it knows their shape.
     "bridge.store": ("bridge.people", "bridge.records", "bridge.errors", "mediacodecs"),
@@ -108,7 +108,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "httpx": ("bridge.demo", "bridge.harness"),
     "httpcore": ("bridge.runtime.http_out",),
     "certifi": ("bridge.runtime.tls_out",),
-    "idna": ("bridge.egress",),
+    "idna": ("bridge.egress.gate",),
 }
 
 NO_IO = {

@@ -13,7 +13,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bridge.egress import Destination, EgressGate
+from bridge.egress.gate import Destination, EgressGate
 from bridge.errors import BridgeError
 from bridge.runtime.connect_out import ConnectFailed, connect_to
 

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 
 import httpcore
 
-from bridge.egress import Destination, EgressGate
+from bridge.egress.gate import Destination, EgressGate
 from bridge.errors import EgressRefused, HttpFailed, NoSuchHost
 from bridge.runtime.connect_out import os_failure
 from bridge.runtime.headers_out import sendable

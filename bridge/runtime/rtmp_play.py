@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.errors import BadInput, NoSuchHost, RtmpFailed
 from bridge.rtmp.amf0 import Value, decode, encode
 from bridge.rtmp.chunks import (

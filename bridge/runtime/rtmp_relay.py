@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
-from bridge.egress import Destination, EgressGate
+from bridge.egress.gate import Destination, EgressGate
 from bridge.errors import BridgeError, NoSuchHost
 from bridge.runtime.connect_out import ConnectFailed, connect_to, os_failure
 from bridge.runtime.rtmp_connect import ConnectRewriter, tc_url_of

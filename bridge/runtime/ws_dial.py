@@ -13,7 +13,7 @@ from typing import Any
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode
 
-from bridge.egress import EgressGate
+from bridge.egress.gate import EgressGate
 from bridge.errors import NoSuchHost
 from bridge.runtime.connect_out import ConnectFailed, connect_to
 from bridge.runtime.tls_out import client_context

@@ -14,7 +14,7 @@ from websockets.client import ClientProtocol
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
-from bridge.egress import Destination
+from bridge.egress.gate import Destination
 from bridge.runtime.connect_out import os_failure
 from bridge.runtime.headers_out import sendable
 from bridge.runtime.tls_out import tls_failure

@@ -12,7 +12,7 @@ import pytest
 from bridge.changes import Change, ParticipantRemoved
 from bridge.core.ports import CallTrack, CloseReason, PlayerSource
 from bridge.directory import Directory
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import BadInput, Draining, EgressRefused, LimitReached
 from bridge.people import Actor, Conference
 from bridge.players import SCHEMES, NoSource, PlayerLimits, Players, SourceChange, SourceWishes

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import BadInput
 from bridge.storage_endpoints import StorageEndpoints
 

@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.utils import accept_key
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.runtime.websocket import WebSocketSettings
 from bridge.runtime.ws_dial import Dialler
 from bridge.sockets import DialFailed, Dialled

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import HttpFailed
 from bridge.runtime.http_out import HttpOut
 from tests.kit.hostile_urls import SECRET, Names

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.ports import FrameSink, OutputEnd, OutputSpec
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.outputs.back_off import BackOff
 from bridge.outputs.hls_shelf import HlsShelf
 from bridge.outputs.live_branches import BranchSettings

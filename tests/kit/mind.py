@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from bridge.core.ports import OutputSpec
 from bridge.directory import Directory, DirectorySettings
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import BadInput
 from bridge.facades.mind import CrossOrigin, MindFacade, MindSettings
 from bridge.facades.mind.conference_calls import Declarer

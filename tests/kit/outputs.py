@@ -14,7 +14,7 @@ from bridge.core.ports import (
     RecordingSpec,
 )
 from bridge.directory import Directory
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.output_desk import OutputDesk
 from bridge.output_looks import OutputLooks
 from bridge.recordings import Recordings

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.core.ports import L16_48K, PlayerSource, ProgramSource
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.legs.demux_wire import (
     RATE_HZ,
     Began,

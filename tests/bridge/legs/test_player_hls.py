@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.legs.hls_media_wire import MediaPlaylist
 from bridge.legs.player_hls import HlsSupply
 from bridge.legs.player_hls_media import HlsMedia

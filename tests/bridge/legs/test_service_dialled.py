@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.core.events import FellBehind, LegClosed, LegConnected
 from bridge.core.ports import CloseReason, ServiceStream
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_legs import ServiceLegs
 from bridge.legs.service_settings import ServiceSettings

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import BadInput
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening
 from bridge.outputs.storage_place import Place

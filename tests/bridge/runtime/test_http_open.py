@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import EgressRefused, HttpFailed
 from bridge.runtime.http_out import HttpOut
 from tests.kit.media_site import MediaSite, Page, media_site

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import EgressRefused, RtmpFailed
 from bridge.rtmp.amf0 import encode
 from bridge.rtmp.chunks import (

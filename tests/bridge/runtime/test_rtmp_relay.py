@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.egress import EgressGate, EgressSettings
+from bridge.egress.gate import EgressGate, EgressSettings
 from bridge.errors import EgressRefused
 from bridge.runtime.rtmp_relay import Relay, RelayFailed, RelayLimits
 from bridge.runtime.tls_out import client_context

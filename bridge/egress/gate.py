@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
-from bridge.egress_addresses import OWN, Address, Kind, address_of, answer_of, kind_of
-from bridge.egress_hosts import HostRules
+from bridge.egress.addresses import OWN, Address, Kind, address_of, answer_of, kind_of
+from bridge.egress.hosts import HostRules
 from bridge.errors import EgressRefused, NoSuchHost
 
 LookUp = Callable[[str], Awaitable[Sequence[str]]]

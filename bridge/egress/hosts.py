@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address, ip_network
 
-from bridge.egress_addresses import Address, Network
+from bridge.egress.addresses import Address, Network
 
 _NAME = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bridge.egress import EgressGate, EgressSettings
-from bridge.egress_addresses import OWN, Kind, kind_of
-from bridge.egress_hosts import host_pattern
+from bridge.egress.addresses import OWN, Kind, kind_of
+from bridge.egress.gate import EgressGate, EgressSettings
+from bridge.egress.hosts import host_pattern
 from bridge.errors import EgressRefused, NoSuchHost
 from tests.kit.hostile_urls import (
     HARMLESS,
