@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge import cli_exchange
-from bridge.cli import main
-from bridge.cli_test import add_options
+from bridge.cli import exchange as cli_exchange
+from bridge.cli.main import main
+from bridge.cli.test import add_options
 from bridge.errors import ConfigError
 from bridge.harness.exchange import ExchangeSettings
 from tests.kit.answering_bots import AUTH_ID, AUTH_TOKEN, AnsweringBot

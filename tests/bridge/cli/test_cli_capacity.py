@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bridge import cli_capacity, cli_test
+from bridge.cli import capacity as cli_capacity
+from bridge.cli import test as cli_test
 from bridge.errors import ConfigError
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli_kinds import port, web_url
+from bridge.cli.kinds import port, web_url
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:

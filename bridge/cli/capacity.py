@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli_kinds import MAX_CALLS, call_count
+from bridge.cli.kinds import MAX_CALLS, call_count
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:

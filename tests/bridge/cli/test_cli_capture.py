@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import main
+from bridge.cli.main import main
 from bridge.legs.capture_file_wire import CaptureWriter
 from bridge.legs.capture_wire import VERSION, Frame, Head, Link, Media, Record, Tick
 from tests.kit import bots

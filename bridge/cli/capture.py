@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.cli_kinds import new_file
+from bridge.cli.kinds import new_file
 from bridge.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge import cli_capacity, cli_exchange, cli_replay
-from bridge.cli_kinds import bot_url, call_count, duration, rate, seed, sound_file, threshold
+from bridge.cli import capacity, exchange, replay
+from bridge.cli.kinds import bot_url, call_count, duration, rate, seed, sound_file, threshold
 
 # The harness is imported by those who need it, so that `--help` is there at once.
 
@@ -74,9 +74,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--schema", action=_PrintSchema, choices=("scenario", "report"),
         help="print the JSON Schema of scenarios or of report.json, and end",
     )  # fmt: skip
-    cli_capacity.add_options(parser)
-    cli_exchange.add_options(parser)
-    cli_replay.add_options(parser)
+    capacity.add_options(parser)
+    exchange.add_options(parser)
+    replay.add_options(parser)
 
 
 class _PrintSchema(argparse.Action):
@@ -104,14 +104,14 @@ def describe() -> str:
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutine[Any, Any, int]:
     """The run that `options` ask for; gives its exit code. Raises ConfigError when it cannot be had."""
-    cli_capacity.check(options)
+    capacity.check(options)
     if options.replay:
-        cli_exchange.check_replay(options)
-    replayed = cli_replay.run(options)
+        exchange.check_replay(options)
+    replayed = replay.run(options)
     if replayed is not None:
         return replayed
-    exchange = cli_exchange.read(options, environment)
-    search = cli_capacity.run(options, exchange)
+    settings = exchange.read(options, environment)
+    search = capacity.run(options, settings)
     if search is not None:
         return search
     from bridge.harness.run_command import plan_run, run_test
@@ -127,6 +127,6 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> Coroutin
         codec=options.codec or CODECS[0],
         seed=options.seed,
         thresholds=options.threshold,
-        exchange=exchange,
+        exchange=settings,
     )
     return run_test(plan, report=options.report, captures=options.capture)

@@ -17,9 +17,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bridge import cli_capture, cli_test
-from bridge.cli_kinds import new_file, positive, socket_url, sound_file
-from bridge.cli_test import CODECS
+from bridge.cli import capture as captures
+from bridge.cli import test as bot_test
+from bridge.cli.kinds import new_file, positive, socket_url, sound_file
+from bridge.cli.test import CODECS
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
@@ -138,11 +139,11 @@ def _test(options: argparse.Namespace) -> int:
     from bridge import logs
 
     logs.set_up("warning")
-    return _run(cli_test.run(options, os.environ), uvloop.new_event_loop)
+    return _run(bot_test.run(options, os.environ), uvloop.new_event_loop)
 
 
 def _capture(options: argparse.Namespace) -> int:
-    return cli_capture.run(options)
+    return captures.run(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -271,14 +272,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=raw,
         allow_abbrev=False,
     )
-    cli_test.add_options(test)
-    test.describe_late(cli_test.describe)
+    bot_test.add_options(test)
+    test.describe_late(bot_test.describe)
     test.set_defaults(command=_test)
 
     capture = commands.add_parser(
         "capture", help="look into captures of calls, redact them, replay them", allow_abbrev=False
     )
-    cli_capture.add_commands(capture)
+    captures.add_commands(capture)
     capture.set_defaults(command=_capture)
 
     doctor = commands.add_parser("doctor", help="check whether it can run here", allow_abbrev=False)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge import cli
+from bridge.cli import main as cli
 from bridge.errors import ConfigError, MissingLibrary, NotAllowed
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLE = str(ROOT / "samples" / "caller_8k.wav")
 
 
