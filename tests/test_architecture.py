@@ -67,11 +67,11 @@ ROOT_MODULES = {
 }  # fmt: skip
 COMMANDS = {
     "bridge.__main__", "bridge.cli.capacity", "bridge.cli.capture", "bridge.cli.exchange", "bridge.cli.kinds",
-    "bridge.cli.main", "bridge.cli.replay", "bridge.cli.test", "bridge.demo", "bridge.doctor",
-    "bridge.doctor_machine", "bridge.doctor_network", "bridge.doctor_outputs", "bridge.replay",
+    "bridge.cli.main", "bridge.cli.replay", "bridge.cli.test", "bridge.demo", "bridge.doctor.checks",
+    "bridge.doctor.machine", "bridge.doctor.network", "bridge.doctor.outputs", "bridge.replay",
     "bridge.replay_mix",
 }  # fmt: skip
-DOCTORS = {"bridge.doctor_outputs"}
+DOCTORS = {"bridge.doctor.outputs"}
 """Look at what a room needs of the machine, with its own means."""
 SETTINGS = {
     "bridge.config", "bridge.config_checks", "bridge.config_kinds", "bridge.config_source", "bridge.settings",
@@ -82,10 +82,10 @@ DOORS: dict[str, tuple[str, ...]] = {
     "aiortc": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
     "aioice": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
     "pylibsrtp": ("bridge.legs.webrtc", "bridge.legs.aiortc_seams"),
-    "av": ("mediacodecs.libopus", "bridge.outputs", "bridge.doctor_outputs", "bridge.legs.demux"),
+    "av": ("mediacodecs.libopus", "bridge.outputs", "bridge.doctor.outputs", "bridge.legs.demux"),
     "PIL": ("bridge.outputs",),
     "obstore": ("bridge.outputs.storage",),
-    "cryptography": ("bridge.doctor_network", "bridge.legs.player_hls_keys", "bridge.outputs.storage_open"),
+    "cryptography": ("bridge.doctor.network", "bridge.legs.player_hls_keys", "bridge.outputs.storage_open"),
     "sqlalchemy": ("bridge.store",),
     "alembic": ("bridge.store",),
     "aiosqlite": ("bridge.store",),

@@ -149,8 +149,8 @@ def _capture(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from bridge.config import Config
     from bridge.config_source import load
-    from bridge.doctor import check_all
-    from bridge.finding import Finding, Verdict
+    from bridge.doctor.checks import check_all
+    from bridge.doctor.finding import Finding, Verdict
 
     failed = 0
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import av
 import pytest
 
-from bridge import doctor
-from bridge import doctor_machine as machine
-from bridge import doctor_network as outside
-from bridge import doctor_outputs as recorded
 from bridge.config import ApplicationConfig, Config, LimitsConfig, PlivoConfig, StorageConfig, WebRtcConfig
 from bridge.config_kinds import PortRange
-from bridge.finding import Finding, Verdict
+from bridge.doctor import checks as doctor
+from bridge.doctor import machine
+from bridge.doctor import network as outside
+from bridge.doctor import outputs as recorded
+from bridge.doctor.finding import Finding, Verdict
 from bridge.secret import Secret
 from mediacodecs.opus import OpusUnavailable
 

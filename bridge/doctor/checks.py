@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bridge import doctor_machine as machine
-from bridge import doctor_network as outside
-from bridge import doctor_outputs as recorded
 from bridge.config import Config
-from bridge.finding import Finding, Verdict
+from bridge.doctor import machine
+from bridge.doctor import network as outside
+from bridge.doctor import outputs as recorded
+from bridge.doctor.finding import Finding, Verdict
 
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     machine.python,

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from cryptography import x509
 
 from bridge.config import Config
+from bridge.doctor.finding import Finding, Verdict
 from bridge.errors import ConfigError
-from bridge.finding import Finding, Verdict
 from bridge.runtime.listeners import Tls, listen
 
 
