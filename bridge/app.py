@@ -40,7 +40,7 @@ from bridge.legs.service_leg import ServiceLeg
 from bridge.legs.service_legs import ServiceLegs
 from bridge.legs.service_settings import ServiceSettings
 from bridge.legs.webrtc_legs import WebRtcLegs
-from bridge.metrics import Metrics
+from bridge.metrics.page import Metrics
 from bridge.output_parts import OutputParts
 from bridge.part_settings import (
     core_settings,

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from bridge.facades.mind import CrossOrigin
-from bridge.metrics import Metrics
+from bridge.metrics.page import Metrics
 from bridge.store import SqlStore
 from bridge.switchboard import Switchboard
 

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from bridge.core.ports import PTIME_MS
-from bridge.metrics import Reading
-from bridge.metrics_outputs import OutputFigures
+from bridge.metrics.outputs import OutputFigures
+from bridge.metrics.page import Reading
 from bridge.web.ports import ServerFigures
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.histogram import TickTimes
-from bridge.metrics import Metrics, Reading
+from bridge.metrics.page import Metrics, Reading
 from bridge.turns.figures import TurnFigures
 from bridge.turns.report import Measure
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from bridge.metrics_families import counter, histogram, labelled
+from bridge.metrics.families import counter, histogram, labelled
 from bridge.turns.figures import TurnFigures
 
 

@@ -15,9 +15,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from bridge.histogram import TickTimes
-from bridge.metrics_families import counter, gauge, histogram, labelled, quantiles
-from bridge.metrics_outputs import OutputFigures, output_families
-from bridge.metrics_streams import (
+from bridge.metrics.families import counter, gauge, histogram, labelled, quantiles
+from bridge.metrics.outputs import OutputFigures, output_families
+from bridge.metrics.streams import (
     CallbackFigures,
     CaptureFigures,
     StreamFigures,
@@ -25,7 +25,7 @@ from bridge.metrics_streams import (
     capture_families,
     stream_families,
 )
-from bridge.metrics_turns import turn_families
+from bridge.metrics.turns import turn_families
 from bridge.turns.figures import TurnFigures
 
 

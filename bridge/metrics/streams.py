@@ -7,7 +7,7 @@ from typing import Protocol
 
 from prometheus_client.core import Metric
 
-from bridge.metrics_families import counter, gauge, labelled
+from bridge.metrics.families import counter, gauge, labelled
 
 STREAM_TOTALS: Mapping[str, tuple[str, str, float]] = {
     "attempts": ("stream_dials", "Connections to services that were tried.", 1),

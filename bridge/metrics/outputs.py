@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import Metric
 
-from bridge.metrics_families import counter, gauge, labelled
+from bridge.metrics.families import counter, gauge, labelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.core.ledger import StreamLedger, TrackLedger
 from bridge.histogram import Histogram, TickTimes
 from bridge.legs.service_figures import ServiceFigures, figures_of
-from bridge.metrics import Metrics, Reading
-from bridge.metrics_outputs import OutputFigures
-from bridge.metrics_streams import STREAM_TOTALS
+from bridge.metrics.outputs import OutputFigures
+from bridge.metrics.page import Metrics, Reading
+from bridge.metrics.streams import STREAM_TOTALS
 
 pytestmark = pytest.mark.unit
 
