@@ -15,8 +15,8 @@ from importlib import metadata
 from bridge import logs
 from bridge.applications import Applications, MadeApplication, find_or_make_application
 from bridge.capture_parts import capture_files, capture_listing, capturing
-from bridge.config import Config
-from bridge.config_source import load_again
+from bridge.config.source import load_again
+from bridge.config.tree import Config
 from bridge.core.clock import Clock, SoundTime
 from bridge.core.mixbus import MixBus
 from bridge.core.ports import CallTrack, CloseReason, PlayerSource, ServiceStream, WebRtcOffer

@@ -13,7 +13,7 @@ from hmac import compare_digest
 from pathlib import Path
 from uuid import uuid4
 
-from bridge.config import ApplicationConfig
+from bridge.config.tree import ApplicationConfig
 from bridge.errors import ConfigError
 from bridge.secret import Secret
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bridge.config import CapturesConfig
+from bridge.config.tree import CapturesConfig
 from bridge.errors import NoSuchRoom
 from bridge.legs.captures import Capturing
 from bridge.outputs.capture_files import CaptureFiles

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from bridge.applications import HASH_PREFIX, find_or_make_application
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.errors import BridgeError, ConfigError
 from bridge.secret import Secret
 

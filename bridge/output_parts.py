@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.core.ports import HlsSpec, OutputFactory, PushSpec, RecordingSpec
 from bridge.directory import Directory
 from bridge.egress.gate import EgressGate

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.core.settings import CoreSettings
 from bridge.directory import DirectorySettings
 from bridge.egress.gate import EgressSettings

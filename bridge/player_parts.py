@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.directory import Directory
 from bridge.egress.gate import EgressGate
 from bridge.errors import BadInput, ConfigError

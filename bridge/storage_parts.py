@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
-from bridge.config import Config, StorageConfig
+from bridge.config.tree import Config, StorageConfig
 from bridge.egress.gate import EgressGate
 from bridge.errors import BadInput, ConfigError
 from bridge.outputs.own_storages import OwnStorages

@@ -74,7 +74,8 @@ COMMANDS = {
 DOCTORS = {"bridge.doctor.outputs"}
 """Look at what a room needs of the machine, with its own means."""
 SETTINGS = {
-    "bridge.config", "bridge.config_checks", "bridge.config_kinds", "bridge.config_source", "bridge.settings",
+    "bridge.config.checks", "bridge.config.kinds", "bridge.config.settings", "bridge.config.source",
+    "bridge.config.tree",
 }  # fmt: skip
 
 # Third-party library → where its door is.

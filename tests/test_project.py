@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config
-from bridge.config_source import load
+from bridge.config.source import load
+from bridge.config.tree import Config
 
 pytestmark = pytest.mark.unit
 

@@ -24,7 +24,7 @@ from bridge.cli.test import CODECS
 from bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.tree import Config
 
 # Everything else is imported by the command that needs it, so that `--help` is there at once.
 
@@ -147,8 +147,8 @@ def _capture(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from bridge.config import Config
-    from bridge.config_source import load
+    from bridge.config.source import load
+    from bridge.config.tree import Config
     from bridge.doctor.checks import check_all
     from bridge.doctor.finding import Finding, Verdict
 
@@ -176,7 +176,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _configure(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Config:
     """Read the configuration, and log as it says."""
     from bridge import logs
-    from bridge.config_source import load
+    from bridge.config.source import load
 
     _leave_out_encryption(os.environ)
     config = load(options.config, os.environ if environment is None else environment, _flags(options))

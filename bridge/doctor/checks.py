@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.doctor import machine
 from bridge.doctor import network as outside
 from bridge.doctor import outputs as recorded

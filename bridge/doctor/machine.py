@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.doctor.finding import Finding, Verdict
 from mediacodecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusSettings, OpusUnavailable, opus_version
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 from cryptography import x509
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.doctor.finding import Finding, Verdict
 from bridge.errors import ConfigError
 from bridge.runtime.listeners import Tls, listen

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from bridge.config import Config
+from bridge.config.tree import Config
 from bridge.doctor.finding import Finding, Verdict
 from bridge.doctor.machine import free_bytes
 from bridge.outputs.fonts import DIRECTORIES, FontShelf

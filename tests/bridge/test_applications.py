@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.applications import APPLICATION_FILE, Applications, find_or_make_application
-from bridge.config import ApplicationConfig
+from bridge.config.tree import ApplicationConfig
 from bridge.errors import ConfigError
 from bridge.secret import Secret
 

@@ -14,7 +14,7 @@ import pytest
 
 from bridge import demo
 from bridge.applications import find_or_make_application
-from bridge.config import ApplicationConfig, Config
+from bridge.config.tree import ApplicationConfig, Config
 from bridge.errors import BridgeError, ConfigError
 from bridge.runtime.server import ServerSettings, open_listeners, serve
 from bridge.runtime.stop_signals import StopSignals

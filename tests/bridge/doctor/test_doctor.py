@@ -11,8 +11,15 @@ from pathlib import Path
 import av
 import pytest
 
-from bridge.config import ApplicationConfig, Config, LimitsConfig, PlivoConfig, StorageConfig, WebRtcConfig
-from bridge.config_kinds import PortRange
+from bridge.config.kinds import PortRange
+from bridge.config.tree import (
+    ApplicationConfig,
+    Config,
+    LimitsConfig,
+    PlivoConfig,
+    StorageConfig,
+    WebRtcConfig,
+)
 from bridge.doctor import checks as doctor
 from bridge.doctor import machine
 from bridge.doctor import network as outside

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from bridge.config_kinds import IceServer
+from bridge.config.kinds import IceServer
 from bridge.secret import Secret
 from bridge.web.ice import IceServers
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bridge.config.settings import nearest
 from bridge.errors import ConfigError
-from bridge.settings import nearest
 
 if TYPE_CHECKING:
-    from bridge.config import ApplicationConfig, Config, PlivoConfig, StorageConfig
+    from bridge.config.tree import ApplicationConfig, Config, PlivoConfig, StorageConfig
 
 
 def check(config: Config) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.config import (
+from bridge.config.tree import (
     ApplicationConfig,
     CapturesConfig,
     Config,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from bridge.config.settings import Kind, path, several, text
 from bridge.egress.hosts import host_pattern
 from bridge.secret import Secret
-from bridge.settings import Kind, path, several, text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -1,4 +1,4 @@
-"""Everything that can be set, as frozen values; `bridge.config_source` reads them."""
+"""Everything that can be set, as frozen values; `bridge.config.source` reads them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bridge.config_checks import check
-from bridge.config_kinds import (
+from bridge.config.checks import check
+from bridge.config.kinds import (
     ADDRESSES,
     APPLICATION_ID,
     BASE_URL,
@@ -26,8 +26,7 @@ from bridge.config_kinds import (
     Network,
     PortRange,
 )
-from bridge.secret import Secret
-from bridge.settings import (
+from bridge.config.settings import (
     choice,
     entries,
     flag,
@@ -39,6 +38,7 @@ from bridge.settings import (
     text,
     whole,
 )
+from bridge.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config, EgressConfig
-from bridge.config_kinds import PortRange
-from bridge.config_source import load, load_again
+from bridge.config.kinds import PortRange
+from bridge.config.settings import variables
+from bridge.config.source import load, load_again
+from bridge.config.tree import Config, EgressConfig
 from bridge.errors import ConfigError
 from bridge.secret import Secret
-from bridge.settings import variables
 
 pytestmark = pytest.mark.unit
 

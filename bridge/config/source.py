@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge.config import Config, Origin
-from bridge.config_kinds import APPLICATION_ID, TOKEN
+from bridge.config.kinds import APPLICATION_ID, TOKEN
+from bridge.config.settings import ENVIRONMENT_PREFIX, checked, read, secret
+from bridge.config.tree import Config, Origin
 from bridge.errors import ConfigError
-from bridge.settings import ENVIRONMENT_PREFIX, checked, read, secret
 
 CONFIG_VARIABLE = "MEDIABRIDGE_CONFIG"
 """Names the file where no `--config` does."""
