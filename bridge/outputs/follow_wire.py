@@ -14,6 +14,8 @@ ProgramForm = Literal["wav", "flac", "ogg", "mp3", "m4a", "mp4", "hls-ts", "hls-
 
 FILES_FOLDER = "files"
 MANIFEST = "manifest.json"
+SO_FAR = "manifest.so-far.json"
+"""What the manifest would say now, while the recording goes on, but of its files; newer than the manifest."""
 
 
 class PicturePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,6 +38,8 @@ _PAUSE_S: Final = 0.2
 """How long is waited when there is nothing new in the log."""
 _STILLS_TICKS: Final = 1_500
 """How often thumbnail and preview are drawn while the recording goes on; the first after so long."""
+_SO_FAR_TICKS: Final = 250
+"""How often the manifest so far is written, beginning with the first sound."""
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 _REPORT_S: Final = 1.0
 
@@ -75,6 +77,7 @@ class _Follower:
         self._last_look = False
         self._caught_up = False
         self._drawn = 0
+        self._said = -_SO_FAR_TICKS
         self._reported = self._breathed = time.monotonic()
 
     def follow(self) -> None:
@@ -104,6 +107,7 @@ class _Follower:
             if newer:
                 if told:
                     files.go_on()
+                    self._said = -_SO_FAR_TICKS
                 return newer[0]
             if self._told_to_finish or not self._plan.follow or not self._may_go_on():
                 return None
@@ -180,6 +184,10 @@ class _Follower:
             # What an earlier follower made whole is older than what we have by now.
             self._caught_up = True
             self._files.go_on()
+        files = self._files
+        if files is not None and files.tick and files.tick - self._said >= _SO_FAR_TICKS:
+            self._said = files.tick
+            files.say_so_far()
         # Between the last look into the log and this one something may have come: look once more.
         self._last_look = self._told_to_finish or self._reader.stretches()[-1:] > [self._last()]
         if not self._last_look:

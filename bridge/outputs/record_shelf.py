@@ -15,7 +15,7 @@ from bridge.errors import BadInput, NoRoom
 from bridge.outputs.adoption import NotAdopted, adopt
 from bridge.outputs.away_file import AwayFile
 from bridge.outputs.file_making import FileMaking
-from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, Finished, FollowPlan, PicturePlan
+from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, SO_FAR, Finished, FollowPlan, PicturePlan
 from bridge.outputs.kept_file import PART
 from bridge.outputs.made_plan import is_made, plan_for, write_made
 from bridge.outputs.own_storages import kept_storage
@@ -205,11 +205,13 @@ class RecordShelf:
         return self._storage.away_file(recording, name)
 
     def manifest(self, recording: str) -> bytes | None:
-        """As it was last written; None: not yet."""
-        try:
-            return (self._root / recording / MANIFEST).read_bytes()
-        except OSError:
-            return None
+        """As it was last written, while it goes on a few seconds ago; None: not yet. Blocks."""
+        for name in (SO_FAR, MANIFEST, SO_FAR, MANIFEST):  # the one may just be taken away for the other
+            try:
+                return (self._root / recording / name).read_bytes()
+            except OSError:
+                continue
+        return None
 
     async def remove(self, recording: str) -> None:
         """With everything made of it, and what waits to be uploaded. May be called again."""

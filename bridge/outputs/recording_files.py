@@ -6,7 +6,7 @@ Where some are heard only, the rest of the tracks is passed over: nothing is mad
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bridge.outputs.attendance import Attendance
 from bridge.outputs.encoders import PictureSettings
 from bridge.outputs.file_entries import FileReading
-from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, FileSize, FollowPlan, PicturePlan
+from bridge.outputs.follow_wire import FILES_FOLDER, MANIFEST, SO_FAR, FileSize, FollowPlan, PicturePlan
 from bridge.outputs.kept_file import PART, write_whole
-from bridge.outputs.manifest import Account, manifest
+from bridge.outputs.manifest import Account, FileEntry, manifest
 from bridge.outputs.picture import PicturePainter
 from bridge.outputs.picture_feed import PictureFeed
 from bridge.outputs.record import FRAME_SAMPLES, PROGRAM, Begun, Joined
@@ -135,20 +135,31 @@ class RecordingFiles:
         reading = FileReading(self._directory, self._breathe)
         entries = [entry for made in self._made() for entry in reading.entries(made, self._time.duration_ms)]
         entries += [reading.entry(path, PROGRAM, path.suffix[1:], path.stem) for path in self.draw_stills()]
-        account = Account(
-            self._begun,
-            self._plan.title,
-            self._time,
-            self._attendance.attendees,
-            entries,
-            self._notes,
-            {"mediabridge": metadata.version("mediabridge"), "pyav": av.__version__},
-            over,
-            self._plan.heard,
-            self._plan.seen,
-        )
-        write_whole(self._directory / MANIFEST, manifest(account))
+        # In this order: what is left of the one would stand before the other.
+        (self._directory / SO_FAR).unlink(missing_ok=True)
+        write_whole(self._directory / MANIFEST, self._manifest(entries, over))
         return tuple(FileSize(entry.name, entry.size) for entry in entries), tuple(self._notes)
+
+    def say_so_far(self) -> None:
+        """Write down what is known while more is coming: times, holes, who is there. Raises OSError."""
+        write_whole(self._directory / SO_FAR, self._manifest((), over=False), synced=False)
+
+    def _manifest(self, entries: Sequence[FileEntry], over: bool) -> bytes:
+        plan, versions = self._plan, {"mediabridge": metadata.version("mediabridge"), "pyav": av.__version__}
+        return manifest(
+            Account(
+                self._begun,
+                plan.title,
+                self._time,
+                self._attendance.attendees,
+                entries,
+                self._notes,
+                versions,
+                over,
+                plan.heard,
+                plan.seen,
+            )
+        )
 
     def draw_stills(self) -> list[Path]:
         """Thumbnail and preview of what there is so far; where they are. Raises OSError."""

@@ -29,6 +29,8 @@ class MemoryShelf:
     removed: list[str] = field(default_factory=list)
     stock: dict[str, list[OutputFile]] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
+    settled_manifests: dict[str, bytes] = field(default_factory=dict)
+    """What will be in them once the files have everything."""
     troubles: dict[str, str] = field(default_factory=dict)
     unsettled: bool = False
     full: bool = False
@@ -103,6 +105,8 @@ class MemoryShelf:
             self.over.add(recording)
 
     async def settle(self, recording: str, within_s: float) -> bool:
+        if not self.unsettled and recording in self.settled_manifests:
+            self.manifests[recording] = self.settled_manifests[recording]
         return not self.unsettled
 
     def trouble(self, recording: str) -> str:

@@ -77,10 +77,14 @@ class RecordingCalls:
         return await self._file(request, conference, PREVIEW)
 
     async def get_manifest(self, request: Request) -> Response:
-        """What is in it, when it was paused, and what is missing."""
+        """What is in it, when it was paused, and what is missing; while it is recorded, but the files."""
         _, conference = self._reach.conference(request, Operation.GET_RECORDING)
-        recording = self._recording(conference)
-        manifest = await asyncio.to_thread(self._recordings.shelf.manifest, recording.id)
+        recording, shelf = self._recording(conference), self._recordings.shelf
+        if not recording.wanted:
+            await shelf.settle(recording.id, SETTLE_S)  # what was said last is in it; else, what was before
+        manifest = await asyncio.to_thread(shelf.manifest, recording.id)
+        if manifest is None and recording.wanted:
+            raise Refusal(503, "nothing of that is there yet")
         if manifest is None:
             raise Refusal(404, "nothing has been recorded yet")
         return Response(manifest, headers=NOT_KEPT, media_type="application/json")

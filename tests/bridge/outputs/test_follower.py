@@ -172,6 +172,33 @@ async def test_files_grow_with_the_log_over_a_pause(tmp_path: Path, follow: Call
     assert (ann[305 * FRAME_SAMPLES : 306 * FRAME_SAMPLES] == burst(600)).all()
 
 
+async def test_while_it_goes_on_it_says_what_is_known_so_far(tmp_path: Path, follow: Callable) -> None:  # type: ignore[type-arg]
+    so_far, manifest = tmp_path / "manifest.so-far.json", tmp_path / "manifest.json"
+    log = MemoryLog().stretch(BEGAN, 300, [Joined(2, ANN, "Ann")], "paused")
+    log.stretch(BEGAN + 60_000, 200, sound(ANN, 5, burst(600)), "stopped")
+    write_log(tmp_path, 0, log, ticks=100)
+    following = await follow(plan(tmp_path, follow=True))
+    async with asyncio.timeout(20):
+        await until_there(so_far, 1)
+    told = json.loads(so_far.read_text())
+    assert told["over"] is False and told["files"] == [] and not manifest.exists()
+    assert [stretch["ended_by"] for stretch in told["stretches"]] == [None]
+    assert told["began_unix_ms"] == BEGAN and 0 < told["duration_ms"] <= 2_000
+    assert told["participants"][0]["present"] == [
+        {"from_ms": 40, "until_ms": None, "from_unix_ms": BEGAN + 40}
+    ]
+    write_log(tmp_path, 0, log)
+    await following.until(Waiting)
+    assert not so_far.exists() and json.loads(manifest.read_text())["over"] is False
+    write_log(tmp_path, 1, log, ticks=100)
+    async with asyncio.timeout(20):
+        await until_there(so_far, 1)
+    assert len(json.loads(so_far.read_text())["pauses"]) == 1
+    write_log(tmp_path, 1, log)
+    await following.until(Finished)
+    assert not so_far.exists() and json.loads(manifest.read_text())["over"] is True
+
+
 async def test_a_pause_can_be_the_end(tmp_path: Path, follow: Callable) -> None:  # type: ignore[type-arg]
     write_log(tmp_path, 0, MemoryLog().stretch(BEGAN, 60, [Joined(0, ANN, "Ann")], "paused"))
     following = await follow(plan(tmp_path, follow=True))

@@ -163,6 +163,15 @@ async def test_what_is_whole_says_how_much_is_in_it(shelf: RecordShelf, director
     assert len(MADE) == 2
 
 
+async def test_while_it_goes_on_the_manifest_is_the_one_so_far(shelf: RecordShelf, tmp_path: Path) -> None:
+    assert shelf.manifest(ID) is None
+    (tmp_path / ID).mkdir(exist_ok=True)
+    (tmp_path / ID / "manifest.json").write_bytes(b"of the last pause")
+    assert shelf.manifest(ID) == b"of the last pause"
+    (tmp_path / ID / "manifest.so-far.json").write_bytes(b"of now")
+    assert shelf.manifest(ID) == b"of now"
+
+
 async def test_he_aac_is_aac_and_the_manifest_is_to_say_so(shelf: RecordShelf) -> None:
     shelf.follow(ID, WantedFiles(codec="he-aac", bitrate=32_000))
     shelf.follow(ID, MP4)

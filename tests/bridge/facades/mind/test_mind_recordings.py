@@ -210,7 +210,7 @@ async def test_preview_manifest_and_other_files_have_paths_of_their_own(mind: Mi
     assert (preview.content, preview.headers["content-type"]) == (b"RIFF", "image/webp")
     sound = await mind.call("GET", path_of(conference, "/files/program.wav"))
     assert (sound.content, sound.headers["content-type"]) == (SOUND, "audio/wav")
-    assert (await mind.call("GET", path_of(conference, "/manifest"))).status_code == 404
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).status_code == 503
     mind.shelf.manifests[recording_id] = b'{"version": 1}'
     assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"version": 1}
 
@@ -260,6 +260,19 @@ async def test_one_that_is_still_being_finished_asks_for_patience(mind: Mind, tm
     mind.shelf.unsettled = True
     got = await mind.call("GET", path_of(conference))
     assert (got.status_code, "Retry-After" in got.headers) == (503, True)
+
+
+async def test_after_a_stop_the_manifest_has_what_was_said_last(mind: Mind) -> None:
+    conference = await mind.conference()
+    recording_id = await begin(mind, conference)
+    mind.shelf.manifests[recording_id] = b'{"over": false}'
+    mind.shelf.settled_manifests[recording_id] = b'{"over": true}'
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"over": False}
+    await mind.call("POST", path_of(conference, "/stop"))
+    mind.shelf.unsettled = True
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"over": False}
+    mind.shelf.unsettled = False
+    assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"over": True}
 
 
 async def test_a_conference_that_was_never_recorded_has_none(mind: Mind) -> None:
