@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from bridge.errors import BadInput, BridgeError
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.file_answers import answer_head
+from bridge.facades.mind.playlist_answers import PLAYLIST_TYPE, carries_token, playlist_answer
 from bridge.shelf_port import AwayFile
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 LEAST_LINK_S, MOST_LINK_S = 60, 604_800
 """A week is the most that storages sign for."""
 _SECONDS = re.compile("[0-9]{2,6}")
-_PLAYLIST = "application/vnd.apple.mpegurl"
 
 
 async def away_answer(request: Request, away: AwayFile) -> Response:
@@ -31,9 +31,14 @@ async def away_answer(request: Request, away: AwayFile) -> Response:
     # What a playlist names is looked for beside it: there each file would need a signature of its own. And an
     # address is signed for reading, which HEAD is not.
     # Pages that may talk to nobody else ask for it through this server.
-    signs = away.media_type != _PLAYLIST and request.method != "HEAD"
+    signs = away.media_type != PLAYLIST_TYPE and request.method != "HEAD"
     if signs and request.query_params.get("through") != "true" and (link := await _link(request, away)):
         return Response(status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+    if carries_token(request, away.media_type):
+        try:
+            return playlist_answer(request, b"".join([piece async for piece in away.pieces(0, away.size)]))
+        except (BridgeError, KeyError) as error:
+            raise _unread(error) from None
     status, span, headers = answer_head(request.headers, away.size, away.tag)
     headers["Content-Type"] = away.media_type
     if request.method == "HEAD" or span is None or span.start == span.end:

@@ -14,6 +14,7 @@ from bridge.facades.mind.away_answers import away_answer
 from bridge.facades.mind.errors import Refusal
 from bridge.facades.mind.file_answers import file_answer
 from bridge.facades.mind.permissions import Operation
+from bridge.facades.mind.playlist_answers import carries_token, playlist_answer
 from bridge.facades.mind.reach import Reach
 from bridge.facades.mind.recording_wire import RecordingStart
 from bridge.people import Actor, Conference
@@ -69,7 +70,9 @@ class RecordingCalls:
         """The whole recording as MP4, or one picture of it as JPEG, as `Accept` says."""
         _, conference = self._reach.conference(request, Operation.GET_RECORDING)
         wants_picture = _prefers_jpeg(request.headers.get("accept", ""))
-        return await self._file(request, conference, THUMBNAIL if wants_picture else PROGRAM)
+        answer = await self._file(request, conference, THUMBNAIL if wants_picture else PROGRAM)
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     async def get_preview(self, request: Request) -> Response:
         """The most meaningful pictures in one, as WebP."""
@@ -111,6 +114,8 @@ class RecordingCalls:
             return await away_answer(request, away)
         if found is not None:
             try:
+                if carries_token(request, found.media_type):
+                    return playlist_answer(request, await asyncio.to_thread(found.path.read_bytes))
                 return await file_answer(request, found)
             except FileNotFoundError:  # it has just been put in another's place, or begun again
                 raise Refusal(503, "this file is just being made anew") from None

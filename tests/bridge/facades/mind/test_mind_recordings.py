@@ -215,6 +215,24 @@ async def test_preview_manifest_and_other_files_have_paths_of_their_own(mind: Mi
     assert (await mind.call("GET", path_of(conference, "/manifest"))).json() == {"version": 1}
 
 
+async def test_a_playlist_asked_for_by_a_plain_link_has_the_token_behind_every_name(
+    mind: Mind, tmp_path: Path
+) -> None:
+    conference = await mind.conference()
+    _, token = await mind.person(conference, "Ann", Role.MODERATOR)
+    recording_id = await begin(mind, conference)
+    text = b'#EXTM3U\n#EXT-X-MAP:URI="h.mp4"\n#EXTINF:2,\n000000.ts\n'
+    mind.shelf.put(recording_id, file(tmp_path, "media.m3u8", text), "application/vnd.apple.mpegurl")
+    there = path_of(conference, "/files/media.m3u8")
+    assert (await mind.call("GET", there)).content == text
+    linked = await mind.http.get(f"{there}?access_token={token}")
+    behind = f"?access_token={token}"
+    assert linked.text == f'#EXTM3U\n#EXT-X-MAP:URI="h.mp4{behind}"\n#EXTINF:2,\n000000.ts{behind}\n'
+    assert linked.headers["cache-control"] == "no-store" and "etag" not in linked.headers
+    head = await mind.http.head(f"{there}?access_token={token}")
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(linked.content)))
+
+
 async def test_names_reach_nothing_but_the_recordings_own_files(mind: Mind, tmp_path: Path) -> None:
     conference = await mind.conference()
     recording_id = await begin(mind, conference)

@@ -105,6 +105,7 @@ class Away:
     fails: BridgeError | KeyError | None = None
     size: int = len(CONTENT)
     tag: str = '"md5"'
+    content: bytes = CONTENT
 
     async def link(self, for_s: float = 300.0) -> str:
         if self.fails is not None:
@@ -115,7 +116,7 @@ class Away:
         if self.fails is not None:
             raise self.fails
         for at in range(begin, end, 7):
-            yield CONTENT[at : min(at + 7, end)]
+            yield self.content[at : min(at + 7, end)]
 
 
 async def put_away(mind: Mind, name: str, away: Away) -> Conference:
@@ -179,6 +180,18 @@ async def test_a_playlist_is_passed_on_so_that_what_it_names_is_found_beside_it(
     conference = await put_away(mind, name, Away("application/vnd.apple.mpegurl"))
     answer = await mind.call("GET", path_of(conference, f"/files/{name}"))
     assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+async def test_by_a_plain_link_what_a_playlist_names_can_be_asked_for_by_its_token_too(mind: Mind) -> None:
+    name, text = "program-hls-ts/index.m3u8", b"#EXTM3U\nmedia.m3u8\n"
+    away = Away("application/vnd.apple.mpegurl", size=len(text), content=text)
+    conference = await put_away(mind, name, away)
+    _, token = await mind.person(conference, "Ann", Role.MODERATOR)
+    linked = await mind.http.get(path_of(conference, f"/files/{name}?access_token={token}"))
+    assert (linked.status_code, linked.text) == (200, f"#EXTM3U\nmedia.m3u8?access_token={token}\n")
+    away.fails = BridgeError("main: access is denied")
+    linked = await mind.http.get(path_of(conference, f"/files/{name}?access_token={token}"))
+    assert linked.status_code == 503
 
 
 async def test_what_it_would_give_can_be_asked_without_going_there(mind: Mind) -> None:
