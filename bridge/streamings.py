@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from itertools import count
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -129,6 +130,8 @@ class Streamings:
             if wishes.hls is not None:
                 raise BadInput("a streaming has a `url` or is `hls`")
             self._check(url)
+            if not urlsplit(url).path.strip("/"):
+                raise BadInput("`url` has no path: what follows the host is the stream's name")
         elif wishes.hls is None:
             raise BadInput("`url` is missing: where to publish to")
         else:

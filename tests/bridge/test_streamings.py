@@ -189,6 +189,8 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(house: House) -> Non
     for url, wishes, error in (
         ("http://x/y", PLAIN, EgressRefused),
         ("", PLAIN, BadInput),
+        ("rtmp://live.example.com", PLAIN, BadInput),
+        ("rtmp://live.example.com/?key", PLAIN, BadInput),
         (URL, StreamingWishes(hls=HlsWishes()), BadInput),
         ("", StreamingWishes(SoundWishes("opus"), hls=HlsWishes("ts")), BadInput),
         ("", StreamingWishes(hls=HlsWishes(), levels=True), BadInput),
