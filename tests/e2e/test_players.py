@@ -160,10 +160,11 @@ async def test_streams_are_pulled_into_a_conference(bridge: RunningBridge, tmp_p
                 states = [await state_of(bridge, conference, one) for one in (live, vod)]
                 return states == ["connected", "connected"]
 
+            async def heard() -> bool:
+                return [await level(caller, hz) for hz in (700, 900)] == pytest.approx([LOUD, LOUD], rel=0.2)
+
             await until(both)
-            await asyncio.sleep(1.0)
-            assert await level(caller, 700) == pytest.approx(LOUD, rel=0.2)
-            assert await level(caller, 900) == pytest.approx(LOUD, rel=0.2)
+            await until(heard)
             server.stop()
 
             async def interrupted() -> bool:
