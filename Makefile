@@ -37,8 +37,8 @@ test: $(DEVELOPING) $(BROWSER)
 	  $(BIN)/pytest -m "$$2" --last-failed --last-failed-no-failures none; \
 	}; \
 	failed=0; \
-	echo "two at a time: what does not ask how late it is"; \
-	tried -m 'not load and not alone' -n 2 --dist loadfile --no-loadscope-reorder || failed=1; \
+	echo "three at a time: what does not ask how late it is, and mostly waits"; \
+	tried -m 'not load and not alone' -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
 	echo "one after the other: what does"; \
 	tried -m 'alone and not load' || failed=1; \
 	exit $$failed
