@@ -19,8 +19,8 @@ class RecordingStart(Body):
     Without anything named they are as they were before, or as a rule; with anything, the rest is as a rule.
     """
 
-    formats: tuple[FileFormat, ...] | UnsetType = UNSET
-    """Of the program; as a rule `mp4` alone."""
+    formats: Annotated[tuple[FileFormat, ...], Meta(min_length=1)] | UnsetType = UNSET
+    """Of the program, and of each participant's files; as a rule `mp4` alone."""
     participants: bool | UnsetType = UNSET
     """Files of each participant alone, too."""
     storage: Annotated[str, Meta(max_length=100)] | StorageBody | UnsetType = UNSET

@@ -112,6 +112,7 @@ async def test_what_is_named_is_asked_for_also_when_it_is_as_a_rule(mind: Mind) 
         {"formats": ["avi"]},
         {"formats": "mp4"},
         {"formats": None},
+        {"formats": []},
         {"participants": "yes"},
         {"codec": "opus"},
         {"bitrate": 1},
