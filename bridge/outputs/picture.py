@@ -58,7 +58,7 @@ class PicturePainter:
         self._quiet = _QUIET_ON_LIGHT if light else _QUIET
         self._letters = Lettering(shelf or FontShelf())
         self._pictures: OrderedDict[View, NDArray[np.uint8]] = OrderedDict()
-        self._tiles: OrderedDict[tuple[Tile, int, int], Image.Image] = OrderedDict()
+        self._tiles: OrderedDict[tuple[Tile, int, int, bool], Image.Image] = OrderedDict()
         self._masks: dict[tuple[int, int, int], Image.Image] = {}
 
     def paint(self, view: View) -> NDArray[np.uint8]:
@@ -85,8 +85,10 @@ class PicturePainter:
             self._grid(image, view)
         else:
             there = [tile.participant for tile in view.tiles]
-            for at, box in placed(there, self._layout, width, height):
-                tile = self._tile(view.tiles[at], box.width, box.height)
+            for number, (at, box) in enumerate(placed(there, self._layout, width, height)):
+                # Small ones float above the lower edge of the large one.
+                above = self._layout.kind == "floating" and number == 0
+                tile = self._tile(view.tiles[at], box.width, box.height, name_above=above)
                 image.paste(
                     tile, (box.x, box.y), self._mask(box.width, box.height, _corner(box.width, box.height))
                 )
@@ -116,18 +118,18 @@ class PicturePainter:
         at = ((width - self._letters.width(title, pixels)) / 2, height / 2 + pixels * 0.35)
         self._letters.draw(image, at, title, pixels, self._quiet)
 
-    def _tile(self, tile: Tile, width: int, height: int) -> Image.Image:
-        key = (tile, width, height)
+    def _tile(self, tile: Tile, width: int, height: int, name_above: bool = False) -> Image.Image:
+        key = (tile, width, height, name_above)
         if key in self._tiles:
             self._tiles.move_to_end(key)
             return self._tiles[key]
-        drawn = self._drawn(tile, width, height)
+        drawn = self._drawn(tile, width, height, name_above)
         self._tiles[key] = drawn
         if len(self._tiles) > _KEPT_TILES:
             self._tiles.popitem(last=False)
         return drawn
 
-    def _drawn(self, tile: Tile, width: int, height: int) -> Image.Image:
+    def _drawn(self, tile: Tile, width: int, height: int, name_above: bool) -> Image.Image:
         image = Image.new("RGB", (width, height), self._ground)
         corner = _corner(width, height)
         ring = max(2, min(width, height) // 45)
@@ -142,7 +144,7 @@ class PicturePainter:
         below = round(pixels * 1.9) if named else 0
         self._avatar(image, tile, (width, height - below))
         if named:
-            self._name(image, tile, max(8, pixels))
+            self._name(image, tile, max(8, pixels), name_above)
         return image
 
     def _avatar(self, image: Image.Image, tile: Tile, room: tuple[int, int]) -> None:
@@ -165,11 +167,11 @@ class PicturePainter:
     def _size(self, text: str, pixels: int) -> tuple[float, float, float]:
         return self._letters.width(text, pixels), *self._letters.rise_and_fall(text, pixels)
 
-    def _name(self, image: Image.Image, tile: Tile, pixels: int) -> None:
+    def _name(self, image: Image.Image, tile: Tile, pixels: int, above: bool) -> None:
         width, height = image.size
         name = self._letters.fitting(tile.name, pixels, width - 2.2 * pixels)
         wide = self._letters.width(name, pixels)
-        base = height - round(pixels * 0.85)
+        base = round(pixels * 1.5) if above else height - round(pixels * 0.85)
         self._letters.draw(image, ((width - wide) / 2, base), name, pixels, _NAME)
 
     def _mask(self, width: int, height: int, radius: int) -> Image.Image:

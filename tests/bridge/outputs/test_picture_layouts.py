@@ -56,6 +56,18 @@ def test_one_is_large_and_the_others_small_inside_the_picture(
         assert large == Box(0, 0, *size)
 
 
+def test_small_ones_do_not_float_above_the_name_of_the_large_one() -> None:
+    painter = PicturePainter(PictureSettings(640, 360), layout=FLOATING)
+    small_ones = (Tile("p1", ""), Tile("p2", ""))
+    named, nameless = (
+        painter.paint(View((Tile("p0", name), *small_ones))).astype(int) for name in ("Mm Mmmmmmm", "Mm Mm")
+    )
+    rows, columns = np.nonzero(np.abs(named - nameless).sum(axis=2)[:60])
+    assert len(rows) > 100 and rows.min() > 0 and 200 < columns.mean() < 440
+    small = placed(PEOPLE[:3], FLOATING, 640, 360)[1][1]
+    assert not np.abs(named - nameless)[small.y :].any()
+
+
 def test_small_ones_float_from_below_on_the_left() -> None:
     found = [box for _, box in placed(PEOPLE[:6], FLOATING, 1000, 1000)]
     assert found[1] == Box(12, 753, 235, 235)
