@@ -148,7 +148,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         _O.GET_RECORDING_MANIFEST,
         "GET",
         "/recording/manifest",
-        "Ours: what is in the recording, when it was paused, and what is missing",
+        "Ours: what is in the recording, when it was paused, and what is missing; while it runs, so far",
         gives_file="application/json",
     ),
     _of(
