@@ -200,6 +200,7 @@ async def test_accept_decides_between_video_and_picture(
     mind.shelf.put(recording_id, file(tmp_path, "thumbnail.jpg", b"\xff\xd8"), "image/jpeg")
     got = await mind.call("GET", path_of(conference), headers={"Accept": accept})
     assert (got.status_code, got.headers["content-type"]) == (200, kind)
+    assert "Accept" in got.headers["vary"]  # or a cache would give one for the other
 
 
 async def test_preview_manifest_and_other_files_have_paths_of_their_own(mind: Mind, tmp_path: Path) -> None:
