@@ -316,7 +316,8 @@ async def test_a_text_and_a_part_of_a_file_are_said(tmp_path: Path) -> None:
             silent_from = call.now_ms // 20
             await call.say(text="Good morning", voice="en-us")
     levels = np.asarray(call.result.caller_levels)
-    assert (np.abs(levels[:10] + 35) <= 1).all() and silent_from <= 11
+    begin = int((levels > -100).argmax())  # a busy machine gets to it a tick later
+    assert (np.abs(levels[begin : begin + 10] + 35) <= 1).all() and silent_from <= begin + 11
     assert (levels[silent_from:] > -35).sum() > 15
 
 
