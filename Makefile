@@ -38,9 +38,9 @@ test: $(DEVELOPING) $(BROWSER)
 	}; \
 	failed=0; \
 	echo "three at a time: what does not ask how late it is, and mostly waits"; \
-	tried -m 'not load and not alone' -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
-	echo "one after the other: what does"; \
-	tried -m 'alone and not load' || failed=1; \
+	tried -m 'not load and not timed' -n 3 --dist loadfile --no-loadscope-reorder || failed=1; \
+	echo "two at a time, a core for each: what does"; \
+	tried -m 'timed and not load' -n 2 --dist loadfile --no-loadscope-reorder || failed=1; \
 	exit $$failed
 
 check: $(DEVELOPING)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-ALONE = (
+TIMED = (
     "bridge/harness/test_bot_test", "bridge/harness/test_capacity_run", "bridge/harness/test_measured_call",
     "bridge/harness/test_plivo_caller", "bridge/legs/test_webrtc", "e2e/test_captions", "e2e/test_chromium",
     "e2e/test_lossy", "e2e/test_operation", "e2e/test_phone", "e2e/test_pipecat", "e2e/test_sdk",
@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What asks how late something is must not have another test beside it."""
-    if _where(item).startswith(ALONE) and item.get_closest_marker("e2e") is not None:
-        item.add_marker(pytest.mark.alone)
+    """What asks how late something is has a core of its own."""
+    if _where(item).startswith(TIMED) and item.get_closest_marker("e2e") is not None:
+        item.add_marker(pytest.mark.timed)
 
 
 def pytest_collection_finish() -> None:
