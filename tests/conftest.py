@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ TIMED = (
 
 LONG = ("e2e/", "bridge/harness/", "bridge/outputs/test_an_hour", "bridge/outputs/test_hour")
 """Files that take long are begun with, so that no worker has one left when the other is done."""
+
+
+def pytest_configure() -> None:
+    """Tests interrupt what they start; a shell that has begun us in the background has made us all deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _where(item: pytest.Item) -> str:

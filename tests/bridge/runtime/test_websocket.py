@@ -167,9 +167,9 @@ async def test_what_a_hasty_peer_sends_before_the_answer_is_held_and_not_lost() 
         decide.set()
         for text in texts:
             assert await receiver.messages.get() == (text, True)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
         writer.close()
         assert await receiver.end() == (1006, "")
-        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize(
