@@ -23,7 +23,7 @@ LONG = ("e2e/", "bridge/harness/", "bridge/outputs/test_an_hour", "bridge/output
 
 
 def pytest_configure() -> None:
-    """Tests interrupt what they start; a shell that has begun us in the background has made us all deaf to it."""
+    """Tests interrupt what they start; a shell that begins us in the background makes us deaf to that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
