@@ -142,11 +142,12 @@ class RoomEncoder:
         since, self._told = self._told, until
         if until - self._levels_at >= LEVEL_TICKS:
             self._levels_at = until
-            self._tell_levels(until - 1)
+            if self._levels_of:  # looks at every participant: not in the tick, which this is
+                asyncio.get_running_loop().call_soon(self._tell_levels)
         self.encoder.passed(since, until, records)
 
-    def _tell_levels(self, tick: int) -> None:
-        """Those of the tick that was run last. All users hear the same room, but one that ends is deaf."""
+    def _tell_levels(self) -> None:
+        """As of now. All users hear the same room, but one that ends is deaf."""
         if not self._levels_of:
             return
         heard = next((found for levels in self._levels_of.values() if (found := levels())), {})
@@ -154,7 +155,7 @@ class RoomEncoder:
         levels = {who: level for who, level in loudest if level > 0}
         if levels != self._levels:
             self._levels = levels
-            self.encoder.levels(Levels(tick, levels))
+            self.encoder.levels(Levels(self._told, levels))
 
     def _trouble(self, why: str) -> None:
         self.trouble = why

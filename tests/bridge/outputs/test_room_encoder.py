@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,12 +55,13 @@ class Room:
         self.asked += 1
         return dict(self.loud)
 
-    def run(self, ticks: int) -> list[dict[str, int]]:
+    async def run(self, ticks: int) -> list[dict[str, int]]:
         """What was said of levels meanwhile."""
         before = len(self.encoder.said)
         for _ in range(ticks):
             self._tick += 1
             self.shared.program.send_frame(bytes(1920), True, False)
+            await asyncio.sleep(0)
         return [said.levels for said in self.encoder.said[before:]]
 
 
@@ -75,22 +77,22 @@ async def room() -> Room:
 
 async def test_nobody_is_asked_for_levels_that_nobody_wants(room: Room) -> None:
     room.loud = {"ann": 50}
-    assert room.run(50) == [] and room.asked == 0
+    assert await room.run(50) == [] and room.asked == 0
     room.shared.watch_levels("one", room.levels)
-    assert room.run(50) == [{"ann": 50}]
+    assert await room.run(50) == [{"ann": 50}]
     room.shared.leave("one")
     room.loud = {"ann": 60}
-    assert room.run(50) == []
+    assert await room.run(50) == []
 
 
 async def test_levels_are_said_when_they_change_and_silence_by_leaving_it_out(room: Room) -> None:
     room.shared.watch_levels("one", room.levels)
-    assert room.run(30) == []
+    assert await room.run(30) == []
     room.loud = {"ann": 7, "bob": 0}
-    assert room.run(30) == [{"ann": 7}]
+    assert await room.run(30) == [{"ann": 7}]
     room.loud = {"ann": 0, "bob": 0}
-    assert room.run(30) == [{}]
-    assert room.run(30) == []
+    assert await room.run(30) == [{}]
+    assert await room.run(30) == []
 
 
 async def test_they_are_looked_at_five_times_a_second_however_many_want_them(room: Room) -> None:
@@ -99,14 +101,14 @@ async def test_they_are_looked_at_five_times_a_second_however_many_want_them(roo
     said = 0
     for loudness in range(50):
         room.loud = {"ann": loudness + 1}
-        said += len(room.run(1))
+        said += len(await room.run(1))
     assert said == pytest.approx(50 / LEVEL_TICKS, abs=1)
     room.loud = {f"guest {n}": n for n in range(1, 101)}
-    assert [len(levels) for levels in room.run(LEVEL_TICKS)] == [50]
+    assert [len(levels) for levels in await room.run(LEVEL_TICKS)] == [50]
 
 
 async def test_one_that_ends_takes_the_levels_from_no_other(room: Room) -> None:
     room.shared.watch_levels("one", dict)  # its taps are closed, and it has not left yet
     room.shared.watch_levels("two", room.levels)
     room.loud = {"ann": 50}
-    assert room.run(30) == [{"ann": 50}]
+    assert await room.run(30) == [{"ann": 50}]
