@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from tests.kit.object_storage import ObjectStorage, object_storage
 from tests.kit.running_bridge import RunningBridge
 
 
@@ -18,3 +19,10 @@ async def bridge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield running
     assert "Traceback" not in running.log
     assert running.process is not None and running.process.returncode == 0
+
+
+@pytest.fixture
+def there() -> Iterator[ObjectStorage]:
+    """A storage of the test's own."""
+    with object_storage() as running:
+        yield running

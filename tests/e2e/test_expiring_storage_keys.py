@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kit.object_storage import BUCKET, ObjectStorage, object_storage
-from tests.kit.recorded_meeting import Meeting, sums, until, wanted_of
+from tests.kit.object_storage import BUCKET, ObjectStorage
+from tests.kit.recorded_meeting import STORAGES_HERE, Meeting, sums, until, wanted_of
 from tests.kit.running_bridge import RunningBridge
 
 pytestmark = pytest.mark.e2e
 
-HERE = {
-    "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
-    "MEDIABRIDGE_RECORDINGS_STORAGE_ENDPOINTS": "127.0.0.1",
-}
 OLD, NEW = "the-token-of-the-morning", "the-token-of-the-afternoon"
-
-
-@pytest.fixture
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 async def test_files_wait_for_new_keys_over_a_kill_and_arrive_encrypted_and_tagged(
@@ -35,7 +24,7 @@ async def test_files_wait_for_new_keys_over_a_kill_and_arrive_encrypted_and_tagg
         "accessKey": "own-access-key", "secretKey": "own-secret-key", "sessionToken": OLD,
         "encryption": "aes256", "tags": {"team": "calls"},
     }  # fmt: skip
-    bridge = RunningBridge(tmp_path / "server", HERE)
+    bridge = RunningBridge(tmp_path / "server", STORAGES_HERE)
     async with bridge:
         meeting = await Meeting.open(bridge)
         wrong = await meeting.start(storage=own | {"tags": {"aws:mine": "1"}})

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kit.object_storage import SECRET_KEY, ObjectStorage, object_storage
+from tests.kit.object_storage import SECRET_KEY, ObjectStorage
 from tests.kit.recorded_meeting import Meeting, settings, until
 from tests.kit.running_bridge import RunningBridge
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 def named_in(content: bytes) -> set[str]:

@@ -7,29 +7,18 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.kit.object_storage import BUCKET, ObjectStorage, object_storage
-from tests.kit.recorded_meeting import Meeting, left_in, settings, sums, until, wanted_of
+from tests.kit.object_storage import BUCKET, ObjectStorage
+from tests.kit.recorded_meeting import STORAGES_HERE, Meeting, left_in, settings, sums, until, wanted_of
 from tests.kit.running_bridge import RunningBridge
 
 pytestmark = pytest.mark.e2e
 
 OWN_SECRET = "own-secret-key-that-nobody-sees"
-HERE = {
-    "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
-    "MEDIABRIDGE_RECORDINGS_STORAGE_ENDPOINTS": "127.0.0.1",
-}
-
-
-@pytest.fixture
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 async def test_a_storage_that_a_request_names_gets_the_files_over_a_kill_and_its_keys_are_seen_nowhere(
@@ -40,7 +29,7 @@ async def test_a_storage_that_a_request_names_gets_the_files_over_a_kill_and_its
         "accessKey": "own-access-key", "secretKey": OWN_SECRET, "sessionToken": f"{OWN_SECRET}-token",
     }  # fmt: skip
     there.refuse()
-    bridge = RunningBridge(tmp_path / "server", HERE, ["--log-level", "trace"])
+    bridge = RunningBridge(tmp_path / "server", STORAGES_HERE, ["--log-level", "trace"])
     async with bridge:
         meeting = await Meeting.open(bridge)
         for wrong in (

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from bridge.core.ports import L16_48K, PlayerSource, ProgramSource
@@ -41,7 +42,7 @@ from bridge.runtime.tls_out import client_context
 from bridge.switch_events import LegDown
 from tests.kit.services import ManualTimers
 from tests.kit.studio import Studio
-from tests.kit.tones import tone
+from tests.kit.tones import click_score, level_of, tone
 
 LOUD = 8000.0
 
@@ -338,3 +339,14 @@ def coded(sound: NDArray[Any], container: str, codec: str, rate_hz: int = RATE_H
             output.mux(stream.encode(piece))
         output.mux(stream.encode(None))
     return made.getvalue()
+
+
+async def heard_through(house: PlayerHouse, url: str, frequency_hz: int) -> NDArray[np.int16]:
+    """What is heard of a tone that is played to its end: one without a seam, for 3.2 s at least."""
+    leg = await house.player(url=url)
+    begin = await connected(house, leg)
+    assert await ended(house, leg) == "played to its end"
+    middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
+    assert click_score(middle, 48_000, frequency_hz) < 0.3
+    assert level_of(middle, 48_000, frequency_hz) == pytest.approx(LOUD, rel=0.03)
+    return house.program.since(begin - 1)

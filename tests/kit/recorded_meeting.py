@@ -14,6 +14,12 @@ import httpx
 from tests.kit.object_storage import ACCESS_KEY, BUCKET, SECRET_KEY, ObjectStorage
 from tests.kit.running_bridge import RunningBridge
 
+STORAGES_HERE = {
+    "MEDIABRIDGE_EGRESS_ALLOW_PRIVATE": "true",
+    "MEDIABRIDGE_RECORDINGS_STORAGE_ENDPOINTS": "127.0.0.1",
+}
+"""For a server whose requests may name storages on this machine."""
+
 
 def settings(folder: Path, there: ObjectStorage, more: str = "") -> list[str]:
     """A configuration with that storage."""

@@ -15,8 +15,17 @@ from bridge.legs.player_hls import HlsSupply
 from bridge.legs.player_hls_media import HlsMedia
 from bridge.legs.player_settings import PlayerSettings
 from tests.kit.media_site import MediaSite, Page, hls_files, media_site
-from tests.kit.players import LOUD, NoRemote, PlayerHouse, connected, ended, local_gate, remote_house
-from tests.kit.tones import click_score, level_of, tone
+from tests.kit.players import (
+    LOUD,
+    NoRemote,
+    PlayerHouse,
+    connected,
+    ended,
+    heard_through,
+    local_gate,
+    remote_house,
+)
+from tests.kit.tones import level_of, tone
 
 pytestmark = pytest.mark.wire
 
@@ -49,14 +58,9 @@ async def test_a_stream_with_an_end_is_heard_from_beginning_to_end_without_a_sea
     hls_files(tmp_path / "hls", tone(TONE_HZ, 4.0, 48_000, LOUD), **{k: v for k, v in options.items() if v})
     site.folder(tmp_path / "hls")
     async with remote_house() as house:
-        leg = await house.player(url=site.url("/index.m3u8"))
-        begin = await connected(house, leg)
-        assert await ended(house, leg) == "played to its end"
-        sounding = np.flatnonzero(np.abs(house.program.since(begin - 1)) > 300)
+        heard = await heard_through(house, site.url("/index.m3u8"), TONE_HZ)
+        sounding = np.flatnonzero(np.abs(heard) > 300)
         assert (sounding[-1] - sounding[0]) / 48_000 == pytest.approx(4.0, abs=0.06)
-        middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
-        assert click_score(middle, 48_000, TONE_HZ) < 0.3
-        assert level_of(middle, 48_000, TONE_HZ) == pytest.approx(LOUD, rel=0.03)
         if "hls_flags" in options:
             assert sum("bytes=" in asked for asked in site.asked) >= 4
 
@@ -213,12 +217,8 @@ async def test_a_segment_that_is_missing_for_a_while_is_asked_for_again(
     assert isinstance(there, Page)
     site.pages["/index2.ts"] = lambda: next(failures, there)
     async with remote_house() as house:
-        leg = await house.player(url=site.url("/index.m3u8"))
-        begin = await connected(house, leg)
-        assert await ended(house, leg) == "played to its end"
+        await heard_through(house, site.url("/index.m3u8"), TONE_HZ)
         assert site.asked.count("/index2.ts") == 3
-        middle = house.program.since(begin + 10)[: 3 * 48_000].astype(np.float64)
-        assert click_score(middle, 48_000, TONE_HZ) < 0.3
 
 
 async def test_what_nobody_thought_of_reaches_whoever_reads() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,12 @@ from bridge.outputs import file_pieces
 from bridge.outputs.file_pieces import FilePieces, GivenUp
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening
-from tests.kit.object_storage import ObjectStorage, object_storage
+from tests.kit.object_storage import ObjectStorage
 
 pytestmark = pytest.mark.wire
 
 LARGE = os.urandom(60 << 20)
 OPENING = Opening(apart=True, timeout_s=20)
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,9 @@ import pytest
 from bridge.errors import BadInput
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening
-from tests.kit.object_storage import SECRET_KEY, ObjectStorage, object_storage
+from tests.kit.object_storage import SECRET_KEY, ObjectStorage
 
 pytestmark = pytest.mark.wire
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 async def test_files_small_and_large_arrive_as_they_are(there: ObjectStorage, tmp_path: Path) -> None:

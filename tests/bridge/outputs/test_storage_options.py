@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +12,13 @@ import pytest
 from bridge.errors import BadInput
 from bridge.outputs.storage import Storage, StorageFailed
 from bridge.outputs.storage_open import Opening
-from tests.kit.object_storage import ObjectStorage, object_storage
+from tests.kit.object_storage import ObjectStorage
 
 pytestmark = pytest.mark.wire
 
 TAGS = (("team", "calls + more"), ("Abteilung", "Büro/1+2"), ("empty", ""))
 APART = Opening(apart=True, timeout_s=10)
 TOKEN = "a-session-token-that-nobody-sees"
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[ObjectStorage]:
-    with object_storage() as running:
-        yield running
 
 
 @pytest.mark.parametrize(("encryption", "said"), [("aes256", "AES256"), ("kms", "aws:kms")])
