@@ -22,6 +22,12 @@ class Background:
         task.add_done_callback(self._done)
         return task
 
+    def cancel(self, but: asyncio.Task[None] | None = None) -> None:
+        """Give up what is being done, except that."""
+        for task in self._tasks:
+            if task is not but:
+                task.cancel()
+
     async def close(self) -> None:
         """Wait for everything, and for what that begins in turn."""
         while self._tasks:

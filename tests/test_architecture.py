@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # What RTMP says, for outputs that publish and for who plays it.
     "bridge.rtmp": ("bridge.errors",),
     "bridge.outputs": (
-        "bridge.core.ports", "bridge.core.events", "bridge.errors", "bridge.spread",
+        "bridge.core.ports", "bridge.core.events", "bridge.background", "bridge.errors", "bridge.spread",
         "bridge.legs.capture_wire", "bridge.legs.capture_file_wire", "bridge.rtmp", "mediacodecs",
     ),
     "bridge.cluster": ("bridge.core.ports", "bridge.core.events", "bridge.errors"),

@@ -11,10 +11,11 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from bridge.background import Background
 from bridge.errors import BridgeError
 from bridge.outputs.back_off import BackOff, Failures
 from bridge.outputs.hls_names import CAPTIONS, MASTER, MEDIA, content_type
@@ -67,7 +68,7 @@ class PublishedStreams:
         self.sleep = sleep
         self.now = now
         self.lanes = Lanes(_AT_A_TIME)
-        self._work: set[asyncio.Future[None]] = set()
+        self._background = Background(log, "files of a live stream stay at a storage until the next start")
 
     def open(self, storage: str, stream_id: str, stays: bool) -> PublishedStream:
         """That stream's place. `stays`: nothing of it is ever removed. Raises KeyError for no storage."""
@@ -84,22 +85,14 @@ class PublishedStreams:
             else:
                 log.error("x files of a live stream stay at storage %s: it is not configured", left.storage)
 
-    def start(self, work: Awaitable[None]) -> None:
+    def start(self, work: Coroutine[object, object, None]) -> None:
         """It goes on by itself, until `close`."""
-        task = asyncio.ensure_future(work)
-        self._work.add(task)
-        task.add_done_callback(self._ended)
+        self._background.start(work)
 
     async def close(self) -> None:
         """Leave the rest to the next start."""
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Future[None]) -> None:
-        self._work.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("x files of a live stream stay at a storage until the next start", exc_info=error)
+        self._background.cancel()
+        await self._background.close()
 
 
 class PublishedStream:

@@ -127,7 +127,7 @@ class RecordShelf:
             making.go_on()
         else:
             self._past_restarts += old.restarts
-            kept.begin(self._take_over(kept, old, making), kept.work)
+            kept.work.start(self._take_over(kept, old, making))
 
     async def resume(self, recording: str, wanted: WantedFiles, storage: str = "") -> None:
         """After a restart, of one that is stopped: what is not whole is made so, what is not sent is sent."""
@@ -145,7 +145,7 @@ class RecordShelf:
             return
         self._storage.begin(recording, storage)
         kept = self._kept.setdefault(recording, ShelvedRecording(recording))
-        kept.begin(self._send_all(kept), kept.sending)
+        kept.sending.start(self._send_all(kept))
 
     async def take_back(self, recording: str) -> bool:
         """It is to go on. False when it has left for its storage, so that it cannot."""
@@ -169,7 +169,7 @@ class RecordShelf:
         if kept is not None and kept.making is not None:
             await kept.making.whole()
         if kept is not None:
-            await asyncio.gather(*kept.work, *kept.sending, return_exceptions=True)
+            await kept.through()
         await self._storage.done(recording)
 
     async def settle(self, recording: str, within_s: float) -> bool:
@@ -253,7 +253,7 @@ class RecordShelf:
 
     def _finished(self, kept: ShelvedRecording, plan: FollowPlan, finished: Finished) -> None:
         log.info("- the files of recording %s are whole", kept.id)
-        kept.begin(self._after_finish(kept, plan, finished), kept.sending)
+        kept.sending.start(self._after_finish(kept, plan, finished))
 
     async def _after_finish(self, kept: ShelvedRecording, plan: FollowPlan, finished: Finished) -> None:
         making = kept.making
@@ -263,7 +263,7 @@ class RecordShelf:
         if self._is_there(kept):
             writing = asyncio.to_thread(write_made, self._root / kept.id, plan, finished.stretches)
             # A thread cannot be given up: whoever removes the directory waits for it.
-            await asyncio.shield(kept.begin(writing, kept.work))
+            await asyncio.shield(kept.work.start(writing))
         if self._is_there(kept) and kept.making is making:
             self._storage.rest(kept.id)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bridge.background import Background
 from bridge.core.ports import OWN_STORAGE, GivenStorage, OutputFile
 from bridge.errors import BadInput
 from bridge.outputs.away_file import AwayFile
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Sent:
     sending: FileSending
-    work: set[asyncio.Task[None]] = field(default_factory=set)
+    work: Background = field(default_factory=lambda: Background(log, "what follows a recording failed"))
     going: asyncio.Task[None] | None = None
     """Waits until it may be put away, and does it."""
     removing: bool = False
@@ -103,8 +104,7 @@ class ShelfStorage:
             self._homeless.add(recording)
             name = ""
         if sent is not None:
-            for task in sent.work:
-                task.cancel()
+            sent.work.cancel()
             del self._sent[recording]
         if name:
             self._sent[recording] = _Sent(
@@ -114,12 +114,12 @@ class ShelfStorage:
     def progressed(self, recording: str) -> None:
         """There may be segments that are whole."""
         if (sent := self._sent.get(recording)) is not None:
-            self._start(sent, sent.sending.send_segments())
+            sent.work.start(sent.sending.send_segments())
 
     def made(self, recording: str, name: str) -> None:
         """That file of it is whole, and stays as it is."""
         if (sent := self._sent.get(recording)) is not None:
-            self._start(sent, sent.sending.send([name]))
+            sent.work.start(sent.sending.send([name]))
 
     async def send(self, recording: str, names: Iterable[str]) -> None:
         """All of these are whole. Returns when they are ordered."""
@@ -135,7 +135,7 @@ class ShelfStorage:
         """Everything of it is ordered: it may be put away when its time comes."""
         sent = self._sent.get(recording)
         if sent is not None and self._keep_s is not None and (sent.going is None or sent.going.done()):
-            sent.going = self._start(sent, self._put_away(recording, sent, self._keep_s))
+            sent.going = sent.work.start(self._put_away(recording, sent, self._keep_s))
 
     async def done(self, recording: str) -> None:
         """Wait until everything that was ordered of it is confirmed; for ever, if it has nowhere to go."""
@@ -225,26 +225,12 @@ class ShelfStorage:
                 found[path.relative_to(folder).as_posix()] = order
         return found
 
-    def _start(self, sent: _Sent, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        sent.work.add(task)
-        task.add_done_callback(lambda done: _ended(sent, done))
-        return task
-
 
 def _as_file(name: str, order: Order) -> OutputFile:
     return OutputFile(name, Path(order.path), order.media_type, True, order.size, "uploaded", here=False)
 
 
 async def _end(sent: _Sent) -> None:
-    for task in sent.work:
-        # What is being removed is not stopped by a word; whoever goes on must find it through.
-        if not (sent.removing and task is sent.going):
-            task.cancel()
-    await asyncio.gather(*sent.work, return_exceptions=True)
-
-
-def _ended(sent: _Sent, task: asyncio.Task[None]) -> None:
-    sent.work.discard(task)
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("x what follows a recording failed", exc_info=error)
+    # What is being removed is not stopped by a word; whoever goes on must find it through.
+    sent.work.cancel(but=sent.going if sent.removing else None)
+    await sent.work.close()

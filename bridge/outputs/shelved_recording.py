@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
+from bridge.background import Background
 from bridge.outputs.file_making import FileMaking
 
 log = logging.getLogger(__name__)
+
+
+def _background() -> Background:
+    return Background(log, "what follows a recording failed")
 
 
 @dataclass(slots=True)
@@ -18,20 +22,11 @@ class ShelvedRecording:
 
     id: str
     making: FileMaking | None = None
-    work: set[asyncio.Task[None]] = field(default_factory=set)
+    work: Background = field(default_factory=_background)
     """What is being done for it beside."""
-    sending: set[asyncio.Task[None]] = field(default_factory=set)
-    """Of that, what may be given up at any time."""
+    sending: Background = field(default_factory=_background)
+    """The same, but what may be given up at any time."""
     _finishing: asyncio.TimerHandle | None = None
-
-    def begin(
-        self, work: Coroutine[object, object, None], among: set[asyncio.Task[None]]
-    ) -> asyncio.Task[None]:
-        """It is done beside; when it fails, that is said."""
-        task = asyncio.create_task(work)
-        among.add(task)
-        task.add_done_callback(lambda done: _ended(among, done))
-        return task
 
     def finish_in(self, seconds: float) -> None:
         """Then its files are made whole, unless it goes on."""
@@ -48,14 +43,12 @@ class ShelvedRecording:
     async def end(self) -> None:
         """Nothing is done for it afterwards. What takes over from another waits for that to be through."""
         self.go_on()
-        for task in self.sending:
-            task.cancel()
+        self.sending.cancel()
         if self.making is not None:
             await self.making.stop()
-        await asyncio.gather(*self.work, *self.sending, return_exceptions=True)
+        await self.through()
 
-
-def _ended(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-    tasks.discard(task)
-    if not task.cancelled() and task.exception() is not None:
-        log.error("x what follows a recording failed", exc_info=task.exception())
+    async def through(self) -> None:
+        """Wait for what is being done."""
+        await self.sending.close()  # it may begin further work, and not the other way round
+        await self.work.close()
